@@ -1,0 +1,50 @@
+# Two commands do everything: `make bench` and `make test`. CONTRIBUTING.md tells the others.
+.DEFAULT_GOAL := help
+.PHONY: help bench test test-all check format clean
+
+BENCH_OPTIONS ?=
+TEST_OPTIONS ?=
+
+# What the suite starts for real, beside what provisioning itself installs on the hosts.
+TEST_PACKAGES := mmdebstrap qemu-system-x86 qemu-utils openssh-client e2fsprogs
+
+help:
+	@echo 'make bench     set up, provision what this machine can run, measure, print, take down'
+	@echo '               (options: make bench BENCH_OPTIONS="--preset smoke --budget 10m")'
+	@echo 'make test      set up, run the whole test suite'
+	@echo 'make test-all  the same with the long statistical and load checks'
+	@echo 'make check     formatting, lint, types, imports, roles'
+	@echo 'make format    put the code into its format'
+	@echo 'make clean     take everything down and remove caches, packages of Python, .venv'
+
+bench: .venv/.ready
+	.venv/bin/baremark bench $(BENCH_OPTIONS)
+
+test: check
+	.venv/bin/baremark setup $(TEST_PACKAGES)
+	.venv/bin/pytest -m 'not long' $(TEST_OPTIONS)
+
+test-all: check
+	.venv/bin/baremark setup $(TEST_PACKAGES)
+	.venv/bin/pytest --benchmark-enable $(TEST_OPTIONS)
+
+check: .venv/.ready
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	cd playbooks && ../.venv/bin/ansible-lint --offline
+
+format: .venv/.ready
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+
+clean:
+	if [ -x .venv/bin/baremark ]; then .venv/bin/baremark down --purge; fi
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .ansible
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The only packages that Ansible cannot install are those that it needs itself.
+.venv/.ready: pyproject.toml uv.lock bootstrap.sh
+	./bootstrap.sh
+	touch $@

@@ -1,0 +1,38 @@
+#!/bin/sh
+# Make .venv from uv.lock. Installs Python's venv with apt where it is missing, with sudo where
+# this is not root. Can be run again at any time.
+set -eu
+cd "$(dirname "$0")"
+
+works() {
+    "$1" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
+}
+
+find_python() {
+    for name in python3 python3.14 python3.13 python3.12 python3.11; do
+        if command -v "$name" >/dev/null && works "$name"; then
+            command -v "$name"
+            return
+        fi
+    done
+    return 1
+}
+
+if ! python=$(find_python); then
+    echo 'Python 3.11 or newer with venv is not there: installing it with apt-get' >&2
+    as_root=
+    [ "$(id -u)" -eq 0 ] || as_root=sudo
+    $as_root apt-get update -q
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends \
+        python3 python3-venv
+    if ! python=$(find_python); then
+        echo 'error: this distribution has no Python 3.11 or newer (Debian 12, Ubuntu 24.04 do)' >&2
+        exit 2
+    fi
+fi
+
+[ -x .venv/bin/python ] || "$python" -m venv .venv
+if ! .venv/bin/uv --version 2>/dev/null | grep -q '^uv 0\.13\.'; then
+    .venv/bin/pip install --quiet --disable-pip-version-check 'uv==0.13.9'
+fi
+UV_PROJECT_ENVIRONMENT=.venv .venv/bin/uv sync --frozen --quiet --inexact
