@@ -1,0 +1,36 @@
+"""The errors a user can mend, and the exit code each one ends the command with.
+
+Everything else is a defect and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+EXIT_RUN = 1
+"""Something failed while working: a target, a measurement, a file system."""
+EXIT_USE = 2
+"""What was asked for cannot be done as it was asked: inventory, workload, option, size."""
+
+
+class HarnessError(Exception):
+    """An error with its cure.
+
+    `message` says what is wrong and where, `hint` what to type or change. Both are sentences
+    for the user; neither carries a traceback.
+    """
+
+    exit_code = EXIT_RUN
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UseError(HarnessError):
+    """The request itself is wrong; nothing was touched."""
+
+    exit_code = EXIT_USE
+
+
+class ReadError(HarnessError):
+    """A program's output from which no number may be taken."""

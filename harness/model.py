@@ -1,0 +1,337 @@
+"""The nouns of Baremark as frozen dataclasses. Standard library only; nothing here does anything.
+
+The words are those of the design document and are used in code, files, columns and messages
+alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal
+
+
+class BackendClass(StrEnum):
+    """The kind of architecture a backend belongs to."""
+
+    NATIVE = "native"
+    TYPE1 = "type1"
+    TYPE2 = "type2"
+    OS = "os"
+    SANDBOX = "sandbox"
+    EMULATED = "emulated"
+
+
+class Resource(StrEnum):
+    """What a workload stresses. Summaries are made inside a resource, never across."""
+
+    CPU = "cpu"
+    MEMORY = "memory"
+    KERNEL = "kernel"
+    DISK = "disk"
+    NETWORK = "network"
+
+
+class TrialStatus(StrEnum):
+    """How a trial ended. Only `ok` carries samples; the others are data too, never a zero."""
+
+    OK = "ok"
+    FAILED = "failed"
+    TIMEOUT = "timeout"
+    LOST = "lost"
+    REJECTED = "rejected"
+
+
+Better = Literal["higher", "lower"]
+SCENARIO_OVERHEAD = "overhead"
+NATIVE_BACKEND = "baremetal"
+
+
+# ---------------------------------------------------------------- where workloads run
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What a target is given. `cpus` are host CPU numbers, one for each vCPU."""
+
+    vcpus: int
+    memory_mib: int
+    disk_gib: int
+    cpus: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One place on a host where workloads run, as declared in the inventory.
+
+    `name` is the inventory's host name, `backend` its group, `host` the name of the native
+    target of the same physical machine (its own name for a native target).
+    """
+
+    name: str
+    backend: str
+    host: str
+    size: Size
+    address: str = ""
+    """The address on the bench bridge; assigned by the order of names unless declared."""
+
+    @property
+    def native(self) -> bool:
+        return self.name == self.host
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A physical machine: its native target first, then every other target on it.
+
+    `local` tells whether it is the controller's own machine; the targets of another machine
+    are reached through the SSH connection of its native target. `peer` is the address that
+    the network workloads talk to.
+    """
+
+    name: str
+    targets: tuple[Target, ...]
+    local: bool
+    peer: str
+
+    @property
+    def native(self) -> Target:
+        return self.targets[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a target answers SSH, and the host key it must show (`ssh-ed25519 AAAA…`).
+
+    `work` is the folder for the workloads' files on the target, `store` the one in which the
+    bundle is unpacked. `facts` is what provisioning knows besides (domain name, accelerator,
+    socket of the daemon), for the observation from the host side.
+    """
+
+    address: str
+    port: int
+    user: str
+    host_key: str
+    work: str
+    store: str
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What a target really is, as observed. None means "not observable", never "no".
+
+    `inside` and `outside` hold the observations by name, values as text, from inside the
+    target and from its host (daemon API, libvirt, /proc). `label` is the name that tables
+    carry: the backend's, unless what was observed is something else (`qemu-tcg`).
+    """
+
+    backend: str
+    backend_class: BackendClass
+    label: str
+    nested: bool | None
+    release: str | None
+    accelerator: str | None
+    kernel: str | None
+    cpu_model: str | None
+    vcpus: int | None
+    memory_mib: int | None
+    clocksource: str | None
+    inside: Mapping[str, str | None] = field(default_factory=dict)
+    outside: Mapping[str, str | None] = field(default_factory=dict)
+
+
+# ---------------------------------------------------------------- what runs there
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A quantity that a tool reports. `unit` is written as in the tables (`1/s`, `MiB/s`, `µs`)."""
+
+    name: str
+    unit: str
+    better: Better
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One metric value of a trial, in the metric's unit."""
+
+    metric: str
+    value: float
+    unit: str
+    better: Better
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something a workload needs on a target before its first trial: it leaves `creates` behind."""
+
+    creates: str
+    tool: str
+    args: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """One tool with fixed arguments, a resource it stresses, and the metrics taken.
+
+    `args` may hold the placeholders `{seconds}`, `{vcpus}`, `{memory_mib}`, `{peer}` and
+    `{work}`; nothing else about it varies. `version` changes when the numbers of old runs
+    must not be compared with new ones.
+    """
+
+    name: str
+    title: str
+    version: int
+    resource: Resource
+    tool: str
+    args: tuple[str, ...]
+    metrics: tuple[Metric, ...]
+    prepare: tuple[Step, ...] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """Measuring time by preset where it differs from the preset's own."""
+
+    @property
+    def needs_peer(self) -> bool:
+        return any("{peer}" in arg for arg in self.args)
+
+
+# ---------------------------------------------------------------- the plan
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Workload × target."""
+
+    workload: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One visit to every cell of a host, in random order."""
+
+    index: int
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """How much to measure: blocks, and seconds asked of each trial."""
+
+    name: str
+    blocks: int
+    seconds: float
+    max_blocks: int
+    to_precision: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The frozen, seeded list of blocks of one host, with the digest of all that it fixes."""
+
+    scenario: str
+    host: str
+    preset: str
+    seed: int
+    blocks: tuple[Block, ...]
+    seconds: Mapping[str, float]
+    """Seconds asked of one trial, by workload name."""
+    digest: str
+
+
+# ---------------------------------------------------------------- what happened
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One execution of a cell in a block, as the ledger keeps it.
+
+    `controller_s` is the controller's monotonic time from the call to the reply, `guest_s` the
+    target's own time around the program; None where it never answered. `raw` and `raw_sha256`
+    name the stored output. `reason` says in one sentence why a trial is not `ok`.
+    """
+
+    id: str
+    scenario: str
+    host: str
+    block: int
+    position: int
+    workload: str
+    target: str
+    status: TrialStatus
+    started_at: str
+    controller_s: float | None
+    guest_s: float | None
+    exit_status: int | None
+    samples: tuple[Sample, ...]
+    raw: str | None
+    raw_sha256: str | None
+    reason: str | None
+    connection: int = 1
+    """Counts the connections of this target in this run; a reconnection shows as 2."""
+
+
+# ---------------------------------------------------------------- what it means
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A point with its interval. `low` and `high` are None where n allows no interval."""
+
+    point: float
+    low: float | None
+    high: float | None
+    level: float
+    n: int
+    method: str
+
+
+# ---------------------------------------------------------------- the record of a run
+@dataclass(frozen=True, slots=True)
+class TargetRecord:
+    """A target that took part: as declared, as observed, and what its programs call themselves.
+
+    `programs` maps a program of the bundle to the version line it printed on this target.
+    """
+
+    target: Target
+    fingerprint: Fingerprint
+    programs: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A declared target that did not take part, and why."""
+
+    target: str
+    backend: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """All that is fixed before the first trial of a run; written once, never changed.
+
+    `schema` is the version of the run folder's format (manifest and ledger together).
+    `planned_s` is the time the plan was expected to take, in seconds.
+    """
+
+    schema: int
+    run: str
+    created_at: str
+    baremark: str
+    scenario: str
+    host: str
+    preset: str
+    seed: int
+    plan: Plan
+    planned_s: float
+    bundle: str
+    targets: tuple[TargetRecord, ...]
+    missing: tuple[Missing, ...]
+    workloads: tuple[Workload, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run read back from its folder. `ended` tells how: `complete`, `interrupted`, `budget`,
+    or None where the record just stops (a kill, a power cut).
+    """
+
+    manifest: Manifest
+    trials: tuple[Trial, ...]
+    ended: str | None
+    used_s: float | None
