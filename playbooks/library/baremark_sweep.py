@@ -1,0 +1,116 @@
+#!/usr/bin/python
+"""Ansible module: end and remove what a run left on a machine, whatever state it is in.
+
+A process is Baremark's if `baremark_daemon` started it or something that it started; if its
+program lies in Baremark's folder; or if it is a daemon or machine whose command line names
+Baremark's folders. Nothing else is touched.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from ansible.module_utils.baremark_process import command, end, find, marked, program
+from ansible.module_utils.basic import AnsibleModule
+
+DOCUMENTATION = """
+module: baremark_sweep
+short_description: End and remove what a run left on a machine
+options:
+  root: {description: "Baremark's folder on disk.", type: path, required: true}
+  run: {description: "Baremark's folder for pid files and sockets.", type: path, required: true}
+  keep:
+    description: Folders in root that stay.
+    type: list
+    elements: str
+    default: []
+"""
+
+DAEMONS = ("sshd", "dockerd", "containerd", "libvirtd", "virtlogd", "qemu-system")
+"""A program whose name begins so, and whose command line names our folders, is ours."""
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "root": {"type": "path", "required": True},
+            "run": {"type": "path", "required": True},
+            "keep": {"type": "list", "elements": "str", "default": []},
+        }
+    )
+    root, run = Path(module.params["root"]), Path(module.params["run"])
+
+    def ours(pid: int) -> bool:
+        path = program(pid)
+        if marked(pid) or path.startswith(f"{root}/"):
+            return True
+        words = " ".join(command(pid))
+        return Path(path).name.startswith(DAEMONS) and (f"{root}/" in words or f"{run}/" in words)
+
+    found = find(ours)
+    ended = sorted(f"{pid} {program(pid)}" for pid in found)
+    changed = end(found)
+    removed = []
+    for mount in _mounts(root, run):
+        subprocess.run(["umount", "--lazy", mount], check=True)
+        removed.append(mount)
+    removed += _remove_cgroups()
+    removed += _remove_made(run / "made-folders")
+    removed += _remove(run) if run.exists() else []
+    if root.exists():
+        for path in sorted(root.iterdir()):
+            if path.name not in module.params["keep"]:
+                removed += _remove(path)
+        if not any(root.iterdir()):
+            root.rmdir()
+            removed.append(str(root))
+    module.exit_json(changed=changed or bool(removed), ended=ended, removed=removed)
+
+
+def _mounts(*folders: Path) -> list[str]:
+    """Mount points inside the folders, the innermost first."""
+    with Path("/proc/self/mountinfo").open(encoding="utf-8") as file:
+        points = [line.split()[4].encode().decode("unicode_escape") for line in file]
+    return [
+        point
+        for point in reversed(points)
+        if any(point == str(folder) or point.startswith(f"{folder}/") for folder in folders)
+    ]
+
+
+def _remove(path: Path) -> list[str]:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+    return [str(path)]
+
+
+def _remove_made(listing: Path) -> list[str]:
+    """The folders outside Baremark's own that had to be made, as far as nobody else uses them."""
+    removed = []
+    if listing.exists():
+        for folder in map(Path, reversed(listing.read_text().splitlines())):
+            if folder.is_absolute() and folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+                removed.append(str(folder))
+    return removed
+
+
+def _remove_cgroups() -> list[str]:
+    """The control groups that our own daemons made, now that nothing runs in them."""
+    removed = []
+    for top in [*Path("/sys/fs/cgroup").glob("*/baremark"), Path("/sys/fs/cgroup/baremark")]:
+        for folder, _, _ in os.walk(top, topdown=False):
+            with contextlib.suppress(OSError):
+                Path(folder).rmdir()
+                removed.append(folder)
+    return removed
+
+
+if __name__ == "__main__":
+    main()
