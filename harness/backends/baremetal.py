@@ -1,0 +1,34 @@
+"""The native target: the machine itself, through a private sshd confined to the chosen CPUs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.backends import Observed
+from harness.inventory import cpu_list
+from harness.model import BackendClass, Endpoint, Target
+from harness.session import Session
+
+CLASS = BackendClass.NATIVE
+
+
+def observe(host: Session, endpoint: Endpoint) -> Observed:
+    """Nothing: the host side of the native target is its inside."""
+    return {}
+
+
+def identify(outside: Observed) -> tuple[BackendClass, str]:
+    return CLASS, "native"
+
+
+def contradictions(
+    target: Target, endpoint: Endpoint, inside: Observed, outside: Observed
+) -> Sequence[str]:
+    allowed = inside.get("cpus_allowed")
+    if allowed is not None and set(cpu_list(allowed)) != set(target.size.cpus):
+        return [f"it may run on CPUs {allowed}, not just on {_text(target.size.cpus)}"]
+    return []
+
+
+def _text(cpus: Sequence[int]) -> str:
+    return ",".join(map(str, cpus))

@@ -1,0 +1,91 @@
+"""The fingerprint: what a target really is, seen from inside and from its host.
+
+Ansible says what should be; this module observes what is, stores it, and refuses a target that
+is not what it was declared to be. What could not be seen is None, never "no".
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness import backends
+from harness.backends import Observed
+from harness.errors import HarnessError
+from harness.model import Endpoint, Fingerprint, Target
+from harness.session import Session
+
+OBSERVE_LIMIT_S = 120.0
+MEMORY_KEPT = 0.25
+"""The share of its memory that a guest's kernel may keep to itself before it counts as missing."""
+
+
+def observe(
+    target: Target, session: Session, host: Session, endpoint: Endpoint, native: Fingerprint | None
+) -> Fingerprint:
+    """Observe a target from inside and from its host's side.
+
+    `host` is the session of the native target and `native` its fingerprint (None for itself):
+    where the host is a guest, so is everything on it. Raises `HarnessError` when the target
+    cannot be observed.
+    """
+    script = Path(__file__).with_name("observe.sh").read_bytes()
+    printed = session.check(
+        ["sh", "-s", "--", endpoint.work], limit_s=OBSERVE_LIMIT_S, stdin=script
+    )
+    inside = dict(line.split("\t", 1) for line in printed.splitlines() if "\t" in line)
+    backend = backends.load(target.backend)
+    outside = backend.observe(host, endpoint)
+    backend_class, label = backend.identify(outside)
+    return Fingerprint(
+        backend=target.backend,
+        backend_class=backend_class,
+        label=label,
+        nested=_is_guest(inside) if native is None else native.nested,
+        release=outside.get("release"),
+        accelerator=outside.get("accelerator"),
+        kernel=inside.get("kernel"),
+        cpu_model=inside.get("cpu_model"),
+        vcpus=int(inside["vcpus"]) if "vcpus" in inside else None,
+        memory_mib=_memory_mib(inside),
+        clocksource=inside.get("clocksource"),
+        inside=inside,
+        outside=outside,
+    )
+
+
+def refuse_if_false(target: Target, endpoint: Endpoint, fingerprint: Fingerprint) -> None:
+    """Raise `HarnessError` when the target is not what the inventory declares it to be."""
+    found = list(
+        backends.load(target.backend).contradictions(
+            target, endpoint, fingerprint.inside, fingerprint.outside
+        )
+    )
+    if fingerprint.vcpus is not None and fingerprint.vcpus != target.size.vcpus:
+        found.append(f"it has {fingerprint.vcpus} vCPUs, declared are {target.size.vcpus}")
+    if (
+        fingerprint.memory_mib is not None
+        and fingerprint.memory_mib < (1 - MEMORY_KEPT) * target.size.memory_mib
+    ):
+        found.append(f"it sees {fingerprint.memory_mib} MiB, declared are {target.size.memory_mib}")
+    if found:
+        raise HarnessError(
+            f"{target.name} is not the {target.backend} target that the inventory declares: "
+            + "; ".join(found),
+            "baremark down, then baremark up; if it says so again, mend the inventory",
+        )
+
+
+def _memory_mib(inside: Observed) -> int | None:
+    """What the target may use: all that its kernel has, or less where a cgroup limits it."""
+    kib, limit = inside.get("memory_kib"), inside.get("cgroup_memory_max")
+    if kib is None:
+        return None
+    whole = int(kib) >> 10
+    return min(whole, int(limit) >> 20) if limit is not None and limit.isdigit() else whole
+
+
+def _is_guest(inside: Observed) -> bool | None:
+    """Whether the machine is itself a guest or a container; None where it does not show."""
+    if inside.get("container") not in {None, "none"} or inside.get("hypervisor_bit") == "yes":
+        return True
+    return False if inside.get("hypervisor_bit") == "no" else None

@@ -1,0 +1,276 @@
+"""The ledger: the append-only record of a run, the one source of every number.
+
+A run is a folder: `manifest.json` (written once, before the first trial), `ledger.jsonl` (one
+JSON object a line, fsynced one by one) and `raw/` (what each program printed, zstd). A crash
+loses at most the trial in flight: an unterminated last line was never acknowledged, so it is
+dropped on reading and cut off before the next append.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import zstandard
+from pydantic import TypeAdapter, ValidationError
+
+from harness.errors import HarnessError, UseError
+from harness.model import Manifest, Run, Sample, Trial, TrialStatus
+
+SCHEMA = 1
+"""Version of the run folder's format. 1: the first."""
+
+MANIFEST = "manifest.json"
+LEDGER = "ledger.jsonl"
+RAW = "raw"
+
+_ASIDE = ".unfinished-"
+
+
+def run_id(host: str, when: datetime) -> str:
+    """The name of a run: when it began (UTC) and on which host."""
+    return f"{when.astimezone(UTC):%Y%m%dT%H%M%SZ}-{host}"
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Turns an operating-system error into one that says what could not be written."""
+    try:
+        yield
+    except OSError as error:
+        raise HarnessError(
+            f"cannot write to {folder}: {error.strerror or error}",
+            "make room or make it writable, or choose another folder with --results; "
+            "what was recorded before is kept, baremark run --resume goes on from it",
+        ) from None
+
+
+class Ledger:
+    """A run's folder opened for appending, by one process at a time."""
+
+    def __init__(self, folder: Path, file: int) -> None:
+        self.folder = folder
+        self._file = file
+        self._raw = zstandard.ZstdCompressor(level=3)
+
+    @classmethod
+    def create(cls, runs: Path, manifest: Manifest) -> Ledger:
+        """Make the run's folder under `runs`, complete with its manifest, in one rename."""
+        folder = runs / manifest.run
+        aside = runs / f"{_ASIDE}{manifest.run}"
+        with _writing(runs):
+            (aside / RAW).mkdir(parents=True)
+            try:
+                text = json.dumps(asdict(manifest), indent=1, ensure_ascii=False) + "\n"
+                _write_synced(aside / MANIFEST, text.encode())
+                _write_synced(aside / LEDGER, b"")
+                aside.rename(folder)
+            except OSError:
+                shutil.rmtree(aside, ignore_errors=True)
+                raise
+            _sync_folder(runs)
+        return cls._open(folder)
+
+    @classmethod
+    def resume(cls, folder: Path) -> Ledger:
+        """Open a run again; a torn last line is cut off."""
+        ledger = cls._open(folder)
+        with _writing(folder):
+            text = (folder / LEDGER).read_bytes()
+            os.ftruncate(ledger._file, text.rfind(b"\n") + 1)
+        ledger._append({"record": "resumed", "at": now()})
+        return ledger
+
+    @classmethod
+    def _open(cls, folder: Path) -> Ledger:
+        with _writing(folder):
+            file = os.open(folder / LEDGER, os.O_WRONLY | os.O_APPEND)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(file)
+            raise UseError(
+                f"the run {folder} is being written by another process",
+                "wait for it to end, or stop it",
+            ) from None
+        return cls(folder, file)
+
+    def keep_raw(self, trial: str, stdout: bytes, stderr: bytes) -> tuple[str, str]:
+        """Store what a trial printed, before the trial itself is recorded.
+
+        Returns the path of the standard output inside the run's folder (the standard error lies
+        beside it as `.err.zst` where there was any) and the sha256 of the output as printed.
+        """
+        name = f"{RAW}/{trial}.out.zst"
+        with _writing(self.folder):
+            _write_synced(self.folder / name, self._raw.compress(stdout))
+            if stderr:
+                _write_synced(self.folder / RAW / f"{trial}.err.zst", self._raw.compress(stderr))
+        return name, hashlib.sha256(stdout).hexdigest()
+
+    def record(self, trial: Trial) -> None:
+        """Append one trial; it is on the disk when this returns."""
+        self._append({"record": "trial", **asdict(trial)})
+
+    def note(self, record: str, **facts: object) -> None:
+        """Append something that is not a trial: a file prepared, a connection opened."""
+        self._append({"record": record, "at": now(), **facts})
+
+    def end(self, how: str, used_s: float) -> None:
+        """Append how the run ended: `complete`, `budget` or `interrupted`, after how long."""
+        self._append({"record": "end", "at": now(), "how": how, "used_s": round(used_s, 3)})
+
+    def close(self) -> None:
+        os.close(self._file)
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _append(self, record: Mapping[str, object]) -> None:
+        line = (json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n").encode()
+        with _writing(self.folder):
+            before = os.fstat(self._file).st_size
+            try:
+                view = memoryview(line)
+                while view:
+                    view = view[os.write(self._file, view) :]
+                os.fsync(self._file)
+            except OSError:
+                os.ftruncate(self._file, before)
+                raise
+
+
+def now() -> str:
+    """The time of day in UTC, for people; durations are never computed from it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def runs_in(runs: Path) -> tuple[Path, ...]:
+    """The folders of all runs under `runs`, oldest first."""
+    return tuple(sorted(file.parent for file in runs.glob(f"[!.]*/{MANIFEST}")))
+
+
+def find(runs: Path, name: str) -> Path:
+    """The folder of a run, by its name, its path or `latest`."""
+    folders = runs_in(runs)
+    if name == "latest" and folders:
+        return folders[-1]
+    for folder in (Path(name), runs / name):
+        if (folder / MANIFEST).is_file():
+            return folder
+    raise UseError(
+        f"there is no run {name!r} in {runs}",
+        "choose from: " + ", ".join(folder.name for folder in folders[-5:])
+        if folders
+        else "make one with baremark bench",
+    )
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a run. Raises `HarnessError` if it is damaged or of another schema."""
+    file = folder / MANIFEST
+    try:
+        document: Any = json.loads(file.read_bytes())
+        schema = document["schema"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise HarnessError(
+            f"{file} is not a manifest: {error}", "restore the run from a copy, or leave it out"
+        ) from None
+    if schema != SCHEMA:
+        raise HarnessError(
+            f"{file} is of format {schema}, this Baremark reads format {SCHEMA}",
+            "use the release of Baremark that wrote it",
+        )
+    try:
+        return TypeAdapter(Manifest).validate_python(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise HarnessError(
+            f"{file}: {place}: {first['msg'].lower()}", "restore the run from a copy"
+        ) from None
+
+
+def read_run(folder: Path) -> Run:
+    """A run as recorded so far. Raises `HarnessError` naming the line that cannot be read."""
+    manifest = read_manifest(folder)
+    file = folder / LEDGER
+    trials: list[Trial] = []
+    ended: str | None = None
+    used_s: float | None = None
+    try:
+        text = file.read_bytes()
+    except OSError as error:
+        raise HarnessError(
+            f"cannot read {file}: {error.strerror}", "restore the run from a copy"
+        ) from None
+    complete = text[: text.rfind(b"\n") + 1]
+    for number, line in enumerate(complete.splitlines(), 1):
+        try:
+            record = json.loads(line)
+            kind = record.pop("record")
+            if kind == "trial":
+                trials.append(_trial(record))
+                ended = None
+            elif kind == "end":
+                ended = record["how"]
+                used_s = (used_s or 0.0) + record["used_s"]
+            elif kind == "resumed":
+                ended = None
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise HarnessError(
+                f"{file}:{number}: not a ledger record: {error}",
+                "restore the run from a copy; nothing is computed from a damaged ledger",
+            ) from None
+    return Run(manifest, tuple(trials), ended, used_s)
+
+
+def read_raw(folder: Path, trial: Trial) -> bytes:
+    """What the trial's program printed, checked against the recorded sha256."""
+    if trial.raw is None:
+        raise HarnessError(f"trial {trial.id} has no output: {trial.reason}", "")
+    try:
+        data = zstandard.ZstdDecompressor().decompress((folder / trial.raw).read_bytes())
+    except (OSError, zstandard.ZstdError) as error:
+        raise HarnessError(
+            f"cannot read {folder / trial.raw}: {error}", "restore the run from a copy"
+        ) from None
+    if hashlib.sha256(data).hexdigest() != trial.raw_sha256:
+        raise HarnessError(
+            f"{folder / trial.raw} is not what the trial printed: its sha256 differs",
+            "restore the run from a copy",
+        )
+    return data
+
+
+def _trial(record: dict[str, Any]) -> Trial:
+    samples = tuple(Sample(**sample) for sample in record.pop("samples"))
+    status = TrialStatus(record.pop("status"))
+    return Trial(status=status, samples=samples, **record)
+
+
+def _write_synced(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,291 @@
+"""A run, from targets that are up to a closed ledger: each step takes what the last returned.
+
+Hosts are independent of each other: each has its own plan, native baseline and run folder, and
+several hosts are measured at the same time, one thread each.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness import __version__, bundle, fingerprint, ledger, plan, session
+from harness.bundle import Bundle
+from harness.errors import HarnessError, UseError
+from harness.execute import LIMIT_SLACK_S, Execution, Seat
+from harness.ledger import Ledger
+from harness.model import (
+    Endpoint,
+    Fingerprint,
+    Host,
+    Manifest,
+    Missing,
+    Plan,
+    Preset,
+    Target,
+    TargetRecord,
+    Trial,
+    Workload,
+)
+from harness.session import Key, Session
+
+FOLDER_LIMIT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to measure: on all hosts alike."""
+
+    preset: Preset
+    workloads: tuple[Workload, ...]
+    seed: int | None = None
+    budget_s: float | None = None
+    limit_slack_s: float = LIMIT_SLACK_S
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """Whom to tell: a step begun, a plan about to start (with its seconds), a trial done."""
+
+    step: Callable[[str], None]
+    planned: Callable[[Plan, float, str], None]
+    trial: Callable[[Plan, Trial], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A target with its open session, its bundle verified and its fingerprint accepted."""
+
+    record: TargetRecord
+    session: Session
+    place: str
+    endpoint: Endpoint
+
+
+class Measurement:
+    """The runs of several hosts at once; `interrupt` ends them all cleanly."""
+
+    def __init__(self, results: Path, key: Key, announce: Announce) -> None:
+        self._runs = results / "runs"
+        self._key = key
+        self._announce = announce
+        self._executions: list[Execution] = []
+        self._interrupted = threading.Event()
+
+    def interrupt(self) -> None:
+        """Ask every host's loop to end after recording what it has."""
+        self._interrupted.set()
+        for execution in self._executions:
+            execution.interrupt()
+
+    def begin(
+        self,
+        host: Host,
+        endpoints: Mapping[str, Endpoint],
+        failed: Mapping[str, str],
+        packed: Bundle,
+        request: Request,
+    ) -> Path:
+        """Measure one host by a new plan; the folder of its run, closed.
+
+        Raises `HarnessError` when its native target cannot take part; other targets that
+        cannot are recorded as missing.
+        """
+        with ExitStack() as open_sessions:
+            missing = [
+                Missing(target.name, target.backend, failed[target.name])
+                for target in host.targets
+                if target.name in failed
+            ]
+            present = replace(host, targets=tuple(t for t in host.targets if t.name not in failed))
+            ready = self._ready(present, endpoints, packed, request, missing, open_sessions)
+            present = replace(host, targets=tuple(t for t in present.targets if t.name in ready))
+            manifest = self._manifest(present, request, packed, ready, missing)
+            with Ledger.create(self._runs, manifest) as record:
+                self._execute(present, manifest, ready, record, request, ())
+            return record.folder
+
+    def resume(
+        self,
+        folder: Path,
+        host: Host,
+        endpoints: Mapping[str, Endpoint],
+        packed: Bundle,
+        request: Request,
+    ) -> Path:
+        """Do what is left of a run, on the same targets. Raises `HarnessError` if they differ."""
+        run = ledger.read_run(folder)
+        manifest = run.manifest
+        if run.ended == "complete":
+            raise UseError(f"the run {manifest.run} is complete", "nothing is left to do")
+        present = replace(host, targets=tuple(record.target for record in manifest.targets))
+        absent = [target.name for target in present.targets if target.name not in endpoints]
+        if absent:
+            raise UseError(
+                f"the run {manifest.run} also needs {', '.join(absent)}, which is not up",
+                "baremark up",
+            )
+        if packed.digest != manifest.bundle:
+            raise HarnessError(
+                f"the run {manifest.run} ran bundle {manifest.bundle[:12]}…, the targets now "
+                f"carry {packed.digest[:12]}…: different programs",
+                "begin a new run",
+            )
+        request = replace(request, workloads=manifest.workloads)
+        with ExitStack() as open_sessions:
+            missing: list[Missing] = []
+            ready = self._ready(present, endpoints, packed, request, missing, open_sessions)
+            for lost in missing:
+                raise HarnessError(f"{lost.target} cannot take part again: {lost.reason}", "")
+            for before in manifest.targets:
+                _refuse_if_changed(before, ready[before.target.name].record)
+            with Ledger.resume(folder) as record:
+                self._execute(present, manifest, ready, record, request, run.trials)
+            return folder
+
+    def _ready(
+        self,
+        host: Host,
+        endpoints: Mapping[str, Endpoint],
+        packed: Bundle,
+        request: Request,
+        missing: list[Missing],
+        open_sessions: ExitStack,
+    ) -> dict[str, _Ready]:
+        """Connect, push and verify the bundle, observe; native first, for it is asked about
+        the others."""
+        ready: dict[str, _Ready] = {}
+        for target in host.targets:
+            try:
+                ready[target.name] = self._one_ready(
+                    target, host, endpoints[target.name], packed, request, ready, open_sessions
+                )
+            except HarnessError as error:
+                if target.native:
+                    raise
+                missing.append(Missing(target.name, target.backend, error.message))
+                self._announce.step(f"{target.name} does not take part: {error.message}")
+        return ready
+
+    def _one_ready(
+        self,
+        target: Target,
+        host: Host,
+        endpoint: Endpoint,
+        packed: Bundle,
+        request: Request,
+        ready: Mapping[str, _Ready],
+        open_sessions: ExitStack,
+    ) -> _Ready:
+        native = ready.get(host.name)
+        self._announce.step(f"connect to {target.name}")
+        through = native.session if native and not host.local else None
+        opened = session.connect(target.name, endpoint, self._key, through=through)
+        open_sessions.callback(opened.close)
+        opened.check(["mkdir", "-p", endpoint.work, endpoint.store], limit_s=FOLDER_LIMIT_S)
+        self._announce.step(f"verify the bundle on {target.name}")
+        place = bundle.push(packed, opened, endpoint.store)
+        self._announce.step(f"observe {target.name}")
+        seen = fingerprint.observe(
+            target,
+            opened,
+            native.session if native else opened,
+            endpoint,
+            native.record.fingerprint if native else None,
+        )
+        fingerprint.refuse_if_false(target, endpoint, seen)
+        used = sorted({workload.tool for workload in request.workloads})
+        said = bundle.versions(opened, place, used)
+        return _Ready(TargetRecord(target, seen, said), opened, place, endpoint)
+
+    def _manifest(
+        self,
+        host: Host,
+        request: Request,
+        packed: Bundle,
+        ready: Mapping[str, _Ready],
+        missing: Sequence[Missing],
+    ) -> Manifest:
+        when = datetime.now(UTC)
+        seed = secrets.randbits(32) if request.seed is None else request.seed
+        made = plan.make(host, request.workloads, request.preset, seed)
+        if request.budget_s is not None:
+            blocks = plan.blocks_within(made, request.budget_s)
+            made = plan.make(host, request.workloads, request.preset, seed, blocks=blocks)
+        return Manifest(
+            schema=ledger.SCHEMA,
+            run=ledger.run_id(host.name, when),
+            created_at=when.isoformat(timespec="seconds"),
+            baremark=__version__,
+            scenario=made.scenario,
+            host=host.name,
+            preset=request.preset.name,
+            seed=seed,
+            plan=made,
+            planned_s=plan.expected_s(made),
+            bundle=packed.digest,
+            targets=tuple(one.record for one in ready.values()),
+            missing=tuple(missing),
+            workloads=request.workloads,
+        )
+
+    def _execute(
+        self,
+        host: Host,
+        manifest: Manifest,
+        ready: Mapping[str, _Ready],
+        record: Ledger,
+        request: Request,
+        before: Sequence[Trial],
+    ) -> None:
+        seats = {name: self._seat(host, one, ready) for name, one in ready.items()}
+        execution = Execution(
+            manifest.plan,
+            manifest.workloads,
+            seats,
+            record,
+            on_trial=lambda trial: self._announce.trial(manifest.plan, trial),
+            limit_slack_s=request.limit_slack_s,
+        )
+        self._executions.append(execution)
+        if self._interrupted.is_set():
+            execution.interrupt()
+        self._announce.planned(manifest.plan, manifest.planned_s, manifest.run)
+        execution.run({trial.id for trial in before}, request.budget_s)
+
+    def _seat(self, host: Host, one: _Ready, ready: Mapping[str, _Ready]) -> Seat:
+        target = one.record.target
+
+        def reopen() -> Session:
+            through = None if host.local or target.native else ready[host.name].session
+            return session.connect(target.name, one.endpoint, self._key, through=through)
+
+        return Seat(
+            target=target,
+            session=one.session,
+            bundle=one.place,
+            work=one.endpoint.work,
+            peer=host.peer,
+            reopen=reopen,
+        )
+
+
+_SAME = ("backend", "label", "release", "accelerator", "kernel", "cpu_model", "vcpus")
+
+
+def _refuse_if_changed(before: TargetRecord, after: TargetRecord) -> None:
+    """A run may only be continued on what it began on."""
+    was: Fingerprint = before.fingerprint
+    for name in _SAME:
+        old, new = getattr(was, name), getattr(after.fingerprint, name)
+        if old != new:
+            raise HarnessError(
+                f"{before.target.name} is no longer what the run began on: {name} was {old}, "
+                f"is {new}",
+                "begin a new run",
+            )

@@ -1,0 +1,108 @@
+# Observe the machine from inside: one line "name<TAB>value" for each thing that can be seen.
+# What cannot be seen is not printed, so that it stays "not observable". Argument: work folder.
+work=$1
+# Builtins where they do: under emulation each process started costs a tenth of a second.
+say() {
+    [ -n "$2" ] && printf '%s\t%s\n' "$1" "$2"
+}
+file() {
+    if [ -r "$2" ] && IFS= read -r line <"$2"; then
+        say "$1" "$line"
+    fi
+}
+chosen() {
+    if [ -r "$2" ] && IFS= read -r line <"$2"; then
+        line=${line#*\[}
+        say "$1" "${line%%\]*}"
+    fi
+}
+status() {
+    while IFS=': 	' read -r key value; do
+        [ "$key" = "$1" ] && say "$2" "$value"
+    done </proc/self/status
+}
+# The first processor's entries, read once.
+model= flags= microcode=
+while IFS=: read -r key value; do
+    case $key in
+    "model name"*) model=${value# } ;;
+    flags*) flags=${value# } ;;
+    microcode*) microcode=${value# } ;;
+    "") break ;;
+    esac
+done </proc/cpuinfo
+say kernel "$(uname -r)"
+say machine "$(uname -m)"
+say os "$(sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-release 2>/dev/null)"
+say cpu_model "$model"
+say cpu_flags "$flags"
+say microcode "$microcode"
+file cpus_online /sys/devices/system/cpu/online
+status Cpus_allowed_list cpus_allowed
+say vcpus "$(nproc 2>/dev/null)"
+status Mems_allowed_list mems_allowed
+while IFS=': ' read -r key value _; do
+    case $key in
+    MemTotal) say memory_kib "$value" ;;
+    SwapTotal) say swap_kib "$value" ;;
+    esac
+done </proc/meminfo
+file clocksource /sys/devices/system/clocksource/clocksource0/current_clocksource
+file dmi_vendor /sys/class/dmi/id/sys_vendor
+file dmi_product /sys/class/dmi/id/product_name
+file dmi_bios /sys/class/dmi/id/bios_vendor
+file hypervisor_type /sys/hypervisor/type
+case " $flags " in
+*" hypervisor "*) say hypervisor_bit yes ;;
+"  ") ;;
+*) say hypervisor_bit no ;;
+esac
+say hypervisor_vendor "$(LC_ALL=C lscpu 2>/dev/null | sed -n 's/^Hypervisor vendor:[[:space:]]*//p')"
+if [ -e /.dockerenv ]; then
+    say container docker
+elif [ -e /run/.containerenv ]; then
+    say container podman
+elif tr '\0' '\n' </proc/1/environ 2>/dev/null | grep -q '^container='; then
+    say container "$(tr '\0' '\n' </proc/1/environ | sed -n 's/^container=//p')"
+else
+    say container none
+fi
+file init /proc/1/comm
+for path in /sys/devices/system/cpu/vulnerabilities/*; do
+    file "mitigation_${path##*/}" "$path"
+done
+file governor /sys/devices/system/cpu/cpu0/cpufreq/scaling_governor
+file smt /sys/devices/system/cpu/smt/active
+chosen transparent_hugepage /sys/kernel/mm/transparent_hugepage/enabled
+file ksm /sys/kernel/mm/ksm/run
+# A shell reads byte by byte, which /proc/sys answers with the first byte only.
+say randomize_va_space "$(cat /proc/sys/kernel/randomize_va_space 2>/dev/null)"
+say perf_event_paranoid "$(cat /proc/sys/kernel/perf_event_paranoid 2>/dev/null)"
+# Only the arguments that change speed: the others name the machine and its disks.
+say kernel_arguments "$(tr ' ' '\n' </proc/cmdline | sed '/^--$/,$d' | grep -E \
+    '^(amd_pstate|clocksource|default_hugepagesz|elevator|hugepages|hugepagesz|idle|init_on_alloc|init_on_free|intel_idle|intel_iommu|intel_pstate|iommu|isolcpus|kvm|mds|mitigations|nohz|nohz_full|noibrs|nokaslr|nopti|nosmt|notsc|nowatchdog|numa_balancing|page_alloc|processor|pti|rcu_nocbs|retbleed|sched|slab_nomerge|slub_debug|spec_store_bypass_disable|spectre_v2|transparent_hugepage|tsc|zswap)[.=_]?' |
+    tr '\n' ' ')"
+status Seccomp seccomp
+status CapEff capabilities
+if [ -r /sys/fs/cgroup/cgroup.controllers ]; then
+    file cgroup_cpu_max /sys/fs/cgroup/cpu.max
+    file cgroup_memory_max /sys/fs/cgroup/memory.max
+    file cgroup_cpuset /sys/fs/cgroup/cpuset.cpus.effective
+else
+    file cgroup_cpu_max /sys/fs/cgroup/cpu/cpu.cfs_quota_us
+    file cgroup_memory_max /sys/fs/cgroup/memory/memory.limit_in_bytes
+    file cgroup_cpuset /sys/fs/cgroup/cpuset/cpuset.cpus
+fi
+if [ -d "$work" ]; then
+    say work_filesystem "$(stat -f -c %T "$work" 2>/dev/null)"
+    say work_device "$(df -P "$work" 2>/dev/null | awk 'NR==2 {print $1}')"
+    say work_free_kib "$(df -P "$work" 2>/dev/null | awk 'NR==2 {print $4}')"
+fi
+route=$(ip -o route get 198.18.0.2 2>/dev/null)
+say peer_route "$(printf %s "$route" | sed 's/ *\\.*//; s/ uid [0-9]*//')"
+device=$(printf %s "$route" | sed -n 's/.* dev \([^ ]*\).*/\1/p')
+if [ -n "$device" ]; then
+    file nic_mtu "/sys/class/net/$device/mtu"
+    say nic_driver "$(basename "$(readlink "/sys/class/net/$device/device/driver" 2>/dev/null)" 2>/dev/null)"
+fi
+exit 0

@@ -1,0 +1,54 @@
+"""The readers of what the programs print: one module a tool, found by its name.
+
+There is no registry: `load("stress-ng")` imports `harness.tools.stress_ng`. Modules whose name
+starts with an underscore are what the readers share, not tools. Nothing here starts a program.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Protocol, cast
+
+from harness.errors import UseError
+from harness.model import Metric, Sample
+
+
+class Tool(Protocol):
+    """What a tool's module offers. A reader is pure: the same bytes give the same samples."""
+
+    PROGRAM: str
+    """File name of the program in the bundle's `bin/`."""
+    VERSION_ARGS: tuple[str, ...]
+    """Arguments with which the program states its version."""
+    METRICS: dict[str, Metric]
+    """Every metric the reader can return, by name, with its unit and what is better."""
+
+    def read(self, stdout: bytes, stderr: bytes) -> tuple[Sample, ...]:
+        """Take the samples from one execution's output; never empty.
+
+        ReadError, naming the tool and the place, where the output is broken, incomplete or
+        tells of a failure.
+        """
+
+    def version(self, stdout: bytes, stderr: bytes) -> str:
+        """The line in which the program states its own version, without what is the machine's.
+
+        ReadError where there is none.
+        """
+
+
+def names() -> tuple[str, ...]:
+    """The tools there are, sorted, spelled as in workload files (`stress-ng`)."""
+    modules = (module.name for module in iter_modules(__path__))
+    return tuple(sorted(name.replace("_", "-") for name in modules if not name.startswith("_")))
+
+
+def load(name: str) -> Tool:
+    """The reader of the tool called `name`; UseError where there is none."""
+    if name not in names():
+        raise UseError(
+            f"there is no tool {name!r}",
+            f"use one of {', '.join(names())}, or add harness/tools/<name>.py",
+        )
+    return cast(Tool, import_module(f"{__name__}.{name.replace('-', '_')}"))
