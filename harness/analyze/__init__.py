@@ -1,0 +1,1 @@
+"""What the samples mean: pairs, estimates, overhead, verdicts. Pure; touches no machine."""

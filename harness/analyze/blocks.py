@@ -1,0 +1,185 @@
+"""From rows to pairs: in each block, a target's value against native's of the same block.
+
+The block is the independent unit (Kalibera & Jones 2013), so repeats inside a block and cell
+are averaged first and never counted as n. Nothing here estimates anything.
+
+A cell is one target × workload × metric of one run. All arrays have a row a cell and a column a
+block number; a hole is NaN.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from harness.analyze.estimate import Floats, Ints
+from harness.errors import HarnessError
+
+Flags = npt.NDArray[np.bool_]
+Codes = npt.NDArray[np.integer]
+
+_OF_TARGET = ("host", "scenario", "backend", "class", "label", "native", "nested")
+_OF_METRIC = ("workload_version", "title", "resource", "metric_index", "unit", "better")
+_KEYS = ("run", "target", "workload", "metric")
+_NOT_OK = ("failed", "timeout", "lost", "rejected")
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """The samples of every cell, a value a block.
+
+    `table` has a row a cell: the columns of the dataset that are fixed in a cell, and the
+    counts `trials`, `failed`, `timeout`, `lost`, `rejected`. `values` (cells, blocks) holds the
+    mean of a cell's values in a block, `tried` (cells, blocks) whether a trial was made there.
+    """
+
+    table: pl.DataFrame
+    values: Floats
+    tried: Flags
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """What each cell says against native of the same run.
+
+    `native` (cells,) is the row of a cell's baseline, or -1 where native never ran that
+    workload. `d` (cells, blocks) is s·(ln x_target − ln x_native), s = +1 where lower is better
+    and −1 where higher is, NaN where there is no pair and throughout native's own rows.
+    `missing` (cells,) counts the blocks in which either side was tried and which yet gave no
+    pair, `invalid` those among them where a value was zero or less and so has no logarithm.
+    """
+
+    cells: Cells
+    native: Ints
+    d: Floats
+    missing: Ints
+    invalid: Ints
+
+
+def cells(samples: pl.LazyFrame) -> Cells:
+    """Arrange the rows of a dataset by cell and block.
+
+    `samples` has the columns of `harness.dataset.SCHEMA` (text as String or Categorical).
+    Raises HarnessError where it has no rows.
+    """
+    schema = samples.collect_schema()
+    text = [key for key in _KEYS if schema[key] == pl.String]
+    coded = samples.with_columns(pl.col(text).cast(pl.Categorical()))
+    ended = [pl.col("status").eq(status).alias(status) for status in _NOT_OK]
+    rows = coded.select(*_KEYS, "block", "value", *ended).collect()
+    if rows.is_empty():
+        raise HarnessError("there are no samples to analyse", "measure first with `baremark run`")
+
+    cell, first = _cell_numbers([rows[key].to_physical().to_numpy() for key in _KEYS])
+    count = first.size
+    block, width = _dense(rows["block"].to_numpy())
+    slot = _combined(cell, block, count, width)
+    tried = np.zeros(count * width, dtype=np.bool_)
+    tried[slot] = True
+    value = rows["value"].fill_null(np.nan).to_numpy()
+    present = np.isfinite(value)
+    if not present.all():
+        slot, value = slot[present], value[present]
+    shape = (count, width)
+    total = np.bincount(slot, weights=value, minlength=count * width)
+    number = np.bincount(slot, minlength=count * width)
+    with np.errstate(invalid="ignore"):
+        values = (total / number).reshape(shape)
+
+    table = rows.select(_KEYS)[first].with_columns(
+        pl.Series("trials", np.bincount(cell, minlength=count)),
+        *(
+            pl.Series(name, np.bincount(cell[rows[name].to_numpy()], minlength=count))
+            for name in _NOT_OK
+        ),
+    )
+    return Cells(_with_facts(table, coded), values, tried.reshape(shape))
+
+
+def pairs(cells: Cells) -> Pairs:
+    """Pair each cell with native of the same run, host, scenario, workload, metric and block.
+
+    Raises HarnessError where a run has no native target: there is then nothing to compare with.
+    """
+    table, values = cells.table, cells.values
+    _refuse_without_native(table)
+    native = _native_rows(table)
+    baseline = np.where((native >= 0)[:, None], values[native], np.nan)
+    sign = np.where(table.select(pl.col("better").eq("lower")).to_series().to_numpy(), 1.0, -1.0)
+    both = np.isfinite(values) & np.isfinite(baseline)
+    usable = both & (values > 0) & (baseline > 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        d = sign[:, None] * (np.log(values) - np.log(baseline))
+    d[~usable | table["native"].to_numpy()[:, None]] = np.nan
+    tried = cells.tried | (cells.tried[native] & (native >= 0)[:, None])
+    paired = usable.sum(axis=1)
+    return Pairs(cells, native, d, tried.sum(axis=1) - paired, both.sum(axis=1) - paired)
+
+
+def _with_facts(table: pl.DataFrame, samples: pl.LazyFrame) -> pl.DataFrame:
+    """Add what is fixed for a target of a run, and for a metric of a workload of a run."""
+    facts = ((("run", "target"), _OF_TARGET), (("run", "workload", "metric"), _OF_METRIC))
+    queries = [samples.group_by(keys).agg(pl.col(names).first()) for keys, names in facts]
+    for (keys, _), found in zip(facts, pl.collect_all(queries, engine="streaming"), strict=True):
+        table = table.join(found, on=keys, how="left", maintain_order="left")
+    return table
+
+
+def _refuse_without_native(table: pl.DataFrame) -> None:
+    found = table.group_by("run", "host", "scenario").agg(pl.col("native").any())
+    lacking = found.filter(~pl.col("native")).select(pl.col("run", "host").cast(pl.String))
+    if not lacking.is_empty():
+        run, host = lacking.sort("run", "host").row(0)
+        raise HarnessError(
+            f"run {run} has no trial of the native target of host {host}"
+            + (f" (nor have {len(lacking) - 1} other runs)" if len(lacking) > 1 else ""),
+            "overhead is measured against native on the same host: include the native target",
+        )
+
+
+def _native_rows(table: pl.DataFrame) -> Ints:
+    """For each cell the row of native's cell of the same run, workload and metric, or -1."""
+    keys = ["run", "host", "scenario", "workload", "metric"]
+    numbered = table.select(*keys, "native").with_row_index("row")
+    baseline = numbered.filter("native").select(*keys, pl.col("row").alias("baseline"))
+    joined = numbered.join(baseline, on=keys, how="left", maintain_order="left", validate="m:1")
+    return joined["baseline"].cast(pl.Int64).fill_null(-1).to_numpy()
+
+
+def _cell_numbers(codes: list[Codes]) -> tuple[Codes, Ints]:
+    """Number the distinct combinations of `codes` from 0: the number of each row, and a row of
+    each number."""
+    cell, count = _dense(codes[0])
+    for code in codes[1:]:
+        more, width = _dense(code)
+        cell, count = _dense(_combined(cell, more, count, width))
+    first = np.empty(count, dtype=np.int64)
+    first[cell[::-1]] = np.arange(cell.size - 1, -1, -1)
+    return cell, first
+
+
+def _combined(high: Codes, low: Codes, count: int, width: int) -> Codes:
+    """One code for two, of which there are `count` and `width`; as narrow as they allow."""
+    kind = "int32" if count * width < 1 << 31 else "int64"
+    combined: Codes = np.multiply(high, width, dtype=kind)
+    return np.add(combined, low, dtype=kind, out=combined)
+
+
+def _dense(code: Codes) -> tuple[Codes, int]:
+    """Renumber `code` to 0 … k−1, keeping its order; return it with k.
+
+    By direct address where the range allows it: no sort, one pass.
+    """
+    reach = int(code.max()) + 1
+    if reach > 4 * code.size + (1 << 16):
+        distinct, numbers = np.unique(code, return_inverse=True)
+        return numbers, distinct.size
+    seen = np.zeros(reach, dtype=np.bool_)
+    seen[code] = True
+    count = int(seen.sum())
+    if count == reach:
+        return code, count
+    return (np.cumsum(seen, dtype=np.int32) - np.int32(1))[code], count

@@ -1,0 +1,149 @@
+"""The overhead frame: what each target costs against native on the same host.
+
+A row for each host, scenario, target, workload and metric. Runs of one host are pooled, a block
+being then a (run, block), unless they are asked for one by one. Rows are pooled only where
+nothing that makes numbers comparable differs: the label, the class, the nesting, the workload's
+version and the metric's unit are part of the key.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from harness.analyze.blocks import Pairs, cells, pairs
+from harness.analyze.estimate import METHOD, Floats, Ints, estimate_groups, medians
+from harness.analyze.verdict import detectable_effect, verdict
+
+KEYS = (
+    "host",
+    "scenario",
+    "target",
+    "backend",
+    "class",
+    "label",
+    "native",
+    "nested",
+    "resource",
+    "workload",
+    "workload_version",
+    "metric",
+    "metric_index",
+    "unit",
+    "better",
+)
+_COUNTS = ("trials", "failed", "timeout", "lost", "rejected", "n_missing", "n_invalid")
+_ORDER = ("host", "scenario", "resource", "workload", "workload_version", "metric_index", "metric")
+_PERCENT = {"F": "overhead_percent", "F_low": "overhead_low", "F_high": "overhead_high"}
+_TIES = ("target", "backend", "class", "label", "nested", "unit", "better")
+
+
+def overhead(samples: pl.LazyFrame, level: float = 0.95, by_run: bool = False) -> pl.DataFrame:
+    """The overhead frame of `samples` (columns of `harness.dataset.SCHEMA`).
+
+    Beside `KEYS`:
+
+    - `run`: the run, or null where several were pooled; `runs`: how many; `title`.
+    - `headline`: whether this is the workload's first metric.
+    - `n`: pairs of target and native; for native itself its blocks with a value.
+    - `n_missing`: blocks where either was tried and that gave no pair; `n_invalid`: those
+      among them with a value of zero or less.
+    - `trials`, `failed`, `timeout`, `lost`, `rejected`: of the target.
+    - `n_values`, `value_mean`, `value_median`, and the same of native over the same runs
+      (`native_n_values`, …), in `unit`, over blocks.
+    - `F`, `F_low`, `F_high`: slowdown factor exp θ, θ the Hodges–Lehmann estimate of
+      s·(ln x_target − ln x_native), and its interval at `level`; above 1 is slower than native.
+    - `overhead_percent`, `overhead_low`, `overhead_high`: 100·(F − 1).
+    - `sd`: of d; `mde`, `mde_percent`: minimum detectable effect on the log ratio, in percent.
+    - `level`, `method`, `verdict` (see `harness.analyze.verdict`).
+
+    Native's own rows come first in each metric and have no F. What is not known is null.
+    Raises HarnessError where there are no rows or a run has no native target.
+    """
+    return from_pairs(pairs(cells(samples)), level, by_run)
+
+
+def from_pairs(paired: Pairs, level: float = 0.95, by_run: bool = False) -> pl.DataFrame:
+    """`overhead` from pairs already made."""
+    keys = [*KEYS, "run"] if by_run else list(KEYS)
+    table = (
+        paired.cells.table.with_columns(
+            pl.Series("n_missing", paired.missing), pl.Series("n_invalid", paired.invalid)
+        )
+        .with_row_index("cell")
+        .sort("run")
+    )
+    grouped = (
+        table.group_by(keys, maintain_order=True)
+        .agg(
+            "cell",
+            pl.col(_COUNTS).sum(),
+            *([] if by_run else [pl.col("run").first()]),
+            pl.col("title").last(),
+            pl.len().alias("runs"),
+        )
+        .with_columns(pl.col("metric_index").eq(0).alias("headline"))
+    )
+    order = grouped["cell"].explode().to_numpy().astype(np.int64)
+    in_group = grouped["cell"].list.len().to_numpy().astype(np.int64)
+
+    columns = _absolute("", paired.cells.values, order, in_group)
+    columns |= _absolute("native_", paired.cells.values, paired.native[order], in_group)
+    d, n = _flat(paired.d, order, in_group)
+    deviation = _deviation(d, n)
+    theta = estimate_groups(d, n, level)
+    effect = detectable_effect(n, deviation)
+    columns |= {
+        "n": np.where(grouped["native"].to_numpy(), columns["n_values"], n),
+        "F": np.exp(theta.point),
+        "F_low": np.exp(theta.low),
+        "F_high": np.exp(theta.high),
+        "sd": deviation,
+        "mde": effect,
+        "mde_percent": 100 * np.expm1(effect),
+    }
+    return (
+        grouped.drop("cell")
+        .with_columns(pl.Series(key, of, nan_to_null=True) for key, of in columns.items())
+        .with_columns((100 * (pl.col(f) - 1)).alias(name) for f, name in _PERCENT.items())
+        .with_columns(
+            pl.when(pl.col("runs") == 1).then("run").alias("run"),
+            pl.lit(level).alias("level"),
+            pl.lit(METHOD).alias("method"),
+            verdict().alias("verdict"),
+        )
+        .sort(*_ORDER, pl.col("native").not_(), *_TIES, *(["run"] if by_run else []))
+    )
+
+
+def _absolute(prefix: str, values: Floats, order: Ints, in_group: Ints) -> dict[str, Floats | Ints]:
+    """Count, mean and median over the blocks of each group, as columns."""
+    flat, n = _flat(values, order, in_group)
+    return {
+        f"{prefix}n_values": n,
+        f"{prefix}value_mean": _sums(flat, n) / np.where(n > 0, n, np.nan),
+        f"{prefix}value_median": medians(flat, n),
+    }
+
+
+def _flat(matrix: Floats, order: Ints, in_group: Ints) -> tuple[Floats, Ints]:
+    """The rows `order` of `matrix` without their holes, one after another, and how many values
+    each group has; a row of -1 has none. Consecutive `in_group` rows make a group."""
+    rows = matrix[order]
+    rows[order < 0] = np.nan
+    present = np.isfinite(rows)
+    starts = np.cumsum(in_group) - in_group
+    return rows[present], np.add.reduceat(present.sum(axis=1), starts)
+
+
+def _sums(flat: Floats, sizes: Ints) -> Floats:
+    """The sum of each group of `flat`; 0 for an empty one."""
+    group = np.repeat(np.arange(sizes.size), sizes)
+    return np.bincount(group, weights=flat, minlength=sizes.size).astype(np.float64)
+
+
+def _deviation(flat: Floats, sizes: Ints) -> Floats:
+    """The standard deviation (n − 1) of each group, NaN for fewer than two values."""
+    mean = _sums(flat, sizes) / np.where(sizes > 0, sizes, np.nan)
+    squares = _sums((flat - np.repeat(mean, sizes)) ** 2, sizes)
+    return np.sqrt(squares / np.where(sizes > 1, sizes - 1, np.nan))

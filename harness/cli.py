@@ -1,0 +1,435 @@
+"""The verbs: parse, call, print, and nothing else.
+
+Heavy modules are imported inside the verb that needs them, so that `baremark --help` answers at
+once. This is the one place where errors end and exit codes are made.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness import __version__
+from harness.errors import EXIT_RUN, HarnessError, UseError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from harness.bundle import Bundle
+    from harness.console import Console
+    from harness.measure import Measurement, Request
+    from harness.model import Host
+    from harness.publish.table import Table
+    from harness.state import Standing
+
+EXIT_INTERRUPTED = 130
+LOCALHOST = Path("inventories/localhost")
+
+app = typer.Typer(
+    help="Measure what a virtualization architecture costs against the bare metal under it.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+InventoryOption = Annotated[
+    Path, typer.Option("-i", "--inventory", help="Ansible inventory: a file or a folder.")
+]
+TargetOption = Annotated[
+    list[str] | None,
+    typer.Option("-t", "--target", help="Only these targets: names, patterns or backends."),
+]
+WorkloadOption = Annotated[
+    list[str] | None,
+    typer.Option("-w", "--workload", help="Only these workloads: names or patterns (disk-*)."),
+]
+ResultsOption = Annotated[Path, typer.Option("--results", help="Folder of results.")]
+WorkloadsOption = Annotated[Path, typer.Option("--workloads", help="Folder of workload files.")]
+PresetOption = Annotated[
+    str, typer.Option("--preset", help="smoke, quick, nightly or publication.")
+]
+BudgetOption = Annotated[
+    str | None, typer.Option("--budget", help="Most time to measure for: 90s, 10m, 2h.")
+]
+SeedOption = Annotated[
+    int | None, typer.Option("--seed", min=0, help="Seed of the random order (recorded).")
+]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"baremark {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def doctor(inventory: InventoryOption = LOCALHOST, target: TargetOption = None) -> None:
+    """Say for each backend of each host whether it can be used, why not, and what to type."""
+    from harness import provision
+
+    console = _console()
+    hosts = _hosts(inventory, target)
+    findings = provision.doctor(inventory, hosts, console.step)
+    console.findings(findings)
+    if not all(finding.usable for finding in findings):
+        raise typer.Exit(EXIT_RUN)
+
+
+@app.command()
+def up(inventory: InventoryOption = LOCALHOST, target: TargetOption = None) -> None:
+    """Provision the targets of an inventory. Can be said again at any time."""
+    from harness import state
+
+    console = _console()
+    hosts = _hosts(inventory, target)
+    with state.locked(state.state_folder(inventory)):
+        standing, _ = _provision(inventory, hosts, console)
+    console.standing(standing)
+    if standing.failed:
+        raise typer.Exit(EXIT_RUN)
+
+
+@app.command()
+def down(
+    inventory: InventoryOption = LOCALHOST,
+    purge: Annotated[
+        bool, typer.Option("--purge", help="Remove cached images and bundles as well.")
+    ] = False,
+) -> None:
+    """Remove every target and what a killed run left. Can be said again at any time."""
+    from harness import provision, state
+
+    console = _console()
+    hosts = _hosts(inventory, None)
+    with state.locked(state.state_folder(inventory)):
+        provision.down(inventory, hosts, console.step, purge=purge)
+    console.say("everything is taken down")
+
+
+@app.command()
+def run(
+    inventory: InventoryOption = LOCALHOST,
+    target: TargetOption = None,
+    workload: WorkloadOption = None,
+    preset: PresetOption = "quick",
+    budget: BudgetOption = None,
+    seed: SeedOption = None,
+    resume: Annotated[
+        str | None, typer.Option("--resume", metavar="RUN", help="Go on with this run.")
+    ] = None,
+    results: ResultsOption = Path("results"),
+    workloads: WorkloadsOption = Path("workloads"),
+) -> None:
+    """Measure on targets that are up; leaves them up. Prints the table."""
+    from harness import state
+
+    console = _console()
+    request = _request(workloads, workload, preset, budget, seed)
+    _writable(results)
+    hosts = _hosts(inventory, target)
+    with state.locked(state.state_folder(inventory)):
+        standing = state.read(state.state_folder(inventory), inventory)
+        packed = _bundle(standing)
+        folders, whole = _measure(
+            inventory, hosts, standing, packed, request, results, console, resume
+        )
+    _show(folders, results, console)
+    if not whole:
+        raise typer.Exit(EXIT_INTERRUPTED)
+
+
+@app.command()
+def bench(
+    inventory: InventoryOption = LOCALHOST,
+    target: TargetOption = None,
+    workload: WorkloadOption = None,
+    preset: PresetOption = "quick",
+    budget: BudgetOption = None,
+    seed: SeedOption = None,
+    results: ResultsOption = Path("results"),
+    workloads: WorkloadsOption = Path("workloads"),
+) -> None:
+    """Provision, measure, print and write the table, take everything down again."""
+    from dataclasses import replace
+
+    from harness import provision, state
+
+    console = _console()
+    request = _request(workloads, workload, preset, budget, seed)
+    _writable(results)
+    hosts = _hosts(inventory, target)
+    with state.locked(state.state_folder(inventory)):
+        findings = provision.doctor(inventory, hosts, console.step)
+        unusable = {finding.target: finding.why for finding in findings if not finding.usable}
+        for finding in findings:
+            if not finding.usable:
+                console.warn(f"{finding.target} is left out: {finding.why} ({finding.fix})")
+        possible = _possible(hosts, unusable)
+        try:
+            standing, packed = _provision(inventory, possible, console)
+            standing = replace(standing, failed={**unusable, **standing.failed})
+            folders, whole = _measure(
+                inventory, hosts, standing, packed, request, results, console, None
+            )
+        finally:
+            console.say("take everything down")
+            provision.down(inventory, hosts, console.step, purge=False)
+    _show(folders, results, console)
+    if not whole:
+        raise typer.Exit(EXIT_INTERRUPTED)
+    if set(standing.failed) - set(unusable):
+        raise typer.Exit(EXIT_RUN)
+
+
+@app.command()
+def table(
+    run: Annotated[
+        list[str] | None, typer.Argument(help="Runs by name or path; the latest.")
+    ] = None,
+    format: Annotated[
+        str, typer.Option("--format", "-f", help="terminal, markdown, csv or json.")
+    ] = "terminal",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write to this file instead.")
+    ] = None,
+    results: ResultsOption = Path("results"),
+) -> None:
+    """Print the table of overhead versus native, made from the ledger alone."""
+    from harness import ledger, publish
+
+    publish.require(format)
+    folders = [ledger.find(results / "runs", name) for name in run or ["latest"]]
+    text = publish.render(_table(folders, results), format)
+    if output is None:
+        print(text, end="")
+    else:
+        publish.write(text, output)
+
+
+@app.command(hidden=True)
+def setup(packages: Annotated[list[str], typer.Argument(help="Debian packages.")]) -> None:
+    """Install operating-system packages on this machine (the Makefile calls it)."""
+    from harness import provision
+
+    provision.setup(packages, _console().step)
+
+
+# ------------------------------------------------------------------ shared steps of the verbs
+def _console() -> Console:
+    from harness.console import Console
+
+    return Console()
+
+
+def _hosts(path: Path, patterns: Sequence[str] | None) -> tuple[Host, ...]:
+    from harness import inventory
+
+    return inventory.choose(inventory.load(path), patterns or ())
+
+
+def _request(
+    folder: Path,
+    patterns: Sequence[str] | None,
+    preset: str,
+    budget: str | None,
+    seed: int | None,
+) -> Request:
+    from harness import plan, workload
+    from harness.measure import Request
+
+    return Request(
+        preset=plan.preset(preset),
+        workloads=workload.choose(workload.load_all(folder), patterns or ()),
+        seed=seed,
+        budget_s=_seconds(budget) if budget is not None else None,
+    )
+
+
+def _seconds(text: str) -> float:
+    units = {"s": 1, "m": 60, "h": 3600}
+    number, unit = text[:-1], text[-1:]
+    try:
+        seconds = float(number) * units[unit]
+    except (ValueError, KeyError):
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise UseError(f"--budget {text!r} is no time", "write it as 90s, 10m or 2h")
+    return seconds
+
+
+def _writable(results: Path) -> None:
+    """Fail before anything is provisioned rather than after."""
+    import tempfile
+
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=results):
+            pass
+    except OSError as error:
+        raise UseError(
+            f"cannot write to {results}: {error.strerror}",
+            "make it writable, or choose another folder with --results",
+        ) from None
+
+
+def _possible(hosts: Sequence[Host], unusable: dict[str, str]) -> tuple[Host, ...]:
+    from dataclasses import replace
+
+    possible = tuple(
+        replace(host, targets=tuple(t for t in host.targets if t.name not in unusable))
+        for host in hosts
+        if host.native.name not in unusable
+    )
+    if not possible:
+        why = "; ".join(f"{host.name}: {unusable[host.name]}" for host in hosts)
+        raise HarnessError(f"no machine can be measured: {why}", "baremark doctor")
+    return possible
+
+
+def _provision(inventory: Path, hosts: Sequence[Host], console: Console) -> tuple[Standing, Bundle]:
+    from harness import provision
+
+    packed = provision.prepare(inventory, console.step)
+    standing = provision.up(inventory, hosts, packed, console.step)
+    for name, why in standing.failed.items():
+        console.warn(f"{name} did not come up: {why}")
+    return standing, packed
+
+
+def _bundle(standing: Standing) -> Bundle:
+    from harness import bundle, state
+
+    return bundle.load(state.cache_folder() / f"bundle-{standing.bundle}.tar.zst")
+
+
+def _measure(
+    inventory: Path,
+    hosts: Sequence[Host],
+    standing: Standing,
+    packed: Bundle,
+    request: Request,
+    results: Path,
+    console: Console,
+    resume: str | None,
+) -> tuple[list[Path], bool]:
+    """Measure all hosts, each in a thread of its own; their runs, and whether all are whole."""
+    from harness import ledger, session, state
+    from harness.measure import Announce, Measurement
+
+    key = session.load_key(state.state_folder(inventory) / state.KEY)
+    announce = Announce(console.step, console.planned, console.trial)
+    measurement = Measurement(results, key, announce)
+    if resume is not None:
+        folder = ledger.find(results / "runs", resume)
+        name = ledger.read_manifest(folder).host
+        hosts = [host for host in hosts if host.name == name]
+        if not hosts:
+            raise UseError(f"the run {resume} is of {name}, which is not in {inventory}", "-i")
+    folders: list[Path] = []
+    errors: list[BaseException] = []
+
+    def one(host: Host) -> None:
+        try:
+            if resume is not None:
+                folders.append(
+                    measurement.resume(folder, host, standing.endpoints, packed, request)
+                )
+            else:
+                folders.append(
+                    measurement.begin(host, standing.endpoints, standing.failed, packed, request)
+                )
+        except BaseException as error:
+            errors.append(error)
+
+    with _interrupting(measurement, console):
+        _in_threads([lambda host=host: one(host) for host in hosts])  # type: ignore[misc]
+    for error in errors[1:]:
+        console.warn(str(error))
+    if errors:
+        raise errors[0]
+    runs = [ledger.read_run(folder) for folder in folders]
+    for each in runs:
+        console.ended(each)
+    return sorted(folders), all(each.ended != "interrupted" for each in runs)
+
+
+@contextmanager
+def _interrupting(measurement: Measurement, console: Console) -> Iterator[None]:
+    """Ctrl-C and a polite kill end the measurement cleanly, with what there is."""
+
+    def stop(*_: object) -> None:
+        console.say("ending: what is recorded is kept")
+        measurement.interrupt()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _in_threads(jobs: Sequence[Callable[[], None]]) -> None:
+    threads = [threading.Thread(target=job, daemon=True) for job in jobs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        while thread.is_alive():
+            thread.join(3600)
+
+
+def _table(folders: Sequence[Path], results: Path) -> Table:
+    from harness import dataset, ledger
+    from harness.analyze.overhead import overhead
+    from harness.publish import table
+
+    runs = [ledger.read_run(folder) for folder in folders]
+    files = [dataset.write(each, results) for each in runs]
+    return table.build(overhead(dataset.scan(files)), runs)
+
+
+def _show(folders: Sequence[Path], results: Path, console: Console) -> None:
+    """Print the table and write it as Markdown and CSV."""
+    from harness import publish
+
+    made = _table(folders, results)
+    print(publish.render(made, "terminal"), end="")
+    name = "+".join(folder.name for folder in folders)
+    for format, ending in (("markdown", "md"), ("csv", "csv")):
+        path = results / "published" / f"{name}.{ending}"
+        publish.write(publish.render(made, format), path)
+        console.say(f"written: {path}")
+
+
+def main() -> None:
+    """Run the command line; the one place where an error becomes an exit code."""
+    try:
+        app()
+    except HarnessError as error:
+        _console().error(error)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        _console().error(HarnessError("interrupted", "baremark down removes what is up"))
+        sys.exit(EXIT_INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,235 @@
+"""From an overhead frame and its runs to the table: every declared row and column has a place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from harness.analyze.summary import summary
+from harness.analyze.verdict import NO_RESULT
+from harness.errors import HarnessError
+from harness.model import BackendClass, Estimate, Resource, Run, Trial
+from harness.publish import notes
+from harness.publish.table import Column, Figure, Group, Row, Section, Summary, Table
+
+Record = Mapping[str, Any]
+_NOT_OK = ("failed", "timeout", "lost", "rejected")
+_CLASSES = [str(each) for each in BackendClass]
+_RESOURCES = [str(each) for each in Resource]
+
+
+def assemble(frame: pl.DataFrame, runs: Sequence[Run]) -> Table:
+    """See `harness.publish.table.build`."""
+    if frame.is_empty():
+        raise HarnessError("there is nothing to make a table of", "measure with `baremark run`")
+    records = frame.to_dicts()
+    means = summary(frame).to_dicts()
+    places = sorted({(str(r["host"]), str(r["scenario"])) for r in records})
+    sections = tuple(
+        _section(
+            host,
+            scenario,
+            [r for r in records if (r["host"], r["scenario"]) == (host, scenario)],
+            [m for m in means if (m["host"], m["scenario"]) == (host, scenario)],
+            [r for r in runs if (r.manifest.host, r.manifest.scenario) == (host, scenario)],
+        )
+        for host, scenario in places
+    )
+    level, method = float(records[0]["level"]), str(records[0]["method"])
+    return Table(
+        sections=sections,
+        notes=notes.reading(sections, level, method),
+        runs=tuple(sorted((notes.facts(run) for run in runs), key=lambda f: (f.host, f.run))),
+        level=level,
+        method=method,
+    )
+
+
+def _section(
+    host: str, scenario: str, records: list[Record], means: list[Record], runs: list[Run]
+) -> Section:
+    columns = _columns(records, runs)
+    found: dict[tuple[Any, ...], Record] = {}
+    for record in records:
+        key = (_column(record), _row_key(record))
+        if key in found:
+            raise ValueError(f"two rows of the frame for {key}: pool its runs first")
+        found[key] = record
+    trials = notes.by_cell(runs)
+    numbered = notes.Numbered()
+
+    def figure(column: Column, row: Record) -> Figure:
+        made = trials.get((host, scenario, column.target, row["workload"]), [])
+        record = found.get((column, _row_key(row)))
+        return _figure(record, column, made, numbered)
+
+    groups = []
+    rows = _rows(records, runs)
+    for resource in sorted({r["resource"] for r in rows}, key=_RESOURCES.index):
+        of_resource = [r for r in rows if r["resource"] == resource]
+        groups.append(
+            Group(
+                resource=resource,
+                rows=tuple(
+                    Row(
+                        workload=row["workload"],
+                        workload_version=row["workload_version"],
+                        title=row["title"],
+                        metric=row["metric"],
+                        unit=row["unit"],
+                        better=row["better"],
+                        headline=row["metric_index"] == 0,
+                        figures=tuple(figure(column, row) for column in columns),
+                    )
+                    for row in of_resource
+                ),
+                summaries=_summaries(columns, of_resource, means, resource),
+            )
+        )
+    missing = [each for run in runs for each in run.manifest.missing]
+    plain = notes.about_host(columns, missing)
+    return Section(host, scenario, columns, tuple(groups), (*numbered.notes, *plain))
+
+
+def _columns(records: list[Record], runs: list[Run]) -> tuple[Column, ...]:
+    """Native first, then by class and name; declared targets without a result too."""
+    found = {_column(record) for record in records}
+    measured = {column.target for column in found}
+    for run in runs:
+        for each in run.manifest.targets:
+            if each.target.name in measured:
+                continue
+            seen = each.fingerprint
+            declared = {
+                "target": each.target.name,
+                "backend": each.target.backend,
+                "class": str(seen.backend_class),
+                "label": seen.label,
+                "native": each.target.native,
+                "nested": seen.nested,
+            }
+            found.add(_column(declared))
+    order = sorted(
+        found, key=lambda c: (not c.native, _CLASSES.index(c.backend_class), c.target, c.header)
+    )
+    return tuple(order)
+
+
+def _column(record: Record) -> Column:
+    target, label, kind = record["target"], record["label"], record["class"]
+    if record["native"]:
+        inside = ["nested"] if record["nested"] else []
+    else:
+        inside = [] if label == target else [label]
+        inside += [kind, *(["nested"] if record["nested"] else [])]
+    name = "native" if record["native"] else target
+    return Column(
+        target=target,
+        backend=record["backend"],
+        backend_class=kind,
+        label=label,
+        native=record["native"],
+        nested=record["nested"],
+        header=f"{name} ({', '.join(inside)})" if inside else name,
+    )
+
+
+_ROW = ("resource", "workload", "workload_version", "metric", "unit", "better")
+
+
+def _row_key(record: Record) -> tuple[Any, ...]:
+    return tuple(record[key] for key in _ROW)
+
+
+def _rows(records: list[Record], runs: list[Run]) -> list[Record]:
+    """One record for each row of a section, in order: the frame's and what the runs declare."""
+    found: dict[tuple[Any, ...], Record] = {_row_key(record): record for record in records}
+    for run in runs:
+        for workload in run.manifest.workloads:
+            for index, metric in enumerate(workload.metrics):
+                declared = {
+                    "resource": str(workload.resource),
+                    "workload": workload.name,
+                    "workload_version": workload.version,
+                    "title": workload.title,
+                    "metric": metric.name,
+                    "metric_index": index,
+                    "unit": metric.unit,
+                    "better": metric.better,
+                }
+                found.setdefault(_row_key(declared), declared)
+    return sorted(
+        found.values(),
+        key=lambda r: (r["workload"], r["workload_version"], r["metric_index"], _row_key(r)),
+    )
+
+
+def _figure(
+    record: Record | None, column: Column, made: list[Trial], numbered: notes.Numbered
+) -> Figure:
+    if record is None:
+        note = numbered.number(f"{NO_RESULT}: no trial was made.")
+        return Figure(None, None, None, None, NO_RESULT, 0, 0, 0, 0, 0, 0, 0, (note,))
+    factor = None
+    if record["F"] is not None:
+        factor = Estimate(
+            point=record["F"],
+            low=record["F_low"],
+            high=record["F_high"],
+            level=record["level"],
+            n=record["n"],
+            method=record["method"],
+        )
+    text = _remark(record, column, made)
+    return Figure(
+        median=record["value_median"],
+        mean=record["value_mean"],
+        factor=factor,
+        detectable_percent=record["mde_percent"],
+        verdict=NO_RESULT if record["value_median"] is None else record["verdict"],
+        n=record["n"],
+        missing=record["n_missing"],
+        trials=record["trials"],
+        failed=record["failed"],
+        timeout=record["timeout"],
+        lost=record["lost"],
+        rejected=record["rejected"],
+        notes=(numbered.number(text),) if text else (),
+    )
+
+
+def _remark(record: Record, column: Column, made: list[Trial]) -> str:
+    """What is not as it should be with a figure, as one sentence; "" where all is well."""
+    parts = notes.not_ok(made)
+    if record["value_median"] is None:
+        why = "; ".join(parts) or "its trials gave no such value"
+        return f"{NO_RESULT}: {why}."
+    missing, invalid = record["n_missing"], record["n_invalid"]
+    lacking = "value" if column.native else "pair with native"
+    lost = sum(record[status] for status in _NOT_OK)
+    if missing > lost or invalid:
+        parts.append(f"{missing} of {missing + record['n']} blocks gave no {lacking}")
+    if invalid:
+        parts.append(f"{invalid} of them for a value of zero or less, which has no ratio")
+    return "; ".join(parts) + "." if parts else ""
+
+
+def _summaries(
+    columns: Iterable[Column], rows: list[Record], means: list[Record], resource: str
+) -> tuple[Summary | None, ...]:
+    workloads = len({(r["workload"], r["workload_version"]) for r in rows})
+    found = {
+        _column({**mean, "native": False}): mean for mean in means if mean["resource"] == resource
+    }
+    out: list[Summary | None] = []
+    for column in columns:
+        mean = found.get(column)
+        if column.native:
+            out.append(None)
+        elif mean is None:
+            out.append(Summary(None, 0, workloads))
+        else:
+            out.append(Summary(mean["F"], mean["entered"], workloads))
+    return tuple(out)

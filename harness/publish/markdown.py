@@ -1,0 +1,75 @@
+"""The table in Markdown, as GitHub and others show it; bold where the interval excludes 0."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from harness.publish import figures
+from harness.publish.notes import provenance
+from harness.publish.table import Figure, Group, Row, Section, Table
+
+
+def render(table: Table) -> str:
+    """The table as Markdown: a heading a host, a table a resource, the notes as lists."""
+    return "\n".join(_lines(table)) + "\n"
+
+
+def _lines(table: Table) -> Iterator[str]:
+    for section in table.sections:
+        yield f"## {_text(section.host)} · {_text(section.scenario)}"
+        for group in section.groups:
+            yield ""
+            yield f"### {_text(group.resource)}"
+            yield ""
+            yield from _group(section, group)
+        yield ""
+        for note in section.notes:
+            mark = f"{figures.mark(note.number)} " if note.number else ""
+            yield f"- {mark}{_text(note.text)}"
+        yield ""
+    yield "### How to read this"
+    yield ""
+    yield from (f"- {_text(text)}" for text in table.notes)
+    yield "- Bold: the interval excludes 0."
+    yield ""
+    yield from (f"- {_text(provenance(run))}" for run in table.runs)
+
+
+def _group(section: Section, group: Group) -> Iterator[str]:
+    heads = [_text(column.header) for column in section.columns]
+    yield _line(["workload", "metric", "unit", *heads, "n", "Δ %"])
+    yield _line(["---", "---", "---", *("---:" for _ in heads), "---:", "---:"])
+    relative = figures.relative_columns(section)
+    for row in group.rows:
+        cells = [
+            _cell(figure, column.native)
+            for figure, column in zip(row.figures, section.columns, strict=True)
+        ]
+        n, effect = figures.blocks(row, relative), figures.detectable(row, relative)
+        yield _line(
+            [_workload(row), _text(row.metric), _text(figures.unit(row)), *cells, n, effect]
+        )
+    means = ["" if each is None else figures.mean_effect(each) for each in group.summaries]
+    yield _line(["*geometric mean*", "", "", *means, "", ""])
+
+
+def _workload(row: Row) -> str:
+    return _text(row.workload) if row.headline else ""
+
+
+def _cell(figure: Figure, native: bool) -> str:
+    cell = figures.cell(figure, native)
+    if not cell.relative:
+        return _text(cell.lone)
+    shown = f"**{cell.relative}**" if figure.resolved else cell.relative
+    return f"{cell.absolute}<br>{shown}{cell.marks}"
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _text(text: str) -> str:
+    """Text that Markdown leaves as it is. An underscore inside a word is no markup."""
+    return re.sub(r"[\\`*|<>\[\]]|(?<!\w)_|_(?!\w)", r"\\\g<0>", text)

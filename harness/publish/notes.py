@@ -1,0 +1,151 @@
+"""The sentences below a table: how to read it, what is missing and why, where it comes from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from harness.model import Missing, Run, Trial, TrialStatus
+from harness.publish.figures import duration
+from harness.publish.table import Column, Note, RunFacts, Section
+
+_ENDED = {
+    TrialStatus.FAILED: "failed",
+    TrialStatus.TIMEOUT: "timed out",
+    TrialStatus.LOST: "lost the connection",
+    TrialStatus.REJECTED: "rejected",
+}
+_LONGEST_REASON = 160
+_DIGEST = 12
+
+
+class Numbered:
+    """The numbered notes of a section: the same text gets the same number."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def number(self, text: str) -> int:
+        return self._numbers.setdefault(text, len(self._numbers) + 1)
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        return tuple(Note(number, text) for text, number in self._numbers.items())
+
+
+def not_ok(trials: Iterable[Trial]) -> list[str]:
+    """For each way a trial did not end well: how many, and the most frequent reason."""
+    made = list(trials)
+    parts = []
+    for status, word in _ENDED.items():
+        reasons = Counter(trial.reason or "" for trial in made if trial.status is status)
+        if not reasons:
+            continue
+        # The most frequent reason; of equally frequent ones the first by name, so that the
+        # same ledger always gives the same note.
+        reason = min(reasons, key=lambda text: (-reasons[text], text))
+        count = f"{reasons.total()} of {len(made)} trials {word}"
+        told = _sentence(reason)
+        often = "most often: " if len(reasons) > 1 else ""
+        parts.append(f"{count} ({often}{told})" if told else count)
+    return parts
+
+
+def about_host(columns: Sequence[Column], missing: Iterable[Missing]) -> list[Note]:
+    """What must be known of the targets of a section before any of its figures is read."""
+    texts = []
+    for column in columns:
+        if column.native and column.nested:
+            texts.append(
+                "native is itself a guest: these figures are relative to a nested native, "
+                "not to bare metal."
+            )
+        if column.native and column.nested is None:
+            texts.append("Whether native is itself a guest could not be observed.")
+        if column.backend_class == "emulated":
+            texts.append(
+                f"{column.header}: the processor is emulated in software; this is "
+                "not KVM's performance, nor that of any hypervisor with hardware support."
+            )
+    gone = {
+        f"{each.target} ({each.backend}) took no part: {_sentence(each.reason)}."
+        for each in missing
+    }
+    return [Note(None, text) for text in texts + sorted(gone)]
+
+
+def reading(sections: Sequence[Section], level: float, method: str) -> tuple[str, ...]:
+    """How to read the figures of this table, in as many sentences as it needs."""
+    figures = [f for s in sections for g in s.groups for row in g.rows for f in row.figures]
+    texts = [
+        "Absolute values: median over blocks; k, M, G are 10³, 10⁶, 10⁹. "
+        "↑ higher is better, ↓ lower is better.",
+        "Overhead: slowdown against native on the same host; positive is slower, for every "
+        "metric. One of +100 % or more is given as a factor (2.00×: twice as long, or half as "
+        f"much). {method}, on the log ratios of target and native in the same block, so it need "
+        f"not equal the ratio of the two medians; in brackets the {100 * level:g} % interval, "
+        "each row by itself.",
+        "An interval that includes 0 % (or 1×) leaves the difference unresolved; that is not "
+        '"no difference".',
+        "n: blocks in which target and native both gave a value. Δ: the smallest overhead, in "
+        "percent, that so many blocks would detect (power .8, α .05). Where the targets differ: "
+        "one figure each, in their order.",
+        "Geometric mean: of the slowdown over the first metric of each workload, within a "
+        "resource; in brackets how many workloads entered.",
+    ]
+    if any(figure.verdict == "n too small" for figure in figures):
+        texts.append(f"n too small: fewer blocks than a {100 * level:g} % interval needs.")
+    return tuple(texts)
+
+
+def facts(run: Run) -> RunFacts:
+    """Where the figures of a run come from."""
+    manifest = run.manifest
+    return RunFacts(
+        run=manifest.run,
+        created_at=manifest.created_at,
+        host=manifest.host,
+        scenario=manifest.scenario,
+        preset=manifest.preset,
+        seed=manifest.seed,
+        plan=manifest.plan.digest,
+        bundle=manifest.bundle,
+        baremark=manifest.baremark,
+        planned_s=manifest.planned_s,
+        used_s=run.used_s,
+        ended=run.ended,
+        trials=len(run.trials),
+        planned_trials=sum(len(block.cells) for block in manifest.plan.blocks),
+    )
+
+
+def provenance(run: RunFacts) -> str:
+    """The facts of a run in one line."""
+    used = "not recorded" if run.used_s is None else duration(run.used_s)
+    ended = run.ended or "its record just stops"
+    return (
+        f"Run {run.run}: {run.created_at}, preset {run.preset}, seed {run.seed}, "
+        f"plan {_short(run.plan)}, bundle {_short(run.bundle)}, baremark {run.baremark}; "
+        f"planned {duration(run.planned_s)}, used {used}; {ended}, "
+        f"{run.trials} of {run.planned_trials} planned trials made."
+    )
+
+
+def by_cell(runs: Iterable[Run]) -> Mapping[tuple[str, str, str, str], list[Trial]]:
+    """The trials of `runs` by host, scenario, target and workload."""
+    found: dict[tuple[str, str, str, str], list[Trial]] = {}
+    for run in runs:
+        for trial in run.trials:
+            key = (trial.host, trial.scenario, trial.target, trial.workload)
+            found.setdefault(key, []).append(trial)
+    return found
+
+
+def _sentence(text: str) -> str:
+    """A reason on one line, without its full stop, and not so long that it hides the rest."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split()).rstrip(".")
+    return line if len(line) <= _LONGEST_REASON else f"{line[:_LONGEST_REASON]}…"
+
+
+def _short(digest: str) -> str:
+    return digest.rpartition(":")[2][:_DIGEST]

@@ -1,0 +1,180 @@
+"""The table in a terminal: colour where the interval excludes "no difference", never cut off.
+
+The widest of three layouts that fits is taken: value and overhead side by side, one above the
+other, and as many tables as it takes to show all targets, native in each.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+
+from rich import box
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table as Grid
+from rich.text import Text
+
+from harness.publish import figures
+from harness.publish.notes import provenance
+from harness.publish.table import Figure, Group, Row, Section, Table
+
+_PIPED_WIDTH = 100
+_BLANK = "\u2800"
+"""A blank that right-justifying keeps: it holds the place of a note's mark."""
+
+
+def render(table: Table, width: int | None = None, color: bool | None = None) -> str:
+    """The table as text `width` characters wide, with ANSI colours if `color`.
+
+    Left out, both follow standard output: a terminal's width and colours (unless NO_COLOR is
+    set), else 100 and none.
+    """
+    terminal = sys.stdout.isatty()
+    if color is None:
+        color = terminal and "NO_COLOR" not in os.environ
+    if width is None:
+        width = shutil.get_terminal_size().columns if terminal else _PIPED_WIDTH
+    out = io.StringIO()
+    console = Console(
+        file=out,
+        width=width,
+        force_terminal=color,
+        color_system="standard" if color else None,
+        no_color=not color,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        legacy_windows=False,
+    )
+    for section in table.sections:
+        console.print(Text(f"{section.host} · {section.scenario}", style="bold"))
+        for columns, stacked in _layout(section, width):
+            console.print()
+            console.print(_grid(section, columns, stacked))
+        console.print()
+        for note in section.notes:
+            _note(console, f"{figures.mark(note.number)} " if note.number else "· ", note.text)
+        console.print()
+    for text in table.notes:
+        _note(console, "· ", text)
+    for run in table.runs:
+        _note(console, "· ", provenance(run))
+    return "".join(
+        f"{line.replace(_BLANK, ' ').rstrip()}\n" for line in out.getvalue().splitlines()
+    )
+
+
+def _layout(section: Section, width: int) -> Iterator[tuple[list[int], bool]]:
+    """Which columns go into each grid, and whether value and overhead are stacked in it."""
+    native = [i for i, column in enumerate(section.columns) if column.native]
+    others = [i for i, column in enumerate(section.columns) if not column.native]
+    for stacked in (False, True):
+        if _width(section, native + others, stacked) <= width:
+            yield native + others, stacked
+            return
+    while others:
+        take = len(others)
+        while take > 1 and _width(section, native + others[:take], True) > width:
+            take -= 1
+        yield native + others[:take], True
+        others = others[take:]
+
+
+def _width(section: Section, columns: Sequence[int], stacked: bool) -> int:
+    grid = _grid(section, columns, stacked)
+    return Console(width=10_000, file=io.StringIO()).measure(grid).maximum
+
+
+def _grid(section: Section, columns: Sequence[int], stacked: bool) -> Grid:
+    grid = Grid(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    grid.add_column("", overflow="fold")
+    if not stacked:
+        grid.add_column("unit", overflow="fold")
+    for i in columns:
+        head = "\n".join(figures.header(section.columns[i])).rstrip()
+        grid.add_column(head, justify="right", overflow="fold")
+    grid.add_column("n", justify="right", overflow="fold")
+    grid.add_column("Δ %", justify="right", overflow="fold")
+    relative = [i for i in figures.relative_columns(section) if i in columns]
+    forms = {i: _Form(section, i, stacked) for i in columns}
+    for group in section.groups:
+        grid.add_row(Text(group.resource, style="bold underline"))
+        before = ""
+        for row in group.rows:
+            unit = [] if stacked else [figures.unit(row)]
+            n, effect = figures.blocks(row, relative), figures.detectable(row, relative)
+            cells = [forms[i].cell(row) for i in columns]
+            grid.add_row(_name(row, before, stacked), *unit, *cells, Text(n), Text(effect))
+            before = row.workload
+        means = [forms[i].mean(group) for i in columns]
+        name = Text("geometric mean", style="italic")
+        grid.add_row(name, *([] if stacked else [""]), *means)
+        if group is not section.groups[-1]:
+            grid.add_row("")
+    return grid
+
+
+def _name(row: Row, before: str, stacked: bool) -> Text:
+    if row.workload == before:
+        return Text(f"  {row.metric}", style="dim")
+    text = Text(row.workload)
+    text.append(f"\n  {row.metric}" if stacked else f" {row.metric}", style="dim")
+    return text
+
+
+class _Form:
+    """How the cells of one column are laid out: value and overhead side by side, each aligned,
+    or one above the other; native with its unit below where the layout has no unit column."""
+
+    def __init__(self, section: Section, column: int, stacked: bool) -> None:
+        self._column = column
+        self._native = section.columns[column].native
+        self._stacked = stacked
+        cells = [
+            figures.cell(row.figures[column], self._native)
+            for group in section.groups
+            for row in group.rows
+        ]
+        self._absolute = max(len(cell.absolute) for cell in cells)
+        self._relative = max(len(cell.relative) for cell in cells)
+        self._marks = max(len(cell.marks) for cell in cells)
+
+    def cell(self, row: Row) -> Text:
+        figure = row.figures[self._column]
+        cell = figures.cell(figure, self._native)
+        marks = cell.marks.ljust(self._marks, _BLANK)
+        if self._native:
+            unit = f"\n{figures.unit(row)}{_BLANK * self._marks}" if self._stacked else ""
+            return Text(f"{cell.absolute}{marks}{unit}")
+        if not cell.relative:
+            return Text(cell.absolute + marks)
+        if self._stacked:
+            text = Text(f"{cell.absolute}{_BLANK * self._marks}\n")
+        else:
+            text = Text(f"{cell.absolute.rjust(self._absolute)}  ")
+        text.append(cell.relative.rjust(0 if self._stacked else self._relative), _style(figure))
+        return text.append(marks)
+
+    def mean(self, group: Group) -> Text:
+        summary = group.summaries[self._column]
+        if summary is None:
+            return Text()
+        return Text(figures.mean_effect(summary) + _BLANK * self._marks, "italic")
+
+
+def _style(figure: Figure) -> str:
+    if figure.factor is None or not figure.resolved:
+        return ""
+    return "red" if figure.factor.point > 1 else "green"
+
+
+def _note(console: Console, mark: str, text: str) -> None:
+    grid = Grid.grid(padding=0)
+    grid.add_column(width=len(mark))
+    grid.add_column(overflow="fold")
+    grid.add_row(mark, text)
+    console.print(Padding(grid, 0))
