@@ -1,0 +1,100 @@
+"""What measuring itself costs. No time is asserted: the figures go into the report.
+
+`make test-all` runs these with pytest-benchmark; `make test` runs each once, as a plain test.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import pytest
+import zstandard
+
+from harness import bundle, ledger, session
+from harness.execute import Execution, Seat
+from harness.ledger import Ledger
+from harness.model import Host, Manifest, Metric, Resource, Size, Target, TrialStatus, Workload
+from harness.plan import make, preset
+from tests.system import sshd, standin
+
+pytestmark = pytest.mark.system
+
+TARGET = Target("native", "baremetal", "native", Size(1, 256, 2, (0,)), "127.0.0.1")
+HOST = Host("native", (TARGET,), True, "127.0.0.1")
+OUTPUT = Path(__file__).parents[1] / "unit" / "outputs" / "sysbench" / "cpu-sysbench-1t.out"
+METRICS = (Metric("events_per_s", "1/s", "higher"),)
+
+
+@pytest.fixture
+def seat(tmp_path: Path) -> Iterator[Seat]:
+    if sshd.program() is None:
+        pytest.skip("there is no sshd: apt-get install openssh-server")
+    packed = standin.make(tmp_path / "bundle")
+    with sshd.running(tmp_path / "sshd") as server:
+
+        def reopen() -> session.Session:
+            return session.connect("native", server.endpoint, server.key)
+
+        opened = reopen()
+        place = bundle.push(packed, opened, server.endpoint.store)
+        yield Seat(TARGET, opened, place, server.endpoint.work, "127.0.0.1", reopen)
+        opened.close()
+
+
+def test_from_the_end_of_a_trial_to_the_start_of_the_next(
+    seat: Seat, tmp_path: Path, benchmark: Any
+) -> None:
+    """By the target's own clock around each program: judging, storing and recording a trial, all
+    fsynced, and starting the next. The aim is a median of 50 ms."""
+    workloads = tuple(
+        Workload(f"w{n:02d}", "w", 1, Resource.CPU, "sysbench", (str(OUTPUT),), METRICS)
+        for n in range(40)
+    )
+    plan = make(HOST, workloads, preset("smoke"), 1, blocks=1)
+    manifest = Manifest(
+        ledger.SCHEMA, "run", "2026-01-01T00:00:00+00:00", "0", "overhead", "native", "smoke", 1,
+        plan, 1.0, "0" * 64, (), (), workloads,
+    )  # fmt: skip
+    with Ledger.create(tmp_path / "runs", manifest) as record:
+        execution = Execution(plan, workloads, {"native": seat}, record)
+        benchmark.pedantic(execution.run, rounds=1)
+    trials = ledger.read_run(record.folder).trials
+    assert {trial.status for trial in trials} == {TrialStatus.OK}
+    marks = []
+    for trial in trials:
+        stored = (record.folder / "raw" / f"{trial.id}.err.zst").read_bytes()
+        text = zstandard.ZstdDecompressor().decompress(stored).decode()
+        begin = re.search(r"baremark begin \d+ (\d+)", text)
+        end = re.search(r"baremark end (\d+)", text)
+        assert begin is not None
+        assert end is not None
+        marks.append((int(begin[1]), int(end[1])))
+    gaps = [after[0] - before[1] for before, after in itertools.pairwise(marks)]
+    benchmark.extra_info["median_gap_ms"] = round(median(gaps) / 1e6, 2)
+    benchmark.extra_info["largest_gap_ms"] = round(max(gaps) / 1e6, 2)
+
+
+def test_the_controller_sleeps_while_a_trial_runs(seat: Seat, benchmark: Any) -> None:
+    """CPU time of the controller while a program of 5 s runs; the aim is 1 % of a core."""
+
+    def share() -> float:
+        before, begin = time.process_time(), time.monotonic()
+        seat.session.run(["sleep", "5"], limit_s=30)
+        return (time.process_time() - before) / (time.monotonic() - begin)
+
+    used = benchmark.pedantic(share, rounds=1)
+    benchmark.extra_info["share_of_a_core_percent"] = round(100 * used, 3)
+
+
+def test_help_answers_at_once(benchmark: Any) -> None:
+    """The aim is 0.3 s."""
+    command = [str(Path(sys.executable).with_name("baremark")), "--help"]
+    benchmark.pedantic(lambda: subprocess.run(command, capture_output=True, check=True), rounds=5)

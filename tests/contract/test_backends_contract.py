@@ -1,0 +1,132 @@
+"""Every backend answers the same questions, and tells a lie about itself when it sees one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import backends, fingerprint
+from harness.backends import docker, kvm
+from harness.errors import HarnessError
+from harness.inventory import backend_names
+from harness.model import BackendClass, Endpoint, Fingerprint, Size, Target
+
+ROLES = Path(__file__).parents[2] / "playbooks" / "roles"
+SIZE = Size(2, 1024, 2, (0, 1))
+GUEST = Target("guest", "kvm", "native", SIZE)
+CONTAINER = Target("container", "docker", "native", SIZE)
+NATIVE = Target("native", "baremetal", "native", SIZE)
+AT = Endpoint("198.18.0.11", 22, "root", "ssh-ed25519 AAAA", "/w", "/s", {"accelerator": "kvm"})
+
+KVM_INSIDE = {"container": "none", "hypervisor_bit": "yes", "vcpus": "2"}
+KVM_OUTSIDE = {
+    "accelerator": "kvm",
+    "domain_type": "kvm",
+    "cpus": "0,1",
+    "memory_mib": "1024",
+    "release": "7.2.22",
+}
+DOCKER_INSIDE = {"container": "docker", "vcpus": "2"}
+DOCKER_OUTSIDE = {"running": "true", "cpus": "0-1", "memory_mib": "1024"}
+
+
+@pytest.mark.parametrize("name", backend_names())
+def test_a_backend_is_a_module_and_a_role_of_one_name(name: str) -> None:
+    backend = backends.load(name)
+    assert isinstance(backend.CLASS, BackendClass)
+    for question in ("observe", "identify", "contradictions"):
+        assert callable(getattr(backend, question))
+    assert (ROLES / name / "tasks" / "create.yml").is_file()
+
+
+@pytest.mark.parametrize("name", backend_names())
+def test_what_is_not_observable_is_never_taken_for_a_match(name: str) -> None:
+    """With nothing seen at all, a backend that has a host side must not be satisfied."""
+    found = backends.load(name).contradictions(GUEST, AT, {}, {})
+    assert found or name == "baremetal"
+
+
+def test_a_true_kvm_guest_and_a_true_container_have_nothing_against_them() -> None:
+    assert kvm.contradictions(GUEST, AT, KVM_INSIDE, KVM_OUTSIDE) == []
+    assert docker.contradictions(CONTAINER, AT, DOCKER_INSIDE, DOCKER_OUTSIDE) == []
+
+
+@pytest.mark.parametrize(
+    ("inside", "outside", "said"),
+    [
+        ({"container": "docker"}, {}, "from inside it is a container: docker"),
+        ({"hypervisor_bit": "no"}, {}, "from inside no hypervisor is seen"),
+        ({}, {"accelerator": "tcg"}, "QEMU runs it with tcg, provisioning says kvm"),
+        ({}, {"domain_type": "qemu"}, "libvirt calls it qemu, QEMU runs it with kvm"),
+        ({}, {"cpus": "0"}, "its vCPUs run on 0"),
+        ({}, {"cpus": None}, "its vCPUs run on any CPU"),
+        ({}, {"memory_mib": "2048"}, "it has 2048 MiB"),
+    ],
+)
+def test_a_kvm_guest_that_is_not_one_is_found_out(
+    inside: dict[str, str], outside: dict[str, str | None], said: str
+) -> None:
+    found = kvm.contradictions(GUEST, AT, {**KVM_INSIDE, **inside}, {**KVM_OUTSIDE, **outside})
+    assert any(said in one for one in found), found
+
+
+@pytest.mark.parametrize(
+    ("inside", "outside", "said"),
+    [
+        ({"container": "none"}, {}, "from inside it is no Docker container"),
+        ({}, {"running": "false"}, "does not run"),
+        ({}, {"cpus": None}, "its CPUs are all"),
+        ({}, {"memory_mib": None}, "its memory limit is None"),
+    ],
+)
+def test_a_container_that_is_not_one_is_found_out(
+    inside: dict[str, str], outside: dict[str, str | None], said: str
+) -> None:
+    found = docker.contradictions(
+        CONTAINER, AT, {**DOCKER_INSIDE, **inside}, {**DOCKER_OUTSIDE, **outside}
+    )
+    assert any(said in one for one in found), found
+
+
+def test_native_that_may_run_anywhere_is_found_out() -> None:
+    native = backends.load("baremetal")
+    assert native.contradictions(NATIVE, AT, {"cpus_allowed": "0-1"}, {}) == []
+    (found,) = native.contradictions(NATIVE, AT, {"cpus_allowed": "0-7"}, {})
+    assert "CPUs 0-7" in found
+
+
+def test_a_guest_on_tcg_is_emulated_and_never_called_kvm() -> None:
+    assert kvm.identify({"accelerator": "tcg"}) == (BackendClass.EMULATED, "qemu-tcg")
+    assert kvm.identify({"accelerator": None}) == (BackendClass.EMULATED, "qemu-tcg")
+    assert kvm.identify({"accelerator": "kvm"}) == (BackendClass.TYPE1, "kvm")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"vcpus": 4}, "it has 4 vCPUs, declared are 2"),
+        ({"memory_mib": 512}, "it sees 512 MiB, declared are 1024"),
+    ],
+)
+def test_a_target_of_another_size_is_refused(change: dict[str, Any], said: str) -> None:
+    seen = Fingerprint(
+        backend="kvm",
+        backend_class=BackendClass.TYPE1,
+        label="kvm",
+        nested=False,
+        release="7.2.22",
+        accelerator="kvm",
+        kernel="6.1",
+        cpu_model=None,
+        vcpus=2,
+        memory_mib=972,
+        clocksource="kvm-clock",
+        inside=KVM_INSIDE,
+        outside=KVM_OUTSIDE,
+    )
+    fingerprint.refuse_if_false(GUEST, AT, seen)
+    with pytest.raises(HarnessError, match=said):
+        fingerprint.refuse_if_false(GUEST, AT, replace(seen, **change))

@@ -1,0 +1,173 @@
+"""What every output format must do. A new one is picked up by its module's name."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+
+import pytest
+
+from harness import dataset, publish
+from harness.analyze.overhead import overhead
+from harness.model import Missing, Run, TrialStatus
+from harness.publish import figures
+from harness.publish.table import Figure, Table, build
+from tests.synthetic import DOCKER, NESTED_NATIVE, TCG, example, make_run
+
+FOR_PROGRAMS = {"csv", "json"}
+"""Formats that carry figures unrounded; the others show them by the rules of `figures`."""
+
+
+def small() -> Run:
+    """A run with a failure, a target without a result, a missing target, and hostile text."""
+
+    def ending(target: str, workload: str, block: int) -> tuple[TrialStatus, str | None]:
+        if target == "guest" and workload == "disk-randread":
+            return TrialStatus.TIMEOUT, 'over its limit | <b>"60 s"</b>, \x1b[31mred'
+        return (TrialStatus.FAILED if block == 2 else TrialStatus.OK), "exit status 1"
+
+    return make_run(
+        lambda t, w, m, b: (10.0 + b) * {"lab1": 1.0, "container": 1.1, "guest": 9.0}[t],
+        [NESTED_NATIVE, DOCKER, TCG],
+        ending=ending,
+        missing=[Missing("vbox", "virtualbox", "no kernel module")],
+    )
+
+
+def table(*runs: Run) -> Table:
+    frames = [dataset.frame(run) for run in runs]
+    for more in frames[1:]:
+        frames[0] = frames[0].vstack(more)
+    return build(overhead(frames[0].lazy()), runs)
+
+
+every_format = pytest.mark.parametrize("name", publish.FORMATS)
+every_table = pytest.mark.parametrize(
+    "made",
+    [
+        pytest.param(lambda: table(small()), id="small"),
+        pytest.param(lambda: table(example()), id="example"),
+        pytest.param(lambda: table(example(blocks=3)), id="n-too-small"),
+        pytest.param(lambda: table(example(), example(host="lab2", seed=5)), id="two-hosts"),
+    ],
+)
+
+
+def squeezed(text: str) -> str:
+    """Text without what a format may add for layout: line breaks, blanks, Markdown's escapes."""
+    return "".join(text.replace("\\", "").split())
+
+
+def test_the_formats_of_the_design_are_there() -> None:
+    assert {"terminal", "markdown", "csv", "json"} <= set(publish.FORMATS)
+
+
+@every_format
+@every_table
+def test_every_row_label_and_figure_is_there(name: str, made: Callable[[], Table]) -> None:
+    shown = made()
+    text = publish.render(shown, name)
+    flat = squeezed(text)
+    for section in shown.sections:
+        assert section.host in text
+        for group in section.groups:
+            assert group.resource in text
+            for row in group.rows:
+                assert row.workload in text
+                assert row.metric in text
+                assert row.unit in text
+                for column, figure in zip(section.columns, row.figures, strict=True):
+                    for number in shown_numbers(name, figure, column.native):
+                        assert squeezed(number) in flat
+            for summary in group.summaries:
+                if summary is not None and summary.factor is not None:
+                    wanted = (
+                        repr(summary.factor)
+                        if name in FOR_PROGRAMS
+                        else figures.mean_effect(summary)
+                    )
+                    assert squeezed(wanted) in flat
+
+
+def shown_numbers(name: str, figure: Figure, native: bool) -> list[str]:
+    if name not in FOR_PROGRAMS:
+        cell = figures.cell(figure, native)
+        return [cell.absolute, cell.relative, cell.marks]
+    factor, percent = figure.factor, figure.overhead
+    numbers = [figure.median, figure.mean, figure.detectable_percent]
+    for each in (factor, percent):
+        numbers += [each.point, each.low, each.high] if each else []
+    return [repr(number) for number in numbers if number is not None]
+
+
+@every_format
+@every_table
+def test_no_emulated_or_nested_target_without_its_label(
+    name: str, made: Callable[[], Table]
+) -> None:
+    text = publish.render(made(), name)
+    if name == "terminal":  # a header may take two lines, so its parts are sought by themselves
+        assert "(qemu-tcg, emulated)" in text
+        assert "(nested)" in text
+    else:
+        assert "guest (qemu-tcg, emulated)" in text
+        assert "native (nested)" in text
+    assert "not KVM's performance" in " ".join(text.split())
+    assert "not to bare metal" in " ".join(text.split())
+
+
+@every_format
+def test_reasons_and_missing_targets_are_told(name: str) -> None:
+    flat = squeezed(publish.render(table(small()), name))
+    assert squeezed("no result: 8 of 8 trials timed out") in flat
+    assert squeezed("2 of 8 trials failed") not in flat
+    assert squeezed("1 of 8 trials failed (exit status 1)") in flat
+    assert squeezed("vbox (virtualbox) took no part: no kernel module") in flat
+
+
+@every_format
+def test_what_a_program_printed_cannot_steer_a_terminal(name: str) -> None:
+    assert "\x1b" not in publish.render(table(small()), name)
+
+
+@every_format
+def test_the_same_ledger_gives_the_same_bytes(name: str) -> None:
+    runs = [example(), example(host="lab2", seed=5)]
+    first = publish.render(table(*runs), name)
+    assert publish.render(table(*reversed(runs)), name) == first
+    assert first.endswith("\n")
+    assert not first.endswith("\n\n")
+
+
+def test_json_holds_every_field_of_the_table() -> None:
+    shown = table(small())
+    document = json.loads(publish.render(shown, "json"))
+    assert document["runs"] == [asdict(run) for run in shown.runs]
+    for section, read in zip(shown.sections, document["sections"], strict=True):
+        for group, group_read in zip(section.groups, read["groups"], strict=True):
+            for row, row_read in zip(group.rows, group_read["rows"], strict=True):
+                for figure, figure_read in zip(row.figures, row_read["figures"], strict=True):
+                    plain = json.loads(json.dumps(asdict(figure)))
+                    assert {key: figure_read[key] for key in plain} == plain
+
+
+def test_csv_has_a_line_for_each_target_and_metric() -> None:
+    shown = table(small())
+    lines = list(csv.DictReader(io.StringIO(publish.render(shown, "csv"))))
+    metric = [line for line in lines if line["kind"] == "metric"]
+    assert len(metric) == 3 * 3
+    silent = [line for line in metric if line["verdict"] == "no result"]
+    assert {line["header"] for line in silent} == {"guest (qemu-tcg, emulated)"}
+    for line in silent:
+        assert (line["value_median"], line["F"], line["n"]) == ("", "", "0")
+        assert line["notes"].startswith("no result: 8 of 8 trials timed out")
+
+
+def test_markdown_rows_all_have_as_many_cells_as_their_header() -> None:
+    lines = publish.render(table(small()), "markdown").splitlines()
+    rows = [line for line in lines if line.startswith("|")]
+    assert {line.replace("\\|", "").count("|") for line in rows} == {9}
+    assert "<b>" not in "\n".join(lines).replace("\\<b", "")

@@ -1,0 +1,107 @@
+"""Every role that is a backend keeps the same contract; adding one adds it here by its folder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+PLAYBOOKS = ROOT / "playbooks"
+INVENTORIES = sorted(path.parent for path in ROOT.glob("inventories/*/hosts.yml"))
+BACKENDS = sorted(path.parents[1].name for path in PLAYBOOKS.glob("roles/*/tasks/create.yml"))
+TASK_FILES = sorted(PLAYBOOKS.glob("roles/*/tasks/*.yml"))
+SIZE = {"baremark_vcpus", "baremark_memory_mib", "baremark_disk_gib"}
+
+
+def read(path: Path) -> Any:
+    """A role's YAML with Ansible's own tags as plain values."""
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    Loader.add_constructor("!unsafe", lambda _, node: node.value)
+    return yaml.load(path.read_text(encoding="utf-8"), Loader)
+
+
+def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    folder = Path(sys.executable).parent
+    return subprocess.run(
+        [str(folder / program), *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "NO_COLOR": "1"},
+    )
+
+
+def tasks_of(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Every task, those inside blocks too."""
+    found = []
+    for item in items:
+        found.append(item)
+        for part in ("block", "rescue", "always"):
+            found += tasks_of(item.get(part, []))
+    return found
+
+
+def test_the_backends_that_the_design_names_first_are_there() -> None:
+    assert {"baremetal", "docker", "kvm"} <= set(BACKENDS)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_backend_can_create_destroy_and_probe(backend: str) -> None:
+    tasks = PLAYBOOKS / "roles" / backend / "tasks"
+    for verb in ("create", "destroy", "probe"):
+        assert (tasks / f"{verb}.yml").is_file(), f"{backend} has no tasks/{verb}.yml"
+    assert (PLAYBOOKS / "roles" / backend / "defaults" / "main.yml").is_file()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_backend_has_its_arguments_checked(backend: str) -> None:
+    specs = read(PLAYBOOKS / "roles" / backend / "meta" / "argument_specs.yml")["argument_specs"]
+    assert {"create", "destroy", "probe"} <= set(specs)
+    for verb in ("create", "probe"):
+        required = {k for k, v in specs[verb]["options"].items() if v.get("required")}
+        assert required >= SIZE, f"{backend}'s {verb} does not require the size"
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_backend_hands_back_an_endpoint(backend: str) -> None:
+    tasks = tasks_of(read(PLAYBOOKS / "roles" / backend / "tasks" / "create.yml"))
+    facts = [
+        task["ansible.builtin.set_fact"] for task in tasks if "ansible.builtin.set_fact" in task
+    ]
+    (endpoint,) = [fact["baremark_endpoint"] for fact in facts if "baremark_endpoint" in fact]
+    assert {"address", "port", "user", "host_key", "work", "store"} <= set(endpoint)
+
+
+@pytest.mark.parametrize(
+    "path", TASK_FILES, ids=lambda path: "/".join((path.parent.parent.name, path.name))
+)
+def test_every_task_says_in_words_what_it_is_for(path: Path) -> None:
+    for task in tasks_of(read(path)):
+        name = task.get("name", "")
+        assert len(name.split()) >= 2, f"a task without a sentence: {task}"
+        assert name[0].isupper(), name
+        assert not name.endswith("."), name
+
+
+@pytest.mark.parametrize("inventory", INVENTORIES, ids=lambda path: path.name)
+def test_every_playbook_is_valid_with_every_inventory(inventory: Path) -> None:
+    playbooks = sorted(map(str, PLAYBOOKS.glob("*.yml")))
+    password = inventory / "vault-password.txt"
+    vault = ["--vault-password-file", str(password)] if password.exists() else []
+    done = run("ansible-playbook", "-i", str(inventory), "--syntax-check", *vault, *playbooks)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_ansible_lint_finds_nothing() -> None:
+    done = run("ansible-lint", "-c", "playbooks/.ansible-lint", "playbooks", "inventories")
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,138 @@
+"""What holds for every tool, found by its folder: real outputs parse, nothing broken does."""
+
+from __future__ import annotations
+
+import string
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness import tools
+from harness.errors import ReadError
+from harness.model import Metric, Sample
+
+OUTPUTS = Path(__file__).parent.parent / "unit" / "outputs"
+UNITS_BY_SUFFIX = {
+    "_mib_per_s": "MiB/s",
+    "_mbit_per_s": "Mbit/s",
+    "_ms": "ms",
+    "_us": "µs",
+    "_iops": "1/s",
+    "_per_s": "1/s",
+}
+TEXT = st.text(alphabet=string.printable, max_size=300).map(str.encode)
+
+
+def outputs(folder: str) -> list[tuple[str, Path]]:
+    """Every standard output below a tool's `folder`, with the tool's name."""
+    return [
+        (tool, file)
+        for tool in tools.names()
+        for file in sorted((OUTPUTS / tool / folder).glob("*.out"))
+        if file.stem != "version"
+    ]
+
+
+def streams(file: Path) -> tuple[bytes, bytes]:
+    return file.read_bytes(), file.with_suffix(".err").read_bytes()
+
+
+def read_or_nothing(tool: str, stdout: bytes, stderr: bytes) -> tuple[Sample, ...]:
+    """The samples, or none where the output is refused; any other error is a failed test."""
+    try:
+        return tools.load(tool).read(stdout, stderr)
+    except ReadError:
+        return ()
+
+
+@pytest.mark.parametrize("tool", tools.names())
+def test_a_tool_names_its_program_and_metrics_with_units(tool: str) -> None:
+    module = tools.load(tool)
+    assert module.PROGRAM
+    assert "/" not in module.PROGRAM
+    assert isinstance(module.VERSION_ARGS, tuple)
+    assert module.METRICS
+    for name, metric in module.METRICS.items():
+        assert isinstance(metric, Metric)
+        assert metric.name == name
+        assert metric.better in ("higher", "lower")
+        unit = next((u for suffix, u in UNITS_BY_SUFFIX.items() if name.endswith(suffix)), "1")
+        assert metric.unit == unit
+
+
+@pytest.mark.parametrize("tool", tools.names())
+def test_every_tool_has_real_outputs_of_success_failure_and_version(tool: str) -> None:
+    assert any(name == tool for name, _ in outputs("."))
+    assert any(name == tool for name, _ in outputs("refused"))
+    assert tools.load(tool).version(*streams(OUTPUTS / tool / "version.out"))
+
+
+@pytest.mark.parametrize("tool", tools.names())
+def test_nothing_gives_no_number_and_no_version(tool: str) -> None:
+    with pytest.raises(ReadError):
+        tools.load(tool).read(b"", b"")
+    with pytest.raises(ReadError):
+        tools.load(tool).version(b"", b"")
+
+
+@pytest.mark.parametrize(
+    ("tool", "file"), outputs("."), ids=lambda value: getattr(value, "stem", value)
+)
+def test_a_real_output_gives_samples_of_the_tools_metrics(tool: str, file: Path) -> None:
+    module = tools.load(tool)
+    samples = module.read(*streams(file))
+    assert samples
+    assert len({sample.metric for sample in samples}) == len(samples)
+    for sample in samples:
+        metric = module.METRICS[sample.metric]
+        assert (sample.unit, sample.better) == (metric.unit, metric.better)
+        assert sample.value >= 0
+
+
+@pytest.mark.parametrize(
+    ("tool", "file"), outputs("refused"), ids=lambda value: getattr(value, "stem", value)
+)
+def test_a_real_output_of_a_failure_is_refused(tool: str, file: Path) -> None:
+    with pytest.raises(ReadError):
+        tools.load(tool).read(*streams(file))
+
+
+@pytest.mark.parametrize(
+    ("tool", "file"), outputs("."), ids=lambda value: getattr(value, "stem", value)
+)
+def test_a_truncated_output_is_refused_or_gives_the_same_values(tool: str, file: Path) -> None:
+    stdout, stderr = streams(file)
+    whole = set(tools.load(tool).read(stdout, stderr))
+    for end in range(len(stdout)):
+        assert set(read_or_nothing(tool, stdout[:end], stderr)) <= whole
+    for end in range(len(stderr)):
+        assert set(read_or_nothing(tool, stdout, stderr[:end])) <= whole
+
+
+@pytest.mark.parametrize("tool", tools.names())
+@given(stdout=st.binary(max_size=300) | TEXT, stderr=st.binary(max_size=100) | TEXT)
+def test_arbitrary_bytes_raise_nothing_but_a_read_error(
+    tool: str, stdout: bytes, stderr: bytes
+) -> None:
+    read_or_nothing(tool, stdout, stderr)
+    try:
+        line = tools.load(tool).version(stdout, stderr)
+    except ReadError:
+        return
+    assert len(line.splitlines()) == 1
+
+
+@pytest.mark.parametrize("tool", tools.names())
+@given(data=st.data())
+def test_a_damaged_output_raises_nothing_but_a_read_error(tool: str, data: st.DataObject) -> None:
+    file = data.draw(st.sampled_from([file for name, file in outputs(".") if name == tool]))
+    stdout, stderr = streams(file)
+    at = data.draw(st.integers(0, len(stdout) - 1))
+    length = data.draw(st.integers(0, 3))
+    damage = data.draw(st.binary(max_size=3) | TEXT)
+    module = tools.load(tool)
+    for sample in read_or_nothing(tool, stdout[:at] + damage + stdout[at + length :], stderr):
+        metric = module.METRICS[sample.metric]
+        assert (sample.unit, sample.better) == (metric.unit, metric.better)

@@ -1,0 +1,37 @@
+"""Real parts for the tests in this folder; what a machine lacks is a skip with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness import session
+from harness.session import Session
+
+from . import sshd
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sshd.Sshd]:
+    """An sshd on loopback, shared by the tests that do not hurt it."""
+    if sshd.program() is None:
+        pytest.skip("there is no sshd: apt-get install openssh-server")
+    with sshd.running(tmp_path_factory.mktemp("sshd")) as one:
+        yield one
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[sshd.Sshd]:
+    """An sshd that the test may end."""
+    if sshd.program() is None:
+        pytest.skip("there is no sshd: apt-get install openssh-server")
+    with sshd.running(tmp_path / "sshd") as one:
+        yield one
+
+
+@pytest.fixture
+def opened(server: sshd.Sshd) -> Iterator[Session]:
+    with session.connect("here", server.endpoint, server.key) as one:
+        yield one

@@ -1,0 +1,83 @@
+"""What a machine holds that Baremark could leave behind, as a comparable snapshot."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+PROGRAMS = {
+    "containerd",
+    "containerd-shim-runc-v2",
+    "dnsmasq",
+    "dockerd",
+    "iperf3",
+    "libvirtd",
+    "qemu-system-x86_64",
+    "sockperf",
+    "virtlogd",
+}
+OURS = ("/run/baremark", "/var/lib/baremark", "baremark-ansible")
+PLACES = (
+    "/etc/docker",
+    "/etc/libvirt",
+    "/etc/ssh",
+    "/run",
+    "/run/sshd",
+    "/run/libvirt",
+    "/tmp",
+    "/var/lib",
+    "/var/lib/baremark",
+    "/var/lib/docker",
+    "/var/lib/libvirt",
+    "/var/log/libvirt",
+)
+
+
+def snapshot() -> dict[str, set[str]]:
+    """Processes, links, namespaces, mounts, firewall rules and files, each as a set of texts."""
+    return {
+        "processes": _processes(),
+        "links": {link.name for link in Path("/sys/class/net").iterdir()},
+        "namespaces": _lines("ip", "netns", "list"),
+        "mounts": {line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()},
+        "rules": _lines("iptables-save"),
+        "forwarding": {Path("/proc/sys/net/ipv4/ip_forward").read_text()},
+        "files": {
+            str(file)
+            for place in PLACES
+            if Path(place).is_dir()
+            for file in Path(place).iterdir()
+            if not file.name.startswith(("pytest-", "bash_", "tmp", "uv-", "ansible"))
+        },
+    }
+
+
+def left_behind(before: dict[str, set[str]], after: dict[str, set[str]]) -> dict[str, set[str]]:
+    """What is there now and was not before, and what is missing; empty when nothing changed."""
+    changes = {kind: before[kind] ^ after[kind] for kind in before}
+    return {kind: found for kind, found in changes.items() if found}
+
+
+def _processes() -> set[str]:
+    found = set()
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = file.read_bytes().decode(errors="replace").split("\0")
+        except OSError:
+            continue
+        line = " ".join(words)
+        if Path(words[0]).name in PROGRAMS or any(place in line for place in OURS):
+            found.add(f"{file.parent.name} {line}")
+    return found
+
+
+def _lines(*command: str) -> set[str]:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return set()
+    return {
+        line
+        for line in done.stdout.splitlines()
+        if line and not line.startswith(("#", ":"))  # counters and dates are no rules
+    }

@@ -1,0 +1,112 @@
+"""A real sshd on loopback with a key of its own, for tests that need a target and no more."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import session
+from harness.model import Endpoint
+
+
+@dataclass(slots=True)
+class Sshd:
+    """The running server: where it answers, with which client key, and how to end it."""
+
+    endpoint: Endpoint
+    key: session.Key
+    folder: Path
+    process: subprocess.Popen[bytes]
+
+    def kill(self) -> None:
+        """End the server and every connection it serves, at once."""
+        end([*descendants(self.process.pid), self.process.pid])
+        self.process.wait()
+
+
+def descendants(process: int) -> list[int]:
+    """The processes below one: the server makes a new session for each connection."""
+    children: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parent = int(stat.read_text().rpartition(")")[2].split()[1])
+            children.setdefault(parent, []).append(int(stat.parent.name))
+    found = list(children.get(process, []))
+    for one in found:
+        found += children.get(one, [])
+    return found
+
+
+def end(processes: list[int]) -> None:
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def program() -> str | None:
+    return shutil.which("sshd", path="/usr/sbin:/usr/bin:/usr/local/sbin")
+
+
+@contextmanager
+def running(folder: Path, port: int | None = None) -> Iterator[Sshd]:
+    """Start a server in `folder`; it and all that it started are gone afterwards."""
+    folder.mkdir(parents=True, exist_ok=True)
+    port = port or free_port()
+    client = session.make_key(folder / "client")
+    host = session.make_key(folder / "host")
+    authorized = folder / "authorized_keys"
+    authorized.write_text(client + "\n")
+    config = folder / "sshd_config"
+    config.write_text(
+        f"ListenAddress 127.0.0.1:{port}\nHostKey {folder}/host\n"
+        f"AuthorizedKeysFile {authorized}\nPidFile none\nUsePAM no\nStrictModes no\n"
+        "PermitRootLogin prohibit-password\nPasswordAuthentication no\n"
+        "SetEnv SHLVL=1\nSubsystem sftp internal-sftp\nMaxSessions 50\nAllowTcpForwarding local\n"
+    )
+    made = None
+    separation = Path("/run/sshd")
+    if os.geteuid() == 0 and not separation.exists():
+        separation.mkdir(mode=0o755)
+        made = separation
+    server = program()
+    assert server is not None
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [server, "-D", "-e", "-f", str(config)], stderr=log, start_new_session=True
+        )
+    work, store = folder / "work", folder / "store"
+    work.mkdir(exist_ok=True)
+    store.mkdir(exist_ok=True)
+    user = os.environ.get("USER") or "root"
+    endpoint = Endpoint("127.0.0.1", port, user, host, str(work), str(store))
+    one = Sshd(endpoint, session.load_key(folder / "client"), folder, process)
+    try:
+        deadline = time.monotonic() + 20
+        while True:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            assert process.poll() is None, (folder / "log").read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        yield one
+    finally:
+        one.kill()
+        if made is not None:
+            with contextlib.suppress(OSError):
+                made.rmdir()

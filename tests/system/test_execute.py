@@ -1,0 +1,275 @@
+"""The loop over a real sshd: whatever a program does, the run goes on and says what happened."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from harness import bundle, ledger, session
+from harness.bundle import Bundle
+from harness.execute import Execution, Seat
+from harness.ledger import Ledger
+from harness.model import (
+    Host,
+    Manifest,
+    Metric,
+    Resource,
+    Run,
+    Size,
+    Step,
+    Target,
+    Trial,
+    TrialStatus,
+    Workload,
+)
+from harness.plan import make, preset
+
+from . import sshd, standin
+
+pytestmark = pytest.mark.system
+
+OUTPUT = Path(__file__).parents[1] / "unit" / "outputs" / "sysbench"
+TARGET = Target("native", "baremetal", "native", Size(1, 256, 2, (0,)), "127.0.0.1")
+EVENTS = (Metric("events_per_s", "1/s", "higher"),)
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return standin.make(tmp_path_factory.mktemp("bundle"))
+
+
+def workload(name: str, tool: str, *args: str, prepare: tuple[Step, ...] = ()) -> Workload:
+    return Workload(name, name, 1, Resource.CPU, tool, args, EVENTS, prepare)
+
+
+def seat_on(server: sshd.Sshd, packed: Bundle) -> Seat:
+    def reopen() -> session.Session:
+        return session.connect("native", server.endpoint, server.key)
+
+    opened = reopen()
+    place = bundle.push(packed, opened, server.endpoint.store)
+    return Seat(TARGET, opened, place, server.endpoint.work, "127.0.0.1", reopen)
+
+
+@pytest.fixture
+def seat(server: sshd.Sshd, packed: Bundle) -> Iterator[Seat]:
+    made = seat_on(server, packed)
+    yield made
+    made.session.close()
+
+
+Carry = Callable[..., Run]
+
+
+@pytest.fixture
+def carry_out(tmp_path: Path) -> Carry:
+    """Carry out one block of some workloads on a seat; the run as read back from its folder."""
+
+    def carry(
+        seat: Seat,
+        *workloads: Workload,
+        slack_s: float = 20.0,
+        during: Callable[[Execution], None] = lambda _: None,
+        on_trial: Callable[[Trial], None] = lambda _: None,
+    ) -> Run:
+        plan = make(
+            Host("native", (TARGET,), True, "127.0.0.1"), workloads, preset("smoke"), 1, blocks=1
+        )
+        manifest = Manifest(
+            schema=ledger.SCHEMA,
+            run=f"run{len(list(tmp_path.iterdir()))}",
+            created_at="2026-01-01T00:00:00+00:00",
+            baremark="0",
+            scenario="overhead",
+            host="native",
+            preset="smoke",
+            seed=1,
+            plan=plan,
+            planned_s=1.0,
+            bundle="0" * 64,
+            targets=(),
+            missing=(),
+            workloads=workloads,
+        )
+        with Ledger.create(tmp_path, manifest) as record:
+            execution = Execution(
+                plan,
+                workloads,
+                {"native": seat},
+                record,
+                limit_slack_s=slack_s,
+                on_trial=on_trial,
+            )
+            during(execution)
+            execution.run()
+            return ledger.read_run(record.folder)
+
+    return carry
+
+
+def only(run: Run) -> Trial:
+    (trial,) = run.trials
+    return trial
+
+
+def good_output() -> str:
+    return str(next(path for path in sorted(OUTPUT.glob("*.out")) if "cpu" in path.name))
+
+
+def running(text: str) -> bool:
+    """Whether any process of this machine has `text` among its arguments."""
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if text.encode() in file.read_bytes():
+                return True
+        except OSError:
+            continue
+    return False
+
+
+def test_a_good_trial_keeps_sample_clocks_and_raw_output(
+    seat: Seat, carry_out: Carry, tmp_path: Path
+) -> None:
+    run = carry_out(seat, workload("good", "sysbench", good_output()))
+    trial = only(run)
+    assert trial.status is TrialStatus.OK
+    assert [sample.metric for sample in trial.samples] == ["events_per_s"]
+    assert trial.guest_s is not None
+    assert trial.controller_s is not None
+    assert 0 < trial.guest_s < trial.controller_s < 5
+    assert ledger.read_raw(tmp_path / run.manifest.run, trial) == Path(good_output()).read_bytes()
+    assert run.ended == "complete"
+
+
+def test_garbage_is_a_failed_trial_that_says_so(
+    seat: Seat, carry_out: Carry, tmp_path: Path
+) -> None:
+    garbage = tmp_path / "garbage"
+    garbage.write_bytes(bytes(range(256)) * 50)
+    trial = only(carry_out(seat, workload("garbage", "sysbench", str(garbage))))
+    assert trial.status is TrialStatus.FAILED
+    assert trial.samples == ()
+    assert trial.reason
+    assert "sysbench" in trial.reason
+
+
+def test_a_program_that_prints_nothing_is_a_failed_trial(seat: Seat, carry_out: Carry) -> None:
+    trial = only(carry_out(seat, workload("nothing", "sysbench", "/dev/null")))
+    assert (trial.status, trial.samples) == (TrialStatus.FAILED, ())
+    assert trial.reason
+
+
+def test_a_program_that_prints_without_end_is_stopped_on_the_target_too(
+    seat: Seat, carry_out: Carry
+) -> None:
+    begin = time.monotonic()
+    trial = only(carry_out(seat, workload("endless", "fio", "endless-output-of-the-test")))
+    assert trial.status is TrialStatus.FAILED
+    assert trial.reason is not None
+    assert "printed more than 16 MiB" in trial.reason
+    assert time.monotonic() - begin < 30
+    time.sleep(0.5)
+    assert not running("endless-output-of-the-test")
+
+
+def test_a_failing_program_is_recorded_with_status_and_last_words_and_the_run_goes_on(
+    seat: Seat, carry_out: Carry
+) -> None:
+    run = carry_out(
+        seat,
+        workload("fails", "iperf3", "/no/such/file"),
+        workload("good", "sysbench", good_output()),
+    )
+    by_name = {trial.workload: trial for trial in run.trials}
+    failed = by_name["fails"]
+    assert (failed.status, failed.exit_status) == (TrialStatus.FAILED, 2)
+    assert failed.reason is not None
+    assert "ended with status 2" in failed.reason
+    assert "No such file" in failed.reason
+    assert by_name["good"].status is TrialStatus.OK
+
+
+def test_a_hanging_program_is_stopped_at_its_limit_on_the_target(
+    seat: Seat, carry_out: Carry
+) -> None:
+    run = carry_out(
+        seat,
+        workload("hangs", "stress-ng", "7531.5"),
+        workload("good", "sysbench", good_output()),
+        slack_s=0.0,
+    )
+    by_name = {trial.workload: trial for trial in run.trials}
+    assert by_name["hangs"].status is TrialStatus.TIMEOUT
+    assert by_name["hangs"].samples == ()
+    assert by_name["good"].status is TrialStatus.OK
+    assert not running("7531.5")
+
+
+def test_an_interrupt_ends_the_program_on_the_target_and_keeps_what_there_is(
+    seat: Seat, carry_out: Carry
+) -> None:
+    def during(execution: Execution) -> None:
+        threading.Timer(1.5, execution.interrupt).start()
+
+    begin = time.monotonic()
+    run = carry_out(seat, workload("hangs", "stress-ng", "8642.5"), during=during)
+    assert run.ended == "interrupted"
+    assert run.trials == ()
+    assert time.monotonic() - begin < 10
+    time.sleep(0.5)
+    assert not running("8642.5")
+
+
+def test_a_lost_connection_is_one_lost_trial_and_a_new_connection(
+    tmp_path: Path, packed: Bundle, carry_out: Carry
+) -> None:
+    with sshd.running(tmp_path / "sshd") as server:
+        seat = seat_on(server, packed)
+        victims = sshd.descendants(server.process.pid)
+        threading.Timer(1.0, lambda: sshd.end(victims)).start()
+        seen: list[str] = []
+        run = carry_out(
+            seat,
+            workload("long", "stress-ng", "3"),
+            workload("good", "sysbench", good_output()),
+            workload("longer", "stress-ng", "3.5"),
+            on_trial=lambda trial: seen.append(trial.workload),
+        )
+        seat.session.close()
+    lost = [trial for trial in run.trials if trial.status is TrialStatus.LOST]
+    assert len(lost) == 1
+    assert lost[0].reason
+    after = run.trials[run.trials.index(lost[0]) + 1 :]
+    assert all(trial.connection == 2 for trial in after)
+    assert run.ended == "complete"
+
+
+def test_a_target_that_is_gone_loses_its_trials_and_not_the_run(
+    tmp_path: Path, packed: Bundle, carry_out: Carry
+) -> None:
+    with sshd.running(tmp_path / "sshd") as server:
+        seat = seat_on(server, packed)
+        server.kill()
+        run = carry_out(
+            seat,
+            workload("one", "sysbench", good_output()),
+            workload("two", "sysbench", good_output()),
+        )
+    assert [trial.status for trial in run.trials] == [TrialStatus.LOST, TrialStatus.LOST]
+    assert run.trials[1].reason is not None
+    assert "the target is gone" in run.trials[1].reason
+    assert run.ended == "complete"
+
+
+def test_a_file_that_cannot_be_prepared_fails_its_workloads_with_that_reason(
+    seat: Seat, carry_out: Carry
+) -> None:
+    step = Step("never.dat", "iperf3", ("/no/such/file",))
+    trial = only(carry_out(seat, workload("late", "sysbench", good_output(), prepare=(step,))))
+    assert trial.status is TrialStatus.FAILED
+    assert trial.reason is not None
+    assert "never.dat could not be made" in trial.reason

@@ -1,0 +1,148 @@
+"""An inventory of two machines: this one, and a second one reached over SSH as a user with sudo.
+
+The second machine is a lab host in a box (see labbox.py): systemd as PID 1, real KVM. Its
+processor is emulated, so its figures mean nothing; that it works does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import ledger
+from harness.model import BackendClass, TrialStatus
+
+from . import labbox, machine
+
+ROOT = Path(__file__).parents[2]
+BAREMARK = Path(sys.executable).with_name("baremark")
+
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.long,
+    pytest.mark.skipif(os.geteuid() != 0, reason="provisioning this machine takes root"),
+]
+
+INVENTORY = """\
+all:
+  vars: {{baremark_vcpus: 1, baremark_memory_mib: 1024, baremark_disk_gib: 2}}
+baremetal:
+  hosts:
+    native:
+      ansible_connection: local
+      ansible_python_interpreter: "{{{{ ansible_playbook_python }}}}"
+    box:
+      ansible_host: 127.0.0.1
+      ansible_port: {port}
+      ansible_user: lab
+      ansible_python_interpreter: /usr/bin/python3
+      ansible_ssh_private_key_file: {key}
+      ansible_ssh_common_args: -o UserKnownHostsFile={known} -o StrictHostKeyChecking=yes
+      baremark_ssh_forwarded_port: {native_port}
+docker:
+  hosts:
+    container: {{baremark_host: native}}
+kvm:
+  hosts:
+    box-guest:
+      baremark_host: box
+      # The box's processor is emulated: what takes seconds elsewhere takes minutes in it.
+      baremark_kvm_proof_s: 180
+      baremark_boot_s: 600
+"""
+
+
+@pytest.fixture(scope="module")
+def box() -> Iterator[labbox.LabBox]:
+    if missing := labbox.missing_programs():
+        pytest.skip(f"no lab host in a box without {', '.join(missing)}")
+    with labbox.lab_box(ROOT / ".cache" / "labbox") as one:
+        yield one
+
+
+def test_the_box_is_a_kvm_host_whose_key_was_known_before_it_booted(box: labbox.LabBox) -> None:
+    kvm = box.run("test -c /dev/kvm && cat /sys/module/kvm_amd/parameters/npt")
+    assert (kvm.returncode, kvm.stdout.strip()) == (0, "Y")
+    libvirt = box.run("sudo virsh -c qemu:///system version --daemon", user=labbox.SUDOER)
+    assert libvirt.returncode == 0, libvirt.stderr
+    assert "Running against daemon: " in libvirt.stdout
+    # Each of these logins already pinned it; this is what sshd itself shows.
+    shown = box.run("ssh-keyscan localhost 2>/dev/null")
+    assert shown.stdout.split("\n") == [f"localhost {box.host_key}", ""]
+
+
+def test_two_machines_are_provisioned_measured_and_cleared_with_real_kvm_on_the_second(
+    box: labbox.LabBox, tmp_path: Path
+) -> None:
+    inventory = tmp_path / "hosts.yml"
+    inventory.write_text(
+        INVENTORY.format(
+            port=box.ssh_port,
+            key=box.client_key,
+            known=box.known_hosts,
+            native_port=box.native_port,
+        )
+    )
+    environment = {
+        **os.environ,
+        "XDG_CACHE_HOME": str(ROOT / ".cache"),
+        "XDG_STATE_HOME": str(tmp_path / "state"),
+    }
+    here = machine.snapshot()
+    there = box.run(THERE).stdout
+    results = tmp_path / "results"
+
+    def baremark(*args: str) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [str(BAREMARK), *args],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=1500,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    where = ("-i", str(inventory))
+    some = ("-w", "cpu-sysbench-1t", "-w", "network-rr")
+    baremark("bench", *where, *some, "--preset", "smoke", "--results", str(results))
+
+    runs = [ledger.read_run(folder) for folder in ledger.runs_in(results / "runs")]
+    assert sorted(run.manifest.host for run in runs) == ["box", "native"]
+    for run in runs:
+        assert run.ended == "complete"
+        assert {trial.reason for trial in run.trials if trial.status is not TrialStatus.OK} == set()
+    (remote,) = (run for run in runs if run.manifest.host == "box")
+    (guest,) = (r.fingerprint for r in remote.manifest.targets if r.target.name == "box-guest")
+    assert (guest.accelerator, guest.label) == ("kvm", "kvm")
+    assert guest.backend_class is BackendClass.TYPE1
+    assert guest.clocksource == "kvm-clock"
+    assert guest.nested is True
+
+    table: dict[str, Any] = json.loads(
+        baremark(
+            *("table", "-f", "json", "--results", str(results)),
+            *(run.manifest.run for run in runs),
+        ).stdout
+    )
+    assert {section["host"] for section in table["sections"]} == {"box", "native"}
+    assert box.run(THERE).stdout == there
+    left = machine.left_behind(here, machine.snapshot())
+    left["files"] = {file for file in left.get("files", set()) if "/var/lib/baremark" not in file}
+    assert not any(left.values()), left
+    baremark("down", *where)
+
+
+THERE = """
+ip -br link | awk '{print $1}'; ip netns list; virsh -q -c qemu:///system list --all
+ls /run/baremark /var/lib/baremark/targets /run/sshd 2>&1
+pgrep -fa 'qemu-system|iperf3|sockperf|sshd_config' || echo none
+"""

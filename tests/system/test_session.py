@@ -1,0 +1,131 @@
+"""The SSH session against a real sshd: pinned key, limits, and honest loss."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness import session
+from harness.errors import HarnessError
+from harness.session import ConnectionLost, Session
+
+from . import sshd
+
+pytestmark = pytest.mark.system
+
+
+def test_a_command_gives_its_status_and_both_streams(opened: Session) -> None:
+    reply = opened.run("echo out; echo err >&2; exit 3", limit_s=10)
+    assert (reply.exit_status, reply.stdout, reply.stderr) == (3, b"out\n", b"err\n")
+
+
+def test_a_sequence_is_quoted_so_that_no_argument_is_the_shells(opened: Session) -> None:
+    nasty = "a b; echo $HOME 'x' \"y\" *"
+    assert opened.check(["printf", "%s", nasty], limit_s=10) == nasty
+
+
+def test_bytes_on_standard_input_arrive(opened: Session) -> None:
+    data = bytes(range(256)) * 4000
+    reply = opened.run("sha256sum", limit_s=10, stdin=data)
+    import hashlib
+
+    assert reply.stdout.split()[0].decode() == hashlib.sha256(data).hexdigest()
+
+
+def test_much_output_on_both_streams_does_not_block(opened: Session) -> None:
+    reply = opened.run(
+        "head -c 5000000 /dev/zero & head -c 5000000 /dev/zero >&2; wait", limit_s=30
+    )
+    assert (len(reply.stdout), len(reply.stderr)) == (5_000_000, 5_000_000)
+
+
+def test_output_without_end_is_cut_at_the_limit_and_said(opened: Session) -> None:
+    begin = time.monotonic()
+    reply = opened.run("exec yes", limit_s=60, output_limit_bytes=1_000_000)
+    assert reply.overflow
+    assert reply.exit_status is None
+    assert 1_000_000 <= len(reply.stdout) < 2_000_000
+    assert time.monotonic() - begin < 20
+
+
+def test_a_command_without_end_is_left_at_the_limit(opened: Session) -> None:
+    reply = opened.run("echo begun; exec sleep 5", limit_s=0.5)
+    assert reply.timed_out
+    assert reply.stdout == b"begun\n"
+    assert 0.4 < reply.seconds < 3
+
+
+def test_a_command_can_be_interrupted_from_another_thread(server: sshd.Sshd) -> None:
+    with session.connect("here", server.endpoint, server.key) as one:
+        threading.Timer(0.5, one.interrupt).start()
+        reply = one.run("exec sleep 8", limit_s=30)
+    assert reply.interrupted
+    assert reply.seconds < 5
+
+
+def test_a_failed_check_tells_the_command_and_its_last_words(opened: Session) -> None:
+    with pytest.raises(HarnessError, match=r"here: cat /no/such ended with 1(.|\n)*No such file"):
+        opened.check(["cat", "/no/such"], limit_s=10)
+
+
+def test_files_are_put_whole(opened: Session, server: sshd.Sshd, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(b"x" * 3_000_001)
+    opened.put(source, f"{server.endpoint.work}/put")
+    assert (Path(server.endpoint.work) / "put").read_bytes() == source.read_bytes()
+
+
+def test_putting_where_nothing_can_be_is_told(opened: Session, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.write_bytes(b"x")
+    with pytest.raises(HarnessError, match="cannot write /no/such/folder/put"):
+        opened.put(source, "/no/such/folder/put")
+
+
+def test_a_wrong_host_key_ends_the_connection_before_any_login(
+    server: sshd.Sshd, tmp_path: Path
+) -> None:
+    other = session.make_key(tmp_path / "other")
+    log = server.folder / "log"
+    logins = log.read_text().count("Accepted publickey")
+    with pytest.raises(HarnessError, match=r"wrong host key at 127\.0\.0\.1"):
+        session.connect("here", replace(server.endpoint, host_key=other), server.key)
+    assert log.read_text().count("Accepted publickey") == logins
+    with session.connect("here", server.endpoint, server.key):
+        assert log.read_text().count("Accepted publickey") == logins + 1
+
+
+def test_a_client_key_that_is_not_ours_is_refused(server: sshd.Sshd, tmp_path: Path) -> None:
+    session.make_key(tmp_path / "other")
+    with pytest.raises(HarnessError, match="refuses this run's key"):
+        session.connect("here", server.endpoint, session.load_key(tmp_path / "other"))
+
+
+def test_a_host_that_does_not_answer_is_told_with_its_address(server: sshd.Sshd) -> None:
+    nobody = replace(server.endpoint, port=sshd.free_port())
+    with pytest.raises(HarnessError, match=f"no SSH connection to 127.0.0.1:{nobody.port}"):
+        session.connect("here", nobody, server.key)
+
+
+def test_a_connection_that_breaks_is_lost_and_not_an_empty_answer(own_server: sshd.Sshd) -> None:
+    with session.connect("here", own_server.endpoint, own_server.key) as one:
+        threading.Timer(0.5, own_server.kill).start()
+        with pytest.raises(ConnectionLost):
+            one.run("sleep 20", limit_s=30)
+
+
+def test_a_target_is_reached_through_another_ones_connection(server: sshd.Sshd) -> None:
+    with (
+        session.connect("outer", server.endpoint, server.key) as outer,
+        session.connect("inner", server.endpoint, server.key, through=outer) as inner,
+    ):
+        assert inner.check("echo through", limit_s=10) == "through\n"
+
+
+def test_the_client_key_is_readable_by_its_owner_only(tmp_path: Path) -> None:
+    session.make_key(tmp_path / "key")
+    assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600

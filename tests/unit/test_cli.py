@@ -1,0 +1,158 @@
+"""The command line: every mistake is one clear message, its cure, and exit code 2."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BAREMARK = Path(sys.executable).with_name("baremark")
+
+
+def baremark(
+    *args: str, folder: Path | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(BAREMARK), *args],
+        cwd=folder or ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, **environment},
+    )
+
+
+def refused(*args: str, folder: Path | None = None, **environment: str) -> str:
+    done = baremark(*args, folder=folder, **environment)
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: ")
+    assert "\nto do: " in done.stderr
+    return done.stderr
+
+
+@pytest.fixture
+def workloads(tmp_path: Path) -> Path:
+    folder = tmp_path / "workloads" / "mine"
+    folder.mkdir(parents=True)
+    (folder / "workload.yml").write_text(
+        "title: Mine\nversion: 1\nresource: cpu\ntool: sysbench\n"
+        "args: [cpu, '--time={seconds}', run]\n"
+        "metrics:\n  - {name: events_per_s, unit: 1/s, better: higher}\n"
+    )
+    return folder.parent
+
+
+def test_help_names_every_verb() -> None:
+    done = baremark("--help")
+    assert done.returncode == 0
+    for verb in ("doctor", "up", "down", "run", "bench", "table"):
+        assert f"\n  {verb}" in done.stdout
+
+
+def test_help_imports_nothing_heavy() -> None:
+    """What makes it answer at once; the time itself is measured in tests/bench."""
+    code = "import sys, harness.cli; print(' '.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    heavy = {"paramiko", "polars", "scipy", "numpy", "pydantic", "ansible_runner", "yaml"}
+    assert not loaded & heavy
+
+
+def test_an_unknown_preset() -> None:
+    assert "no preset 'fast'" in refused("run", "--preset", "fast")
+
+
+def test_an_unknown_workload_names_the_known_ones(workloads: Path) -> None:
+    said = refused("run", "-w", "nothing-*", "--workloads", str(workloads))
+    assert "no workload matches 'nothing-*'" in said
+    assert "choose from: mine" in said
+
+
+def test_an_unknown_target() -> None:
+    assert "no target matches 'xen'" in refused("run", "-t", "xen")
+
+
+@pytest.mark.parametrize("budget", ["10", "-5m", "ten", "0s", "infh", "nans"])
+def test_a_budget_that_is_no_time(budget: str) -> None:
+    assert "is no time" in refused("run", f"--budget={budget}")
+
+
+def test_an_inventory_that_is_not_there() -> None:
+    assert "there is no inventory nowhere" in refused("up", "-i", "nowhere")
+
+
+def test_a_results_folder_that_cannot_be_written_is_told_before_anything_is_done(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "file").write_text("")
+    said = refused("bench", "--results", str(tmp_path / "file" / "results"))
+    assert "cannot write to" in said
+
+
+def test_running_with_nothing_up(tmp_path: Path) -> None:
+    said = refused("run", "--results", str(tmp_path), XDG_STATE_HOME=str(tmp_path))
+    assert "no target of inventories/localhost is up" in said
+    assert "baremark up -i inventories/localhost" in said
+
+
+def test_a_table_of_a_run_that_is_not_there(tmp_path: Path) -> None:
+    assert "there is no run 'latest'" in refused("table", "--results", str(tmp_path))
+
+
+def test_an_unknown_format(tmp_path: Path) -> None:
+    assert "no table format 'pdf'" in refused("table", "-f", "pdf", "--results", str(tmp_path))
+
+
+def test_no_workload_folder(tmp_path: Path) -> None:
+    said = refused("run", "--workloads", str(tmp_path))
+    assert "no workload found" in said
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (("version: 1", "version: one"), "workload.yml: version: "),
+        (("resource: cpu", "resource: gpu"), "workload.yml: resource: "),
+        (("tool: sysbench", "tool: cinebench"), "tool: no tool 'cinebench'; there are fio"),
+        (("title: Mine", "titel: Mine"), "workload.yml: titel: extra inputs are not permitted"),
+        (("unit: 1/s", "unit: kHz"), "metrics.events_per_s: unit 'kHz'"),
+        (("better: higher", "better: lower"), "better 'lower' here, but sysbench gives"),
+        (("events_per_s", "events"), "sysbench has no metric 'events'; there are "),
+        (("{seconds}", "{second}"), "unknown placeholder {second}; there are memory_mib"),
+        (("title: Mine", "title: [Mine"), "workload.yml:2: not YAML"),
+    ],
+)
+def test_a_workload_file_with_a_mistake_says_file_and_key(
+    workloads: Path, change: tuple[str, str], expected: str
+) -> None:
+    file = workloads / "mine" / "workload.yml"
+    file.write_text(file.read_text().replace(*change))
+    assert expected in refused("run", "--workloads", str(workloads))
+
+
+def test_all_mistakes_of_all_workload_files_are_told_at_once(workloads: Path) -> None:
+    first = workloads / "mine" / "workload.yml"
+    (workloads / "other").mkdir()
+    (workloads / "other" / "workload.yml").write_text(
+        first.read_text().replace("tool: sysbench", "tool: nothing")
+    )
+    first.write_text(first.read_text().replace("unit: 1/s", "unit: kHz"))
+    said = refused("run", "--workloads", str(workloads))
+    assert "mine/workload.yml" in said
+    assert "other/workload.yml" in said
+
+
+def test_files_of_one_name_must_have_one_content(workloads: Path) -> None:
+    first = workloads / "mine" / "workload.yml"
+    step = "prepare:\n  - {{creates: a.dat, tool: fio, args: [--size={}]}}\n"
+    (workloads / "other").mkdir()
+    (workloads / "other" / "workload.yml").write_text(first.read_text() + step.format("1g"))
+    first.write_text(first.read_text() + step.format("2g"))
+    said = refused("run", "--workloads", str(workloads))
+    assert "prepares 'a.dat' otherwise than mine does" in said

@@ -1,0 +1,155 @@
+"""The whole overhead frame against a second implementation: plain loops over pandas, and scipy.
+
+It shares no code with the first, and is written from the definitions, not from the first one.
+"""
+
+from __future__ import annotations
+
+import itertools
+from functools import cache
+from typing import Any, TypeAlias
+
+import numpy as np
+import polars as pl
+import pytest
+
+from harness.analyze.overhead import overhead
+from harness.dataset import frame
+from harness.model import Resource, Run, TrialStatus
+from tests.synthetic import DOCKER, KVM, NATIVE, TCG, make_run, workload
+
+pd = pytest.importorskip("pandas")
+stats = pytest.importorskip("scipy.stats")
+
+WORKLOADS = [
+    workload("one", Resource.CPU, [("rate", "1/s", "higher"), ("time", "s", "lower")]),
+    workload("two", Resource.DISK, [("latency", "µs", "lower")]),
+    workload("three", Resource.DISK, [("bandwidth", "MiB/s", "higher")]),
+]
+DataFrame: TypeAlias = Any  # pandas is not annotated here
+SAME = [
+    "trials", "failed", "timeout", "lost", "rejected", "n", "n_missing", "n_invalid",
+    "n_values", "native_n_values", "runs",
+]  # fmt: skip
+CLOSE = [
+    "value_mean", "value_median", "native_value_mean", "native_value_median",
+    "F", "F_low", "F_high", "overhead_percent", "overhead_low", "overhead_high", "sd",
+]  # fmt: skip
+
+
+def random_run(rng: np.random.Generator, name: str, blocks: int) -> Run:
+    """A run with failures, missing metrics, values of zero, repeats and blocks never reached."""
+    endings = [TrialStatus.OK] * 8 + [
+        TrialStatus.FAILED, TrialStatus.TIMEOUT, TrialStatus.LOST, TrialStatus.REJECTED,
+    ]  # fmt: skip
+
+    def value(target: str, workload: str, metric: str, block: int) -> float | None:
+        chance = rng.random()
+        if chance < 0.05:
+            return None
+        return 0.0 if chance < 0.08 else float(rng.lognormal(mean=3, sigma=0.4))
+
+    def ending(target: str, workload: str, block: int) -> tuple[TrialStatus, str | None]:
+        if target == TCG.name and workload == "two":
+            return TrialStatus.FAILED, "never works"
+        return endings[rng.integers(len(endings))], "why"
+
+    kinds = [NATIVE, DOCKER, KVM, TCG]
+    run = make_run(
+        value, kinds, WORKLOADS, blocks, ending, run=name, repeats=int(rng.integers(1, 4))
+    )
+    kept = tuple(trial for trial in run.trials if rng.random() < 0.9)
+    return Run(run.manifest, kept, run.ended, run.used_s)
+
+
+def by_hand(rows: DataFrame, level: float) -> list[dict[str, Any]]:
+    """The overhead of pandas rows, one target and metric at a time."""
+    out = []
+    for (target, name, metric), group in rows.groupby(["target", "workload", "metric"]):
+        of_metric = rows[(rows.workload == name) & (rows.metric == metric)]
+        native = of_metric[of_metric.native & of_metric.run.isin(group.run.unique())]
+        sign = 1 if group.better.iloc[0] == "lower" else -1
+        mine: dict[Any, float] = {}
+        base: dict[Any, float] = {}
+        for arm, means in ((group, mine), (native, base)):
+            for key, part in arm.groupby(["run", "block"]):
+                got = [x for x in part.value if not pd.isna(x)]
+                if got:
+                    means[key] = sum(got) / len(got)
+        tried = {tuple(key) for key in pd.concat([group, native])[["run", "block"]].to_numpy()}
+        both = [key for key in mine if key in base]
+        d = [
+            sign * (np.log(mine[key]) - np.log(base[key]))
+            for key in sorted(both)
+            if mine[key] > 0 and base[key] > 0
+        ]
+        is_native = bool(group.native.iloc[0])
+        row: dict[str, Any] = {"target": target, "workload": name, "metric": metric}
+        row["trials"] = len(group)
+        for status in ("failed", "timeout", "lost", "rejected"):
+            row[status] = int((group.status == status).sum())
+        row |= {"n": len(mine) if is_native else len(d), "runs": group.run.nunique()}
+        row |= {"n_missing": len(tried) - len(d), "n_invalid": len(both) - len(d)}
+        row |= {"n_values": len(mine), "native_n_values": len(base)}
+        for prefix, means in (("", mine), ("native_", base)):
+            numbers = pd.Series(list(means.values()), dtype=float)
+            row[f"{prefix}value_mean"] = numbers.mean()
+            row[f"{prefix}value_median"] = numbers.median()
+        row["verdict"] = "baseline" if is_native else "no result"
+        if d and not is_native:
+            row |= relative(d, level)
+        out.append(row)
+    return out
+
+
+def relative(d: list[float], level: float) -> dict[str, Any]:
+    walsh = sorted((a + b) / 2 for a, b in itertools.combinations_with_replacement(d, 2))
+    row: dict[str, Any] = {"F": np.exp(np.median(walsh)), "verdict": "n too small"}
+    row["overhead_percent"] = 100 * (row["F"] - 1)
+    row["sd"] = pd.Series(d).std() if len(d) > 1 else np.nan
+    # A shift beyond the t smallest Walsh averages has T⁺ ≤ t: the test rejects it while that is
+    # rarer than half of 1 − level.
+    index = -1
+    while index + 1 < len(walsh) / 2 and tail(index + 1, len(d)) <= (1 - level) / 2 + 1e-15:
+        index += 1
+    if index >= 0:
+        row["F_low"], row["F_high"] = np.exp(walsh[index]), np.exp(walsh[-1 - index])
+        row["overhead_low"] = 100 * (row["F_low"] - 1)
+        row["overhead_high"] = 100 * (row["F_high"] - 1)
+        row["verdict"] = (
+            "slower" if row["F_low"] > 1 else "faster" if row["F_high"] < 1 else "unresolved"
+        )
+    return row
+
+
+@cache
+def tail(t: int, n: int) -> float:
+    """P(T⁺ ≤ t) by scipy: the one-sided test of a series whose positive ranks sum to t."""
+    series = -np.arange(1.0, n + 1)
+    left = t
+    for rank in range(n, 0, -1):
+        if rank <= left:
+            series[rank - 1], left = rank, left - rank
+    return float(stats.wilcoxon(series, alternative="less", method="exact").pvalue)
+
+
+@pytest.mark.parametrize(("seed", "level"), [(1, 0.95), (2, 0.95), (3, 0.9), (4, 0.99)])
+def test_frame_equals_an_independent_implementation(seed: int, level: float) -> None:
+    rng = np.random.default_rng(seed)
+    runs = [random_run(rng, name, blocks) for name, blocks in (("a", 9), ("b", 4), ("c", 6))]
+    samples = pl.concat([frame(run) for run in runs])
+    found = overhead(samples.lazy(), level=level)
+    rows = pd.DataFrame(samples.with_columns(pl.col(pl.Categorical).cast(pl.String)).to_dicts())
+    expected = by_hand(rows, level)
+    assert found.height == len(expected) > 0
+    table = {(str(r["target"]), str(r["workload"]), str(r["metric"])): r for r in found.to_dicts()}
+    for row in expected:
+        mine = table[row["target"], row["workload"], row["metric"]]
+        for name in [*SAME, "verdict"]:
+            assert mine[name] == row[name], (name, row)
+        for name in CLOSE:
+            there = row.get(name, np.nan)
+            if np.isnan(there):
+                assert mine[name] is None, (name, row)
+            else:
+                assert mine[name] == pytest.approx(there, rel=1e-12, abs=1e-12), (name, row)

@@ -1,0 +1,177 @@
+"""The inventory: Ansible reads it, Baremark reads Ansible; mistakes are told all at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness import inventory
+from harness.errors import EXIT_USE, UseError
+from harness.model import Size
+
+GOOD = """\
+all:
+  vars:
+    baremark_vcpus: 2
+    baremark_memory_mib: 1024
+    baremark_disk_gib: 2
+    baremark_cpus: "2,3"
+  children:
+    rack1: {hosts: {metal: }}
+    baremetal:
+      hosts:
+        metal: {ansible_connection: local}
+    docker:
+      hosts:
+        box: {baremark_host: metal}
+    kvm:
+      hosts:
+        guest: {baremark_host: metal}
+        a-guest: {baremark_host: metal, baremark_address: 198.18.0.10}
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    file = folder / "hosts.yml"
+    file.write_text(text)
+    return file
+
+
+def mistakes(folder: Path, text: str) -> str:
+    with pytest.raises(UseError) as caught:
+        inventory.load(written(folder, text))
+    assert caught.value.exit_code == EXIT_USE
+    assert caught.value.hint
+    return caught.value.message
+
+
+def test_a_host_has_its_native_target_first_and_then_all_others(tmp_path: Path) -> None:
+    (host,) = inventory.load(written(tmp_path, GOOD))
+    assert host.name == "metal"
+    assert host.local
+    assert [target.name for target in host.targets] == ["metal", "a-guest", "box", "guest"]
+    assert [target.backend for target in host.targets] == ["baremetal", "kvm", "docker", "kvm"]
+    assert {target.size for target in host.targets} == {Size(2, 1024, 2, (2, 3))}
+
+
+def test_every_target_has_an_address_of_its_own_on_the_bench_network(tmp_path: Path) -> None:
+    (host,) = inventory.load(written(tmp_path, GOOD))
+    addresses = [target.address for target in host.targets]
+    assert addresses == ["198.18.0.1", "198.18.0.10", "198.18.0.11", "198.18.0.12"]
+
+
+def test_group_vars_of_the_inventory_are_ansibles_own_and_just_work(tmp_path: Path) -> None:
+    (tmp_path / "group_vars").mkdir()
+    (tmp_path / "group_vars" / "kvm.yml").write_text("baremark_host: metal\n")
+    text = GOOD.replace("guest: {baremark_host: metal}", "guest: {}")
+    (host,) = inventory.load(written(tmp_path, text))
+    assert "guest" in {target.name for target in host.targets}
+
+
+def test_all_mistakes_are_told_at_once_with_file_line_and_key(tmp_path: Path) -> None:
+    text = """\
+all:
+  vars: {baremark_vcpus: 2, baremark_memory_mib: 1024, baremark_disk_gib: 2}
+  children:
+    baremetal:
+      hosts:
+        metal: {ansible_connection: local}
+    dokcer:
+      hosts:
+        box: {baremark_host: metal}
+    kvm:
+      hosts:
+        one:
+          baremark_host: nobody
+        two:
+          baremark_host: metal
+          baremark_memory_mib: lots
+        three: {baremark_host: metal, baremark_cpus: "0"}
+        four: {}
+        five:
+          baremark_host: metal
+          baremark_disk_gib: 3
+        six: {baremark_host: metal, baremark_address: 198.18.0.20}
+        seven: {baremark_host: metal, baremark_address: 198.18.0.20}
+        eight: {baremark_host: metal, baremark_address: 10.0.0.1}
+"""
+    said = mistakes(tmp_path, text)
+    file = tmp_path / "hosts.yml"
+    for expected in (
+        "host box: dokcer: unknown group dokcer; a target's group is its backend: baremetal",
+        "host one: baremark_host: 'nobody' is no native target",
+        "(is 'lots')",
+        "host three: baremark_cpus: names 1 CPUs for 2 vCPUs",
+        "host four: baremark_host: is missing",
+        "host five: baremark_vcpus: is of another size",
+        "two targets on one address and port: 198.18.0.20:22",
+        "10.0.0.1 is not a free address of the bench network",
+    ):
+        assert expected in said, said
+    assert f"{file}:16" in said
+    assert said.count("\n") >= 8
+
+
+def test_a_missing_native_target_is_told(tmp_path: Path) -> None:
+    said = mistakes(tmp_path, GOOD.replace("metal: {ansible_connection: local}", ""))
+    assert "is no native target" in said
+
+
+def test_one_machine_may_be_native_only_once(tmp_path: Path) -> None:
+    text = GOOD.replace(
+        "metal: {ansible_connection: local}",
+        "metal: {ansible_connection: local}\n        again: {ansible_connection: local}",
+    )
+    assert "two native targets on one machine and port" in mistakes(tmp_path, text)
+
+
+def test_a_target_in_two_backends_is_refused(tmp_path: Path) -> None:
+    text = GOOD.replace("box: {baremark_host: metal}", "guest: {}")
+    assert "is in two backends" in mistakes(tmp_path, text)
+
+
+def test_an_inventory_that_ansible_cannot_read_is_told_in_ansibles_words(tmp_path: Path) -> None:
+    said = mistakes(tmp_path, "all:\n  hosts: {a: b: c}\n")
+    assert "Ansible cannot read" in said
+    assert "hosts.yml:2:12" in said
+
+
+def test_an_inventory_without_targets_is_refused(tmp_path: Path) -> None:
+    assert "there is no target in this inventory" in mistakes(tmp_path, "all: {}\n")
+
+
+def test_an_inventory_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UseError, match="there is no inventory"):
+        inventory.load(tmp_path / "none")
+
+
+def test_choosing_targets_keeps_the_native_one_as_the_baseline(tmp_path: Path) -> None:
+    hosts = inventory.load(written(tmp_path, GOOD))
+    assert [t.name for t in inventory.choose(hosts, ["docker"])[0].targets] == ["metal", "box"]
+    assert [t.name for t in inventory.choose(hosts, ["*guest"])[0].targets] == [
+        "metal",
+        "a-guest",
+        "guest",
+    ]
+    with pytest.raises(UseError, match="no target matches 'xen'"):
+        inventory.choose(hosts, ["xen"])
+
+
+@pytest.mark.parametrize(
+    ("written_as", "cpus"),
+    [("0", (0,)), (3, (3,)), ("0,2-4", (0, 2, 3, 4)), ([1, "3-4"], (1, 3, 4))],
+)
+def test_cpu_lists_are_read_as_linux_writes_them(written_as: object, cpus: tuple[int]) -> None:
+    assert inventory.cpu_list(written_as) == cpus
+
+
+@pytest.mark.parametrize("wrong", ["", "a", "1-", "0;1", True])
+def test_what_is_no_cpu_list_is_refused(wrong: object) -> None:
+    with pytest.raises(ValueError, match="CPU numbers"):
+        inventory.cpu_list(wrong)
+
+
+@pytest.mark.parametrize("name", ["localhost", "lab.example"])
+def test_the_inventories_of_the_project_are_valid(name: str) -> None:
+    assert inventory.load(Path(__file__).parents[2] / "inventories" / name)

@@ -1,0 +1,263 @@
+"""The ledger: append-only, durable record by record, never half believed."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from harness import ledger
+from harness.errors import HarnessError, UseError
+from harness.ledger import Ledger
+from harness.model import (
+    BackendClass,
+    Fingerprint,
+    Host,
+    Manifest,
+    Metric,
+    Missing,
+    Resource,
+    Sample,
+    Size,
+    Step,
+    Target,
+    TargetRecord,
+    Trial,
+    TrialStatus,
+    Workload,
+)
+from harness.plan import make, preset
+
+SIZE = Size(2, 1024, 2, (0, 1))
+NATIVE = Target("native", "baremetal", "native", SIZE, "198.18.0.1")
+WORKLOAD = Workload(
+    "cpu-one",
+    "CPU, one thread",
+    1,
+    Resource.CPU,
+    "sysbench",
+    ("cpu", "run"),
+    (Metric("events_per_s", "1/s", "higher"),),
+    (Step("disk.dat", "fio", ("--name=x",)),),
+    {"smoke": 1},
+)
+
+
+def manifest(run: str = "20260102T030405Z-native") -> Manifest:
+    seen = Fingerprint(
+        backend="baremetal",
+        backend_class=BackendClass.NATIVE,
+        label="native",
+        nested=True,
+        release=None,
+        accelerator=None,
+        kernel="6.1",
+        cpu_model="µ-architecture",
+        vcpus=2,
+        memory_mib=1024,
+        clocksource="tsc",
+        inside={"kernel": "6.1", "governor": None},
+    )
+    made = make(Host("native", (NATIVE,), True, "198.18.0.2"), (WORKLOAD,), preset("smoke"), 5)
+    return Manifest(
+        schema=ledger.SCHEMA,
+        run=run,
+        created_at="2026-01-02T03:04:05+00:00",
+        baremark="0.1.0",
+        scenario="overhead",
+        host="native",
+        preset="smoke",
+        seed=5,
+        plan=made,
+        planned_s=3.0,
+        bundle="ab" * 32,
+        targets=(TargetRecord(NATIVE, seen, {"sysbench": "sysbench 1.0.20"}),),
+        missing=(Missing("guest", "kvm", "no disk space"),),
+        workloads=(WORKLOAD,),
+    )
+
+
+def trial(name: str = "b000-000", value: float = 1234.5) -> Trial:
+    return Trial(
+        id=name,
+        scenario="overhead",
+        host="native",
+        block=0,
+        position=0,
+        workload="cpu-one",
+        target="native",
+        status=TrialStatus.OK,
+        started_at="2026-01-02T03:04:06+00:00",
+        controller_s=1.01,
+        guest_s=1.0,
+        exit_status=0,
+        samples=(Sample("events_per_s", value, "1/s", "higher"),),
+        raw=f"raw/{name}.out.zst",
+        raw_sha256="00",
+        reason=None,
+    )
+
+
+def test_what_was_written_is_read_back_equal(tmp_path: Path) -> None:
+    lost = replace(trial("b000-001"), status=TrialStatus.LOST, samples=(), reason="gone “away”")
+    with Ledger.create(tmp_path, manifest()) as record:
+        record.record(trial())
+        record.record(lost)
+        record.end("complete", 2.5)
+    run = ledger.read_run(record.folder)
+    assert run.manifest == manifest()
+    assert run.trials == (trial(), lost)
+    assert (run.ended, run.used_s) == ("complete", 2.5)
+
+
+def test_a_torn_last_line_loses_only_the_trial_in_flight(tmp_path: Path) -> None:
+    with Ledger.create(tmp_path, manifest()) as record:
+        record.record(trial())
+        record.record(trial("b000-001"))
+    file = record.folder / ledger.LEDGER
+    whole = file.read_bytes()
+    second = whole.index(b"\n") + 1
+    for end in range(second, len(whole)):
+        file.write_bytes(whole[:end])
+        assert [t.id for t in ledger.read_run(record.folder).trials] == ["b000-000"]
+
+
+def test_resuming_cuts_the_torn_line_off_and_goes_on_behind_it(tmp_path: Path) -> None:
+    with Ledger.create(tmp_path, manifest()) as record:
+        record.record(trial())
+    with (record.folder / ledger.LEDGER).open("ab") as file:
+        file.write(b'{"record": "trial", "id": "b000-0')
+    with Ledger.resume(record.folder) as again:
+        again.record(trial("b000-001"))
+        again.end("complete", 1.0)
+    run = ledger.read_run(record.folder)
+    assert [t.id for t in run.trials] == ["b000-000", "b000-001"]
+    assert run.ended == "complete"
+
+
+def test_a_run_that_was_killed_has_no_end(tmp_path: Path) -> None:
+    with Ledger.create(tmp_path, manifest()) as record:
+        record.record(trial())
+        record.end("interrupted", 1.0)
+    with Ledger.resume(record.folder):
+        pass
+    assert ledger.read_run(record.folder).ended is None
+
+
+def test_a_damaged_line_is_refused_with_its_number(tmp_path: Path) -> None:
+    with Ledger.create(tmp_path, manifest()) as record:
+        record.record(trial())
+    file = record.folder / ledger.LEDGER
+    file.write_bytes(file.read_bytes() + b'{"record": "trial"}\n')
+    with pytest.raises(HarnessError, match=r"ledger\.jsonl:2: not a ledger record"):
+        ledger.read_run(record.folder)
+
+
+def test_another_format_is_refused_and_says_which(tmp_path: Path) -> None:
+    with Ledger.create(tmp_path, manifest()) as record:
+        pass
+    file = record.folder / ledger.MANIFEST
+    document = json.loads(file.read_text())
+    document["schema"] = 99
+    file.write_text(json.dumps(document))
+    with pytest.raises(HarnessError, match="format 99, this Baremark reads format 1"):
+        ledger.read_run(record.folder)
+
+
+def test_a_manifest_with_a_wrong_field_says_where(tmp_path: Path) -> None:
+    with Ledger.create(tmp_path, manifest()) as record:
+        pass
+    file = record.folder / ledger.MANIFEST
+    document = json.loads(file.read_text())
+    document["targets"][0]["fingerprint"]["vcpus"] = "many"
+    file.write_text(json.dumps(document))
+    with pytest.raises(HarnessError, match=r"targets\.0\.fingerprint\.vcpus"):
+        ledger.read_run(record.folder)
+
+
+def test_raw_output_comes_back_as_it_was_and_a_changed_one_is_refused(tmp_path: Path) -> None:
+    printed = os.urandom(100_000) + b"\0text\n" * 1000
+    with Ledger.create(tmp_path, manifest()) as record:
+        raw, digest = record.keep_raw("b000-000", printed, b"a word on the side")
+        record.record(replace(trial(), raw=raw, raw_sha256=digest))
+    (kept,) = ledger.read_run(record.folder).trials
+    assert ledger.read_raw(record.folder, kept) == printed
+    assert (record.folder / "raw" / "b000-000.err.zst").exists()
+    with pytest.raises(HarnessError, match="not what the trial printed"):
+        ledger.read_raw(record.folder, replace(kept, raw_sha256="00"))
+
+
+def test_no_value_that_is_not_a_number_gets_into_the_ledger(tmp_path: Path) -> None:
+    with Ledger.create(tmp_path, manifest()) as record, pytest.raises(ValueError, match="JSON"):
+        record.record(trial(value=float("nan")))
+
+
+def test_two_processes_cannot_write_one_run(tmp_path: Path) -> None:
+    with (
+        Ledger.create(tmp_path, manifest()) as record,
+        pytest.raises(UseError, match="written by another process"),
+    ):
+        Ledger.resume(record.folder)
+
+
+def test_a_folder_that_cannot_be_made_is_told_and_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("a file is in the way")
+    with pytest.raises(HarnessError, match="cannot write to"):
+        Ledger.create(tmp_path / "runs", manifest())
+
+
+def test_runs_are_found_by_name_by_path_and_as_the_latest(tmp_path: Path) -> None:
+    for day in ("20260101", "20260103", "20260102"):
+        Ledger.create(tmp_path, manifest(f"{day}T000000Z-native")).close()
+    assert ledger.find(tmp_path, "latest").name == "20260103T000000Z-native"
+    by_name = ledger.find(tmp_path, "20260101T000000Z-native")
+    assert ledger.find(tmp_path, str(by_name)) == by_name
+    with pytest.raises(UseError, match="there is no run"):
+        ledger.find(tmp_path, "yesterday")
+
+
+def test_a_run_is_named_by_when_it_began_and_where() -> None:
+    when = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    assert ledger.run_id("metal", when) == "20260102T030405Z-metal"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Path:
+    """A file system of 256 KiB, unmounted afterwards."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small file system takes root")
+    place = tmp_path / "small"
+    place.mkdir()
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(place)], capture_output=True
+    )
+    if done.returncode != 0:
+        pytest.skip(f"a tmpfs cannot be mounted here: {done.stderr.decode().strip()}")
+    return place
+
+
+def test_a_full_disk_is_told_and_leaves_no_half_record(small_disk: Path) -> None:
+    try:
+        with Ledger.create(small_disk, manifest()) as record:
+            recorded = 0
+            said = ""
+            while not said:
+                try:
+                    record.record(trial(f"b000-{recorded:03d}"))
+                except HarnessError as error:
+                    said = error.message
+                else:
+                    recorded += 1
+            assert "cannot write to" in said
+            assert "No space left" in said
+        assert recorded > 10
+        text = (record.folder / ledger.LEDGER).read_bytes()
+        assert text.endswith(b"\n")
+        assert len(ledger.read_run(record.folder).trials) == recorded
+    finally:
+        subprocess.run(["umount", str(small_disk)], check=True)

@@ -1,0 +1,210 @@
+"""The overhead frame: known truths are found, and nothing missing becomes a number."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.analyze.overhead import overhead
+from harness.analyze.summary import summary
+from harness.analyze.verdict import detectable_effect
+from harness.dataset import frame
+from harness.model import BackendClass, Resource, Run, TrialStatus
+from tests.synthetic import CPU, DISK, DOCKER, NATIVE, TCG, Kind, make_run, noisy, workload
+
+BASE = {("cpu-one", "events"): 1e3, ("disk-randread", "iops"): 9e3}
+BASE |= {("disk-randread", "latency_p99"): 120.0}
+
+
+def of(*runs: Run, by_run: bool = False) -> pl.DataFrame:
+    return overhead(pl.concat([frame(run) for run in runs]).lazy(), by_run=by_run)
+
+
+def one(found: pl.DataFrame, target: str, metric: str) -> dict[str, Any]:
+    chosen = found.filter(
+        pl.col("target").cast(pl.String) == target, pl.col("metric").cast(pl.String) == metric
+    )
+    return chosen.row(0, named=True)
+
+
+def test_known_slowdowns_are_found_whatever_direction_is_better() -> None:
+    value = noisy({NATIVE.name: 1, DOCKER.name: 1.2}, BASE, {"latency_p99"}, seed=1)
+    found = of(make_run(value, blocks=10))
+    for metric in ("events", "iops", "latency_p99"):
+        row = one(found, DOCKER.name, metric)
+        assert row["F_low"] < 1.2 < row["F_high"]
+        assert row["F"] == pytest.approx(1.2, rel=0.02)
+        assert row["overhead_percent"] == pytest.approx(100 * (row["F"] - 1))
+        assert row["verdict"] == "slower"
+        assert row["n"] == 10
+
+
+def test_native_has_its_values_and_no_overhead() -> None:
+    row = one(of(make_run(lambda *a: 10.0 + a[3], blocks=4)), NATIVE.name, "events")
+    assert row["verdict"] == "baseline"
+    assert (row["n"], row["value_mean"], row["value_median"]) == (4, 11.5, 11.5)
+    assert (row["F"], row["F_low"], row["mde"]) == (None, None, None)
+
+
+def test_identical_targets_are_unresolved() -> None:
+    value = noisy({NATIVE.name: 1, DOCKER.name: 1}, BASE, {"latency_p99"}, seed=4)
+    found = of(make_run(value, blocks=10)).filter(~pl.col("native"))
+    assert found["verdict"].to_list().count("unresolved") >= 2
+
+
+def test_under_six_blocks_there_is_a_point_and_no_interval() -> None:
+    row = one(
+        of(make_run(lambda t, *_: 8.0 if t == "container" else 10.0, blocks=5)),
+        "container",
+        "events",
+    )
+    assert row["F"] == pytest.approx(1.25)
+    assert (row["F_low"], row["F_high"], row["mde"]) == (None, None, None)
+    assert row["verdict"] == "n too small"
+
+
+def test_failed_trials_never_become_zeros() -> None:
+    def ending(target: str, workload: str, block: int) -> tuple[TrialStatus, str | None]:
+        return (TrialStatus.TIMEOUT if target == DOCKER.name and block < 3 else TrialStatus.OK), "x"
+
+    row = one(of(make_run(lambda *_: 10.0, blocks=10, ending=ending)), DOCKER.name, "events")
+    assert (row["value_mean"], row["value_median"], row["F"]) == (10.0, 10.0, 1.0)
+    assert (row["n"], row["n_missing"], row["trials"], row["timeout"]) == (7, 3, 10, 3)
+
+
+def test_target_without_any_ok_trial_keeps_its_rows() -> None:
+    def ending(target: str, workload: str, block: int) -> tuple[TrialStatus, str | None]:
+        return (TrialStatus.FAILED if target == DOCKER.name else TrialStatus.OK), "no such program"
+
+    row = one(of(make_run(lambda *_: 10.0, ending=ending)), DOCKER.name, "iops")
+    assert row["verdict"] == "no result"
+    assert (row["value_mean"], row["F"], row["n"], row["failed"]) == (None, None, 0, 8)
+    assert row["native_value_mean"] == 10.0
+
+
+def test_metric_that_an_ok_trial_did_not_yield_is_missing() -> None:
+    def value(target: str, workload: str, metric: str, block: int) -> float | None:
+        return None if metric == "latency_p99" and target == DOCKER.name else 10.0
+
+    found = of(make_run(value))
+    assert one(found, DOCKER.name, "latency_p99")["value_mean"] is None
+    assert one(found, DOCKER.name, "iops")["n"] == 8
+
+
+def test_runs_of_a_host_are_pooled_by_run_and_block() -> None:
+    runs = [
+        make_run(lambda t, *_, f=factor: 10.0 * (f if t == "container" else 1), run=name, blocks=4)
+        for name, factor in (("a", 0.8), ("b", 0.5))
+    ]
+    found = of(*runs)
+    row = one(found, DOCKER.name, "events")
+    assert (row["n"], row["runs"], row["run"]) == (8, 2, None)
+    walsh = [math.log(1.25)] * 10 + [math.log(2)] * 10 + [math.log(2.5) / 2] * 16
+    assert row["F"] == pytest.approx(math.exp(float(np.median(walsh))))
+    apart = of(*runs, by_run=True)
+    assert apart.height == 2 * found.height
+    assert set(apart["run"].cast(pl.String)) == {"a", "b"}
+
+
+def test_what_is_not_comparable_is_not_pooled() -> None:
+    newer = workload("cpu-one", Resource.CPU, [("events", "1/s", "higher")], version=2)
+    relabelled = Kind("container", "docker", BackendClass.SANDBOX, "gvisor")
+    runs = [
+        make_run(lambda *_: 10.0, run="a"),
+        make_run(lambda *_: 10.0, run="b", workloads=[newer, DISK]),
+        make_run(lambda *_: 10.0, run="c", kinds=[NATIVE, relabelled]),
+    ]
+    found = of(*runs).filter(pl.col("metric").cast(pl.String) == "events", ~pl.col("native"))
+    keys = found.select(pl.col("label").cast(pl.String), "workload_version", "n").sort("label")
+    assert sorted(keys.rows()) == [("docker", 1, 8), ("docker", 2, 8), ("gvisor", 1, 8)]
+
+
+def test_native_beside_a_target_is_that_of_the_same_runs() -> None:
+    runs = [
+        make_run(lambda *_: 10.0, run="a", kinds=[NATIVE, DOCKER]),
+        make_run(lambda *_: 30.0, run="b", kinds=[NATIVE, TCG]),
+    ]
+    found = of(*runs)
+    assert one(found, DOCKER.name, "events")["native_value_mean"] == 10.0
+    assert one(found, TCG.name, "events")["native_value_mean"] == 30.0
+    assert one(found, NATIVE.name, "events")["value_mean"] == 20.0
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32), st.floats(1e-6, 1e6))
+def test_swapping_target_and_native_inverts_F_and_units_do_not_matter(
+    seed: int, unit: float
+) -> None:
+    values = np.random.default_rng(seed).lognormal(sigma=0.3, size=(2, 3, 9))
+    place = {"events": 0, "iops": 1, "latency_p99": 2}
+
+    def run(order: tuple[int, int], scale: float) -> Run:
+        arms = {NATIVE.name: order[0], DOCKER.name: order[1]}
+        return make_run(lambda t, w, m, b: scale * float(values[arms[t], place[m], b]), blocks=9)
+
+    here, swapped, scaled = (
+        of(run(o, s)) for o, s in (((0, 1), 1.0), ((1, 0), 1.0), ((0, 1), unit))
+    )
+    for metric in place:
+        a, b, c = (one(f, DOCKER.name, metric) for f in (here, swapped, scaled))
+        assert a["F"] * b["F"] == pytest.approx(1, rel=1e-9)
+        assert a["F_low"] * b["F_high"] == pytest.approx(1, rel=1e-9)
+        for name in ("F", "F_low", "F_high", "mde"):
+            assert c[name] == pytest.approx(a[name], rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("n", "f"), [(6, 1.44), (8, 1.16), (10, 1.00), (15, 0.78), (20, 0.66), (30, 0.53)]
+)
+def test_detectable_effect_is_the_table(n: int, f: float) -> None:
+    assert detectable_effect(np.array([n]), np.array([2.0]))[0] == pytest.approx(2 * f)
+
+
+@pytest.mark.parametrize("n", [6, 7, 9, 12, 17, 25, 40, 100, 1000])
+def test_detectable_effect_has_power_point_eight_by_the_noncentral_t(n: int) -> None:
+    stats = pytest.importorskip("scipy.stats")
+    f = float(detectable_effect(np.array([n]), np.array([1.0]))[0])
+    limit = stats.t.ppf(0.975, n - 1)
+    power = stats.nct.sf(limit, n - 1, f * math.sqrt(n))
+    assert power == pytest.approx(0.8, abs=0.01)
+
+
+def test_no_detectable_effect_below_six() -> None:
+    assert np.isnan(detectable_effect(np.array([0, 5]), np.array([1.0, 1.0]))).all()
+
+
+def test_summary_is_the_geometric_mean_per_resource_over_headline_metrics() -> None:
+    factors = {"a": 2.0, "b": 8.0, "c": 1.5}
+    workloads = [
+        workload("a", Resource.CPU, [("t", "s", "lower"), ("other", "s", "lower")]),
+        workload("b", Resource.CPU, [("t", "s", "lower")]),
+        workload("c", Resource.DISK, [("t", "s", "lower")]),
+    ]
+
+    def value(target: str, workload: str, metric: str, block: int) -> float:
+        if target == NATIVE.name:
+            return 1.0
+        return 100.0 if metric == "other" else factors[workload]
+
+    found = summary(of(make_run(value, workloads=workloads)))
+    rows = {str(r["resource"]): r for r in found.to_dicts()}
+    assert rows["cpu"]["F"] == pytest.approx(4.0)
+    assert rows["cpu"]["overhead_percent"] == pytest.approx(300.0)
+    assert (rows["cpu"]["entered"], rows["cpu"]["workloads"]) == (2, 2)
+    assert rows["disk"]["F"] == pytest.approx(1.5)
+
+
+def test_summary_says_how_many_workloads_entered() -> None:
+    def ending(target: str, workload: str, block: int) -> tuple[TrialStatus, str | None]:
+        lost = target == DOCKER.name and workload == CPU.name
+        return (TrialStatus.LOST if lost else TrialStatus.OK), None
+
+    found = summary(of(make_run(lambda *_: 10.0, ending=ending)))
+    rows = {str(r["resource"]): r for r in found.to_dicts()}
+    assert (rows["cpu"]["F"], rows["cpu"]["entered"], rows["cpu"]["workloads"]) == (None, 0, 1)

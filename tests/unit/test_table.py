@@ -1,0 +1,280 @@
+"""The table: every declared row and column has its place, and says why where it has no figure."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from harness import dataset, publish
+from harness.analyze.overhead import overhead
+from harness.errors import HarnessError, UseError
+from harness.model import Estimate, Missing, Run, TrialStatus
+from harness.publish import figures, terminal
+from harness.publish.table import Figure, Row, Section, Table, build
+from tests.synthetic import (
+    CPU,
+    DISK,
+    DOCKER,
+    NATIVE,
+    NESTED_NATIVE,
+    TCG,
+    Kind,
+    example,
+    make_run,
+)
+
+
+def table(*runs: Run) -> Table:
+    frames = [dataset.frame(run) for run in runs]
+    return build(
+        overhead(frames[0].vstack(frames[1]).lazy() if runs[1:] else frames[0].lazy()), runs
+    )
+
+
+def figure(section: Section, target: str, metric: str) -> Figure:
+    column = [c.target for c in section.columns].index(target)
+    rows = [row for group in section.groups for row in group.rows if row.metric == metric]
+    return rows[0].figures[column]
+
+
+def notes(section: Section, of: Figure) -> str:
+    return " ".join(note.text for note in section.notes if note.number in of.notes)
+
+
+def test_native_comes_first_and_headers_carry_the_labels() -> None:
+    made = table(make_run(lambda *_: 1.0, [TCG, DOCKER, NESTED_NATIVE]))
+    headers = [column.header for column in made.sections[0].columns]
+    assert headers == ["native (nested)", "container (docker, os)", "guest (qemu-tcg, emulated)"]
+
+
+def test_a_target_named_like_its_label_says_it_once() -> None:
+    docker = Kind("docker", "docker", DOCKER.backend_class, "docker", nested=True)
+    made = table(make_run(lambda *_: 1.0, [NATIVE, docker]))
+    assert [c.header for c in made.sections[0].columns] == ["native", "docker (os, nested)"]
+
+
+def test_rows_are_grouped_by_resource_and_the_first_metric_leads() -> None:
+    section = table(example()).sections[0]
+    assert [g.resource for g in section.groups] == ["cpu", "memory", "kernel", "disk", "network"]
+    disk = section.groups[3].rows
+    assert [(r.metric, r.headline) for r in disk if r.workload == "disk-randread-4k-qd1"] == [
+        ("iops", True),
+        ("latency_p99", False),
+    ]
+
+
+def test_target_without_any_ok_trial_says_so_with_its_reason() -> None:
+    def ending(target: str, workload: str, block: int) -> tuple[TrialStatus, str | None]:
+        return (TrialStatus.FAILED if target == "guest" else TrialStatus.OK), "no reply\nat all."
+
+    section = table(make_run(lambda *_: 1.0, [NATIVE, TCG], ending=ending)).sections[0]
+    found = figure(section, "guest", "iops")
+    assert (found.median, found.factor, found.verdict) == (None, None, "no result")
+    assert notes(section, found) == "no result: 8 of 8 trials failed (no reply at all)."
+    assert figures.cell(found, native=False).lone == "no result¹"
+
+
+def test_target_and_workload_that_were_never_tried_keep_their_places() -> None:
+    run = make_run(lambda *_: 1.0, [NATIVE, TCG])
+    kept = tuple(t for t in run.trials if t.target == "lab1" and t.workload == CPU.name)
+    section = table(Run(run.manifest, kept, "interrupted", 4.0)).sections[0]
+    assert [column.target for column in section.columns] == ["lab1", "guest"]
+    assert [row.workload for group in section.groups for row in group.rows] == [
+        CPU.name,
+        DISK.name,
+        DISK.name,
+    ]
+    assert notes(section, figure(section, "guest", "iops")) == "no result: no trial was made."
+    assert section.groups[1].summaries[1] is not None
+    assert section.groups[1].summaries[1].workloads == 1
+
+
+def test_lost_trials_are_counted_beside_the_figure() -> None:
+    def ending(target: str, workload: str, block: int) -> tuple[TrialStatus, str | None]:
+        if target == "container" and block in (1, 4):
+            return TrialStatus.FAILED, "exit status 1" if block == 1 else "exit status 2"
+        if target == "container" and block == 2:
+            return TrialStatus.TIMEOUT, "over 60 s"
+        return TrialStatus.OK, None
+
+    section = table(make_run(lambda *_: 1.0, blocks=10, ending=ending)).sections[0]
+    found = figure(section, "container", "events")
+    assert (found.n, found.missing, found.failed, found.timeout) == (7, 3, 2, 1)
+    assert notes(section, found) == (
+        "2 of 10 trials failed (most often: exit status 1); 1 of 10 trials timed out (over 60 s)."
+    )
+
+
+def test_native_failure_is_told_where_it_costs_pairs() -> None:
+    def ending(target: str, workload: str, block: int) -> tuple[TrialStatus, str | None]:
+        lost = target == "lab1" and block == 3
+        return (TrialStatus.LOST if lost else TrialStatus.OK), "connection reset"
+
+    section = table(make_run(lambda *_: 1.0, blocks=8, ending=ending)).sections[0]
+    assert notes(section, figure(section, "container", "events")) == (
+        "1 of 8 blocks gave no pair with native."
+    )
+    assert "1 of 8 trials lost the connection" in notes(section, figure(section, "lab1", "events"))
+
+
+def test_value_of_zero_is_shown_and_not_paired() -> None:
+    section = table(make_run(lambda t, *_: 0.0 if t == "container" else 1.0)).sections[0]
+    found = figure(section, "container", "events")
+    assert (found.median, found.factor) == (0.0, None)
+    assert "zero or less" in notes(section, found)
+    assert figures.cell(found, native=False).relative == "not paired"
+
+
+def test_notes_tell_nesting_emulation_and_missing_targets() -> None:
+    missing = [Missing("vbox", "virtualbox", "no kernel module.")]
+    section = table(make_run(lambda *_: 1.0, [NESTED_NATIVE, TCG], missing=missing)).sections[0]
+    text = " ".join(note.text for note in section.notes)
+    assert "relative to a nested native, not to bare metal" in text
+    assert "not KVM's performance" in text
+    assert "vbox (virtualbox) took no part: no kernel module." in text
+
+
+def test_nesting_that_could_not_be_observed_is_not_called_bare_metal() -> None:
+    unknown = Kind("lab1", "baremetal", NATIVE.backend_class, "baremetal", None)
+    section = table(make_run(lambda *_: 1.0, [unknown, DOCKER])).sections[0]
+    assert any("could not be observed" in note.text for note in section.notes)
+
+
+def test_several_hosts_are_several_sections() -> None:
+    other = Kind("lab2", "baremetal", NATIVE.backend_class, "baremetal")
+    made = table(
+        make_run(lambda *_: 1.0), make_run(lambda *_: 2.0, [other, TCG], host="lab2", run="second")
+    )
+    assert [(s.host, [c.target for c in s.columns]) for s in made.sections] == [
+        ("lab1", ["lab1", "container"]),
+        ("lab2", ["lab2", "guest"]),
+    ]
+    assert [run.run for run in made.runs] == ["20261101T000000Z-lab1", "second"]
+
+
+def test_frame_made_run_by_run_is_no_table() -> None:
+    runs = [make_run(lambda *_: 1.0, run=name) for name in "ab"]
+    frame = overhead(dataset.frame(runs[0]).vstack(dataset.frame(runs[1])).lazy(), by_run=True)
+    with pytest.raises(ValueError, match="pool its runs"):
+        build(frame, runs)
+
+
+def test_where_the_figures_come_from() -> None:
+    run = make_run(lambda *_: 1.0, ended=None)
+    text = publish.render(table(run), "markdown")
+    for told in ("seed 7", "plan abababababab", "bundle cdcdcdcdcdcd", "preset quick"):
+        assert told in text
+    assert "planned 10 min, used 10 min 12 s" in text
+    assert "its record just stops, 32 of 32 planned trials made" in text
+
+
+# ---------------------------------------------------------------- how numbers are written
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (0.0, "0"), (0.043214, "0.04321"), (0.5, "0.5000"), (9.9999, "10.00"), (987.65, "987.6"),
+        (1234.4, "1234"), (9999.4, "9999"), (12345.0, "12.35k"), (4.3e6, "4.300M"),
+        (2.5e10, "25.00G"), (-12.0, "−12.00"), (3.21e-5, "3.210e−05"),
+    ],
+)  # fmt: skip
+def test_values_have_four_significant_digits(number: float, text: str) -> None:
+    assert figures.value(number) == text
+
+
+@pytest.mark.parametrize(
+    ("point", "low", "high", "text"),
+    [
+        (1.123, 1.110, 1.139, "+12.3 % [+11.0, +13.9]"),
+        (0.98, 0.97, 0.99, "−2.0 % [−3.0, −1.0]"),
+        (1.01, 0.995, 1.02, "+1.0 % [−0.5, +2.0]"),
+        (7.8, 7.512, 8.12, "7.80× [7.51, 8.12]"),
+        (2.0, 1.9, 2.1, "2.00× [1.90, 2.10]"),
+        (1.999, 1.9, 2.1, "+99.9 % [+90.0, +110.0]"),
+        (123.4, 120.0, 130.0, "123× [120, 130]"),
+        (1.0012, 1.0002, 1.0031, "+0.12 % [+0.02, +0.31]"),
+        (1.05, None, None, "+5.0 % (n too small)"),
+        (3.0, None, None, "3.00× (n too small)"),
+    ],
+)
+def test_overheads_are_percent_under_100_and_factors_from_there(
+    point: float, low: float | None, high: float | None, text: str
+) -> None:
+    assert figures.effect(Estimate(point, low, high, 0.95, 8, "")) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(12.4, "12 s"), (60, "1 min"), (725, "12 min 5 s"), (7500, "2 h 5 min")]
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert figures.duration(seconds) == text
+
+
+# ---------------------------------------------------------------- the terminal
+@pytest.mark.parametrize("width", [72, 80, 100, 140, 200])
+def test_terminal_keeps_to_its_width_and_cuts_nothing_off(width: int) -> None:
+    made = table(example())
+    text = terminal.render(made, width=width, color=False)
+    assert max(len(line) for line in text.splitlines()) <= width
+    assert "…" not in text
+    for cell in _cells(made):
+        assert cell.absolute in text
+        assert cell.relative in text
+    for row in _rows(made):
+        assert row.workload in text
+        assert row.metric in text
+
+
+def test_terminal_repeats_native_where_it_takes_two_tables() -> None:
+    text = terminal.render(table(example()), width=80, color=False)
+    assert len(re.findall(r"^ +native", text, re.MULTILINE)) == 2
+
+
+def test_terminal_colours_only_what_its_interval_resolves() -> None:
+    made = table(example())
+    text = terminal.render(made, width=140, color=True)
+    coloured = set(re.findall(r"\x1b\[3[12]m *([^\x1b]*?) *\x1b", text))
+    resolved = {
+        figures.cell(f, native=False).relative
+        for row in _rows(made)
+        for f in row.figures
+        if f.resolved
+    }
+    assert coloured == resolved
+
+
+def test_terminal_has_no_colour_where_it_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "\x1b" not in publish.render(table(example()), "terminal")
+
+
+def _rows(made: Table) -> list[Row]:
+    return [row for section in made.sections for group in section.groups for row in group.rows]
+
+
+def _cells(made: Table) -> list[figures.Cell]:
+    return [figures.cell(f, i == 0) for row in _rows(made) for i, f in enumerate(row.figures)]
+
+
+# ---------------------------------------------------------------- formats and files
+def test_unknown_format_names_the_known_ones() -> None:
+    with pytest.raises(UseError, match="'excel'") as error:
+        publish.render(table(make_run(lambda *_: 1.0)), "excel")
+    for name in ("csv", "json", "markdown", "terminal"):
+        assert name in error.value.hint
+
+
+@pytest.mark.parametrize("name", ["table", "figures", "../cli", ""])
+def test_what_is_no_renderer_is_no_format(name: str) -> None:
+    with pytest.raises(UseError):
+        publish.render(table(make_run(lambda *_: 1.0)), name)
+
+
+def test_files_are_whole_or_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "published" / "table.md"
+    publish.write("å\n", path)
+    assert path.read_bytes() == "å\n".encode()
+    assert list(path.parent.iterdir()) == [path]
+    (tmp_path / "file").touch()
+    with pytest.raises(HarnessError, match=r"cannot write table\.md in .*file"):
+        publish.write("x", tmp_path / "file" / "table.md")

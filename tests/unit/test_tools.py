@@ -1,0 +1,284 @@
+"""What the readers take from real outputs, and what they refuse. Figures are read by eye."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness import tools
+from harness.errors import ReadError, UseError
+
+OUTPUTS = Path(__file__).parent / "outputs"
+
+
+def streams(tool: str, name: str) -> tuple[bytes, bytes]:
+    return (
+        (OUTPUTS / tool / f"{name}.out").read_bytes(),
+        (OUTPUTS / tool / f"{name}.err").read_bytes(),
+    )
+
+
+def read(tool: str, name: str) -> dict[str, tuple[float, str]]:
+    samples = tools.load(tool).read(*streams(tool, name))
+    return {sample.metric: (sample.value, sample.unit) for sample in samples}
+
+
+def refusal(tool: str, stdout: bytes, stderr: bytes = b"") -> str:
+    with pytest.raises(ReadError) as caught:
+        tools.load(tool).read(stdout, stderr)
+    assert caught.value.message.startswith(f"{tool}: ")
+    return caught.value.message
+
+
+def altered(tool: str, name: str, old: str, new: str) -> tuple[bytes, bytes]:
+    """A real output with `old` in its standard output replaced."""
+    stdout, stderr = streams(tool, name)
+    assert old.encode() in stdout
+    return stdout.replace(old.encode(), new.encode()), stderr
+
+
+def test_tools_are_found_by_their_module_and_shared_modules_are_none() -> None:
+    assert tools.names() == ("fio", "iperf3", "sockperf", "stress-ng", "sysbench")
+    assert tools.load("stress-ng").PROGRAM == "stress-ng"
+
+
+@pytest.mark.parametrize("name", ["nope", "stress_ng", "_text", "../fio", ""])
+def test_an_unknown_tool_is_a_use_error_that_lists_the_known_ones(name: str) -> None:
+    with pytest.raises(UseError) as caught:
+        tools.load(name)
+    assert "fio, iperf3, sockperf, stress-ng, sysbench" in caught.value.hint
+
+
+# ---------------------------------------------------------------- what is taken
+def test_sysbench_cpu_gives_events_and_their_95th_percentile() -> None:
+    assert read("sysbench", "cpu-sysbench-1t") == {
+        "events_per_s": (3132.25, "1/s"),
+        "latency_p95_ms": (0.27, "ms"),
+    }
+
+
+def test_sysbench_memory_gives_the_bandwidth() -> None:
+    assert read("sysbench", "memory-read")["bandwidth_mib_per_s"] == (26645.46, "MiB/s")
+    assert read("sysbench", "memory-write")["bandwidth_mib_per_s"] == (24963.38, "MiB/s")
+
+
+def test_sysbench_latency_below_what_it_prints_is_missing_and_not_zero() -> None:
+    stdout, stderr = altered(
+        "sysbench",
+        "memory-read",
+        "95th percentile:                        6.67",
+        "95th percentile:                        0.00",
+    )
+    samples = tools.load("sysbench").read(stdout, stderr)
+    assert [sample.metric for sample in samples] == ["bandwidth_mib_per_s"]
+
+
+def test_fio_read_gives_total_latency_in_microseconds() -> None:
+    found = read("fio", "disk-randread-4k-qd1")
+    assert found["read_iops"] == (17355.644356, "1/s")
+    assert found["read_bw_mib_per_s"] == (71088719 / 2**20, "MiB/s")
+    assert found["read_lat_mean_us"][0] == pytest.approx(57.273356415)
+    assert found["read_lat_p99_us"] == (119.296, "µs")
+    assert not any(name.startswith(("write", "sync")) for name in found)
+
+
+def test_fio_sync_latency_is_taken_although_fio_counts_no_sync_ios() -> None:
+    found = read("fio", "disk-fdatasync")
+    assert found["sync_lat_mean_us"][0] == pytest.approx(158.531829454)
+    assert found["sync_lat_p99_us"][0] == pytest.approx(3883.008)
+    assert found["write_iops"][0] == 4206.793207
+
+
+def test_fio_without_lat_percentiles_gives_a_mean_and_no_p99() -> None:
+    assert set(read("fio", "lay-out")) == {
+        "write_iops",
+        "write_bw_mib_per_s",
+        "write_lat_mean_us",
+    }
+
+
+def test_stress_ng_gives_operations_per_second_of_real_time() -> None:
+    assert read("stress-ng", "cpu-matrix-all") == {"bogo_ops_per_s": (586.763926, "1/s")}
+    assert read("stress-ng", "kernel-switch") == {"bogo_ops_per_s": (261110.569978, "1/s")}
+    assert read("stress-ng", "memory-latency") == {"bogo_ops_per_s": (1.080274, "1/s")}
+
+
+def test_iperf3_gives_what_the_receiver_got_in_both_directions() -> None:
+    sent = read("iperf3", "network-tcp-send")
+    assert sent["throughput_mbit_per_s"][0] == pytest.approx(21764.130084648777)
+    assert sent["retransmits"] == (0, "1")
+    received = read("iperf3", "network-tcp-receive")
+    assert received["throughput_mbit_per_s"][0] == pytest.approx(22265.999242017429)
+
+
+def test_sockperf_gives_whole_round_trips() -> None:
+    assert read("sockperf", "network-rr") == {
+        "latency_mean_us": (15.798, "µs"),
+        "latency_p99_us": (22.984, "µs"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("tool", "line"),
+    [
+        ("fio", "fio-3.33"),
+        ("iperf3", "iperf 3.12 (cJSON 1.7.15)"),
+        ("sockperf", "sockperf, version 3.7-no.git"),
+        ("stress-ng", "stress-ng, version 0.15.06"),
+        ("sysbench", "sysbench 1.0.20"),
+    ],
+)
+def test_a_version_names_the_program_and_nothing_of_the_machine(tool: str, line: str) -> None:
+    assert tools.load(tool).version(*streams(tool, "version")) == line
+
+
+# ---------------------------------------------------------------- what is refused
+@pytest.mark.parametrize(
+    ("tool", "name", "says"),
+    [
+        ("fio", "missing-file", "jobs[0] neither read nor wrote"),
+        ("fio", "unknown-option", "stdout is empty"),
+        ("fio", "two-jobs", "jobs has 2 entries"),
+        ("fio", "io-error", "stdout is not JSON at line 1"),
+        ("iperf3", "refused-connection", "unable to connect to server: Connection refused"),
+        ("iperf3", "udp", "start.test_start.protocol is 'UDP'"),
+        ("sockperf", "refused-connection", "errno=111 Connection refused"),
+        ("sockperf", "half-round-trips", "half round trips"),
+        ("sockperf", "no-observations", "No valid observations"),
+        ("stress-ng", "failed-stressor", "mkdir '/proc/tmp-stress-ng-hdd"),
+        ("stress-ng", "unsupported", "No stress workers invoked"),
+        ("stress-ng", "two-stressors", "'stressor' occurs twice"),
+        ("sysbench", "unknown-test", "FATAL: Cannot find benchmark 'nope'"),
+        ("sysbench", "other-test", "no result of the tests cpu or memory"),
+        ("sysbench", "bad-option", "no result of the tests cpu or memory"),
+    ],
+)
+def test_a_real_failure_is_refused_and_says_why(tool: str, name: str, says: str) -> None:
+    assert says in refusal(tool, *streams(tool, f"refused/{name}"))
+
+
+@pytest.mark.parametrize("tool", tools.names())
+@pytest.mark.parametrize(
+    ("stdout", "says"),
+    [
+        (b"", "stdout is empty"),
+        (b" \n\t\n", "stdout is empty"),
+        (b"\xff\xfe{\x00}\x00", "stdout is not UTF-8 at byte 0"),
+        (b"fine\nnot\x00fine", "stdout line 2 holds control character '\\x00'"),
+    ],
+)
+def test_output_that_is_no_text_is_refused_with_its_place(
+    tool: str, stdout: bytes, says: str
+) -> None:
+    name = {"stress-ng": "cpu-matrix-all"}.get(tool)
+    stderr = streams(tool, name)[1] if name else b""
+    assert says in refusal(tool, stdout, stderr)
+
+
+IPERF3_RATE = '"bits_per_second":\t21764130084.648777'
+
+
+@pytest.mark.parametrize(
+    ("tool", "name", "old", "new", "says"),
+    [
+        ("fio", "disk-randread-4k-qd1", ": 17355.644356", ": NaN", "stdout holds NaN"),
+        ("fio", "disk-randread-4k-qd1", ": 17355.644356", ": 1e999", "out of range"),
+        (
+            "fio",
+            "disk-randread-4k-qd1",
+            ": 17355.644356",
+            ": -1.0",
+            "jobs[0].read.iops is -1.0, which cannot be",
+        ),
+        (
+            "fio",
+            "disk-randread-4k-qd1",
+            ": 17355.644356",
+            ": 27355.644356",
+            "jobs[0].read.iops contradicts total_ios and runtime",
+        ),
+        (
+            "fio",
+            "disk-randread-4k-qd1",
+            ": 57273.356415",
+            ": 1.0",
+            "jobs[0].read.lat_ns.mean is not between min and max",
+        ),
+        (
+            "fio",
+            "disk-randread-4k-qd1",
+            '"iops" : 17355.644356',
+            '"iops" : "17355"',
+            "jobs[0].read.iops is not a number",
+        ),
+        (
+            "fio",
+            "disk-randread-4k-qd1",
+            '"bw_bytes" : 71088719',
+            '"bytes" : 71088719',
+            "jobs[0].read.bw_bytes is missing",
+        ),
+        ("fio", "disk-randread-4k-qd1", '"error" : 0', '"error" : 5', "jobs[0].error"),
+        ("fio", "disk-randread-4k-qd1", '"error" : 0', '"errer" : 0', "jobs[0].error is missing"),
+        ("iperf3", "network-tcp-send", IPERF3_RATE, '"bits_per_second":\t1', "contradicts bytes"),
+        (
+            "iperf3",
+            "network-tcp-send",
+            '"sum_received"',
+            '"sum_recieved"',
+            "end.sum_received is missing",
+        ),
+        ("sockperf", "network-rr", "trip is 15.798", "trip is nan", "'nan', not a number"),
+        ("sockperf", "network-rr", "trip is 15.798", "trip is 0.798", "not between"),
+        ("sockperf", "network-rr", "dropped messages = 0", "dropped messages = 7", "astray"),
+        (
+            "stress-ng",
+            "cpu-matrix-all",
+            "real-time: 586.763926",
+            "real-time: inf",
+            "'bogo-ops-per-second-real-time' of matrix is 'inf', not a number",
+        ),
+        ("stress-ng", "cpu-matrix-all", "real-time: 586", "real-time: -586", "cannot be"),
+        ("stress-ng", "cpu-matrix-all", "bogo-ops: 587", "bogo-ops: 0", "nothing was measured"),
+        ("sysbench", "cpu-sysbench-1t", "second:  3132.25", "second:  nan", "not a number"),
+        ("sysbench", "cpu-sysbench-1t", "second:  3132.25", "second:  0.00", "is zero"),
+        (
+            "sysbench",
+            "cpu-sysbench-1t",
+            "second:  3132.25",
+            "second:  99999999999999999",
+            "which cannot be",
+        ),
+    ],
+)
+def test_a_figure_that_cannot_be_is_refused_with_its_place(
+    tool: str, name: str, old: str, new: str, says: str
+) -> None:
+    assert says in refusal(tool, *altered(tool, name, old, new))
+
+
+def test_an_empty_end_of_iperf3_is_refused() -> None:
+    stdout = b'{"start": {"test_start": {"protocol": "TCP"}}, "intervals": [], "end": {}}'
+    assert "end.sum_received is missing" in refusal("iperf3", stdout)
+
+
+def test_stress_ng_that_does_not_say_that_it_succeeded_is_refused() -> None:
+    stdout, _ = streams("stress-ng", "cpu-matrix-all")
+    assert "'successful run completed'" in refusal("stress-ng", stdout)
+
+
+@pytest.mark.parametrize(
+    ("stdout", "says"),
+    [
+        (b"[" * 200_000, "nested too deeply"),
+        (b'{"jobs": ' + b"9" * 5000 + b"}", "too many digits"),
+        (b'{"jobs": [], "jobs": []}', "the key 'jobs' twice"),
+        (b'{"jobs": []} {"jobs": []}', "not JSON at line 1 column 14"),
+        (b"[1]", "the document is not an object"),
+        (b'{"jobs": {}}', "jobs is not an array"),
+        (b'{"jobs": []}', "jobs has 0 entries"),
+    ],
+)
+def test_json_that_is_no_report_is_refused(stdout: bytes, says: str) -> None:
+    assert says in refusal("fio", stdout)
