@@ -151,9 +151,7 @@ def run(
         folders, whole = _measure(
             inventory, hosts, standing, packed, request, results, console, resume
         )
-    _show(folders, results, console)
-    if not whole:
-        raise typer.Exit(EXIT_INTERRUPTED)
+    _end(folders, results, console, whole=whole)
 
 
 @app.command()
@@ -192,9 +190,7 @@ def bench(
         finally:
             console.say("take everything down")
             provision.down(inventory, hosts, console.step, purge=False)
-    _show(folders, results, console)
-    if not whole:
-        raise typer.Exit(EXIT_INTERRUPTED)
+    _end(folders, results, console, whole=whole)
     if set(standing.failed) - set(unusable):
         raise typer.Exit(EXIT_RUN)
 
@@ -417,6 +413,18 @@ def _show(folders: Sequence[Path], results: Path, console: Console) -> None:
         path = results / "published" / f"{name}.{ending}"
         publish.write(publish.render(made, format), path)
         console.say(f"written: {path}")
+
+
+def _end(folders: Sequence[Path], results: Path, console: Console, *, whole: bool) -> None:
+    """Show the table; an interrupted run that is too short for one is told so and kept."""
+    try:
+        _show(folders, results, console)
+    except HarnessError as error:
+        if whole:
+            raise
+        console.warn(f"interrupted before there was a table: {error.message}")
+    if not whole:
+        raise typer.Exit(EXIT_INTERRUPTED)
 
 
 def main() -> None:

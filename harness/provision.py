@@ -11,10 +11,13 @@ import getpass
 import os
 import queue
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +34,9 @@ PLAYBOOKS = Path(__file__).parent.parent / "playbooks"
 
 _SCRATCH = "baremark-ansible-"
 """Begins the name of the temporary folder of a playbook's run; the process follows."""
+
+PLAYBOOK_END_S = 10.0
+"""How long a playbook that is told to end may take before it is killed."""
 
 Progress = Callable[[str], None]
 """Is told in a few words what is being done now."""
@@ -119,6 +125,7 @@ def down(inventory: Path, hosts: Sequence[Host], progress: Progress, *, purge: b
     With `purge` the cached images and bundles go too, here and on the hosts. Raises
     `HarnessError` naming what could not be removed; the state is then kept.
     """
+    _end_playbooks_of_the_dead()
     cache = state.cache_folder()
     play = _play(
         "down.yml",
@@ -279,13 +286,53 @@ def _reason(result: Mapping[str, Any]) -> str:
     return text if len(text) <= 2000 else text[:1000] + " … " + text[-900:]
 
 
+def _scratch_of_the_dead() -> list[Path]:
+    """The temporary folders of this user's runs that were killed."""
+    return [
+        folder
+        for folder in Path(tempfile.gettempdir()).glob(f"{_SCRATCH}*-*")
+        if folder.stat().st_uid == os.getuid()
+        and not Path("/proc", folder.name.removeprefix(_SCRATCH).partition("-")[0]).exists()
+    ]
+
+
+def _end_playbooks_of_the_dead() -> None:
+    """End playbooks that outlived their `baremark`: they are sessions of their own, and would
+    go on making what is being removed."""
+    marks = [f"@{folder}/".encode() for folder in _scratch_of_the_dead()]
+    left: set[int] = set()
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if any(mark in file.read_bytes() for mark in marks):
+                left.add(os.getsid(int(file.parent.name)))
+        except (OSError, ValueError):
+            continue  # it has just ended
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        members = _in_sessions(left)
+        for process in members:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(process, number)
+        deadline = time.monotonic() + PLAYBOOK_END_S
+        while _in_sessions(left) and time.monotonic() < deadline:
+            time.sleep(0.1)
+
+
+def _in_sessions(sessions: set[int]) -> list[int]:
+    found = []
+    for file in Path("/proc").glob("[0-9]*"):
+        try:
+            living = (file / "stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+            if living and os.getsid(int(file.name)) in sessions - {os.getsid(0)}:
+                found.append(int(file.name))
+        except (OSError, ValueError):
+            continue
+    return found
+
+
 def _remove_scratch_of_the_dead() -> None:
-    """Remove the temporary folders of runs that were killed."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_SCRATCH}*-*"):
-        process = folder.name.removeprefix(_SCRATCH).partition("-")[0]
-        if folder.stat().st_uid == os.getuid() and not Path("/proc", process).exists():
-            _end_connections(folder / "ssh")
-            shutil.rmtree(folder, ignore_errors=True)
+    for folder in _scratch_of_the_dead():
+        _end_connections(folder / "ssh")
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _end_connections(folder: Path) -> None:

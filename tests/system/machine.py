@@ -59,13 +59,24 @@ def left_behind(before: dict[str, set[str]], after: dict[str, set[str]]) -> dict
 
 
 def _processes() -> set[str]:
+    """By program, by our paths in the arguments, and each sshd that is no connection's child.
+
+    An sshd writes its title over its arguments, and what remains of them depends on the room
+    that its environment gave it: only its program tells what it is.
+    """
     found = set()
     for file in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             words = file.read_bytes().decode(errors="replace").split("\0")
+            program = (file.parent / "exe").readlink().name
+            parent = (file.parent / "stat").read_text().rpartition(")")[2].split()[1]
+            above = Path("/proc", parent, "exe").readlink().name if parent != "0" else ""
         except OSError:
             continue
         line = " ".join(words)
+        if program == "sshd" and above != "sshd":
+            found.add(f"{file.parent.name} sshd")
+            continue
         if Path(words[0]).name in PROGRAMS or any(place in line for place in OURS):
             found.add(f"{file.parent.name} {line}")
     return found

@@ -132,7 +132,7 @@ def test_up_can_be_said_again_and_changes_nothing(baremark: Verb) -> None:
         return {
             process
             for process in machine.snapshot()["processes"]
-            if "qemu" in process or "sshd_config" in process
+            if "qemu" in process or process.endswith(" sshd")
         }
 
     before = ours()
@@ -306,7 +306,10 @@ def test_ctrl_c_ends_a_run_cleanly_with_what_there_is(
     run = ledger.read_run(the_run(tmp_path))
     assert run.ended == "interrupted"
     assert len(run.trials) >= 2
-    assert "native" in out
+    if {"native", "guest"} <= {trial.target for trial in run.trials}:
+        assert "native" in out
+    else:
+        assert "interrupted before there was a table" in err
 
 
 def test_down_leaves_nothing_and_can_be_said_again(baremark: Verb) -> None:
@@ -336,6 +339,7 @@ def test_down_removes_what_a_killed_up_left(baremark: Verb, environment: dict[st
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     baremark("down")
+    assert not [line for line in machine.snapshot()["processes"] if "ansible" in line]
     assert not Path("/sys/class/net/bmk0").exists()
     assert not Path("/run/baremark").exists()
 
