@@ -68,18 +68,24 @@ def _processes() -> set[str]:
     for file in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             words = file.read_bytes().decode(errors="replace").split("\0")
-            program = (file.parent / "exe").readlink().name
             parent = (file.parent / "stat").read_text().rpartition(")")[2].split()[1]
-            above = Path("/proc", parent, "exe").readlink().name if parent != "0" else ""
         except OSError:
             continue
         line = " ".join(words)
-        if program == "sshd" and above != "sshd":
+        if _program(file.parent) == "sshd" and _program(Path("/proc", parent)) != "sshd":
             found.add(f"{file.parent.name} sshd")
             continue
         if Path(words[0]).name in PROGRAMS or any(place in line for place in OURS):
             found.add(f"{file.parent.name} {line}")
     return found
+
+
+def _program(process: Path) -> str:
+    """Empty where it cannot be seen: kernel threads, and PID 1 of some sandboxes."""
+    try:
+        return (process / "exe").readlink().name
+    except OSError:
+        return ""
 
 
 def _lines(*command: str) -> set[str]:
