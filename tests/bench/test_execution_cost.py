@@ -6,11 +6,14 @@
 from __future__ import annotations
 
 import itertools
+import math
+import random
 import re
+import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -18,10 +21,11 @@ from typing import Any
 import pytest
 import zstandard
 
-from harness import bundle, ledger, session
+from harness import bundle, ledger, session, state, tools
+from harness.analyze.estimate import estimate
 from harness.execute import Execution, Seat
 from harness.ledger import Ledger
-from harness.model import Host, Manifest, Metric, Resource, Size, Target, TrialStatus, Workload
+from harness.model import Host, Manifest, Metric, Resource, Sample, Size, Target, TrialStatus, Workload
 from harness.plan import make, preset
 from tests.system import sshd, standin
 
@@ -31,6 +35,12 @@ TARGET = Target("native", "baremetal", "native", Size(1, 256, 2, (0,)), "127.0.0
 HOST = Host("native", (TARGET,), True, "127.0.0.1")
 OUTPUT = Path(__file__).parents[1] / "unit" / "outputs" / "sysbench" / "cpu-sysbench-1t.out"
 METRICS = (Metric("events_per_s", "1/s", "higher"),)
+
+
+@pytest.fixture
+def whole(pytestconfig: pytest.Config) -> bool:
+    """Whether figures are wanted, and not only that the path works."""
+    return bool(pytestconfig.getoption("benchmark_enable"))
 
 
 @pytest.fixture
@@ -92,6 +102,57 @@ def test_the_controller_sleeps_while_a_trial_runs(seat: Seat, benchmark: Any) ->
 
     used = benchmark.pedantic(share, rounds=1)
     benchmark.extra_info["share_of_a_core_percent"] = round(100 * used, 3)
+
+
+def test_the_observer_costs_nothing(tmp_path: Path, benchmark: Any, whole: bool) -> None:
+    """A CPU workload through the session against the same command line from a shell, interleaved
+    in random order within each pair. The aim is a ratio within 1 %."""
+    if sshd.program() is None:
+        pytest.skip("there is no sshd: apt-get install openssh-server")
+    archives = sorted(state.cache_folder().glob("bundle-*.tar.zst"))
+    if not archives:
+        pytest.skip("no bundle of the real programs is in the cache: baremark up makes one")
+    packed = max(archives, key=lambda archive: archive.stat().st_mtime)
+    pairs, seconds = (20, 3) if whole else (2, 1)
+    coin = random.Random(1)
+    with sshd.running(tmp_path / "sshd") as server:
+        opened = session.connect("native", server.endpoint, server.key)
+        place = bundle.push(bundle.load(packed), opened, server.endpoint.store)
+        program = ["sysbench", "cpu", f"--time={seconds}", "--threads=1", "run"]
+        command = ["taskset", "--cpu-list", "0", f"{place}/run", "dash", f"{place}/trial", "60"]
+        command += [server.endpoint.work, *program]
+        read = tools.load("sysbench").read
+
+        def over_ssh() -> float:
+            reply = opened.run(command, limit_s=60)
+            return _rate(read(reply.stdout, b""))
+
+        def from_a_shell() -> float:
+            done = subprocess.run(
+                ["/bin/sh", "-c", shlex.join(command)], capture_output=True, check=True
+            )
+            return _rate(read(done.stdout, b""))
+
+        def measure() -> list[float]:
+            ratios = []
+            for _ in range(pairs):
+                both = [("ssh", over_ssh), ("shell", from_a_shell)]
+                coin.shuffle(both)
+                rates = {name: run() for name, run in both}
+                ratios.append(math.log(rates["shell"] / rates["ssh"]))
+            return ratios
+
+        found = estimate(benchmark.pedantic(measure, rounds=1))
+        opened.close()
+    assert found.n == pairs
+    benchmark.extra_info["slowdown"] = round(math.exp(found.point), 4)
+    if found.low is not None and found.high is not None:
+        benchmark.extra_info["slowdown_low"] = round(math.exp(found.low), 4)
+        benchmark.extra_info["slowdown_high"] = round(math.exp(found.high), 4)
+
+
+def _rate(samples: Sequence[Sample]) -> float:
+    return next(each.value for each in samples if each.metric == "events_per_s")
 
 
 def test_help_answers_at_once(benchmark: Any) -> None:

@@ -267,7 +267,7 @@ def test_other_bytes_on_one_target_keep_it_out_of_the_run(
             "baremark-container",
             "sh",
             "-c",
-            "cp /bin/true /var/lib/baremark/store/*/bin/sysbench",
+            "cp /bin/true /var/lib/baremark/cache/bundle/*/bin/sysbench",
         ],
         capture_output=True,
         text=True,
