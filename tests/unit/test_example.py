@@ -1,0 +1,27 @@
+"""The table in the README is that of the run committed beside it, to the byte."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness import ledger, publish
+from harness.analyze.overhead import overhead
+from harness.dataset import frame
+from harness.model import TrialStatus
+from harness.publish import table
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "docs" / "example"
+
+
+def test_the_readme_shows_the_table_of_the_committed_run() -> None:
+    run = ledger.read_run(EXAMPLE)
+    made = table.build(overhead(frame(run).lazy()), [run])
+    assert publish.render(made, "markdown") in (ROOT / "README.md").read_text()
+
+
+def test_the_committed_run_is_whole() -> None:
+    run = ledger.read_run(EXAMPLE)
+    assert run.ended == "complete"
+    assert len(run.trials) == sum(len(block.cells) for block in run.manifest.plan.blocks)
+    assert {trial.status for trial in run.trials} == {TrialStatus.OK}
