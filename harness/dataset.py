@@ -23,9 +23,10 @@ from polars.datatypes import DataType
 from harness.errors import HarnessError
 from harness.model import Run, Trial
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 # History of the format. A change that an older reader would misread gets a new number.
 #   1  first version
+#   2  control: native's second trial in each block, a target of its own
 
 
 def _names(column: str) -> pl.Categorical:
@@ -45,6 +46,7 @@ SCHEMA: dict[str, DataType] = {
     "class": _names("class"),
     "label": _names("label"),
     "native": pl.Boolean(),
+    "control": pl.Boolean(),
     "nested": pl.Boolean(),
     "workload": _names("workload"),
     "workload_version": pl.UInt32(),
@@ -62,7 +64,8 @@ SCHEMA: dict[str, DataType] = {
     "controller_s": pl.Float64(),
     "guest_s": pl.Float64(),
 }
-"""The columns. `started` is the run's `created_at`; `native` marks the baseline of the host;
+"""The columns. `started` is the run's `created_at`; `native` marks the baseline of the host,
+`control` native's second trial in a block, whose `target` is named apart from native's;
 `metric_index` is the metric's place in its workload, 0 being the headline; `value` is in `unit`;
 `controller_s` and `guest_s` are seconds. `nested` null means "not observable"."""
 
@@ -224,11 +227,12 @@ def _rows(run: Run) -> Iterator[tuple[Any, ...]]:
                 trial.scenario,
                 manifest.preset,
                 trial.host,
-                trial.target,
+                trial.arm,
                 record.target.backend,
                 str(seen.backend_class),
                 seen.label,
-                record.target.native,
+                record.target.native and not trial.control,
+                trial.control,
                 seen.nested,
                 workload.name,
                 workload.version,

@@ -185,6 +185,7 @@ class Execution:
             raw_sha256=digest,
             reason=outcome.reason,
             connection=seat.connection,
+            control=cell.control,
         )
         self._ledger.record(trial)
         self._on_trial(trial)

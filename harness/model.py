@@ -45,6 +45,7 @@ class TrialStatus(StrEnum):
 
 Better = Literal["higher", "lower"]
 SCENARIO_OVERHEAD = "overhead"
+CONTROL = "+control"
 NATIVE_BACKEND = "baremetal"
 
 
@@ -197,10 +198,12 @@ class Workload:
 # ---------------------------------------------------------------- the plan
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Workload × target."""
+    """Workload × target. `control` marks the native target's second trial of a workload in a
+    block: native against itself (A/A) tells how often the harness errs."""
 
     workload: str
     target: str
+    control: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +267,13 @@ class Trial:
     reason: str | None
     connection: int = 1
     """Counts the connections of this target in this run; a reconnection shows as 2."""
+    control: bool = False
+    """Whether this is native's second trial in the block (see `Cell`)."""
+
+    @property
+    def arm(self) -> str:
+        """The name under which its samples are compared: the target's, or its control's."""
+        return f"{self.target}{CONTROL}" if self.control else self.target
 
 
 # ---------------------------------------------------------------- what it means

@@ -1,8 +1,8 @@
 """The plan: randomized complete blocks with a recorded seed, and the digest of all they fix.
 
 Pure. Each block visits every cell of a host once, in an order of its own (randomized multiple
-interleaved trials: Abedi & Brecht, ICPE 2017), so that drift of the machine falls on all targets
-alike and the block, not the repeat, is the independent unit.
+interleaved trials: Abedi & Brecht, ICPE 2017), and native a second time, so that drift of the
+machine falls on all targets alike and the block, not the repeat, is the independent unit.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ def make(
             f"nothing to measure on {host.name}: no workload or no target is chosen",
             "widen --workload or --target",
         )
+    cells += [Cell(workload.name, host.native.name, control=True) for workload in workloads]
     random_unit = random.Random(seed).random  # noqa: S311 - an order, not a secret
     planned = tuple(Block(index, _shuffled(cells, random_unit)) for index in range(number))
     seconds = {
@@ -116,7 +117,9 @@ def _digest(
         "targets": [asdict(target) for target in host.targets],
         "workloads": [asdict(workload) for workload in workloads],
         "seconds": seconds,
-        "blocks": [[[cell.workload, cell.target] for cell in block.cells] for block in blocks],
+        "blocks": [
+            [[cell.workload, cell.target, cell.control] for cell in block.cells] for block in blocks
+        ],
     }
     text = json.dumps(fixed, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.model import (
+    CONTROL,
     BackendClass,
     Better,
     Block,
@@ -88,10 +89,17 @@ def make_run(
     missing: Sequence[Missing] = (),
     repeats: int = 1,
     ended: str | None = "complete",
+    control: bool = False,
 ) -> Run:
-    """A run in which every cell of every block was tried `repeats` times."""
+    """A run in which every cell of every block was tried `repeats` times.
+
+    With `control` the first of `kinds`, native, has a second trial in each block, whose values
+    and endings are asked for under the name `<native>+control`.
+    """
     size = Size(vcpus=2, memory_mib=2048, disk_gib=8, cpus=(0, 1))
     cells = tuple(Cell(w.name, k.name) for w in workloads for k in kinds)
+    if control:
+        cells += tuple(Cell(w.name, kinds[0].name, control=True) for w in workloads)
     plan = Plan(
         scenario="overhead",
         host=host,
@@ -106,10 +114,11 @@ def make_run(
     for block in plan.blocks:
         for position, cell in enumerate(block.cells):
             for repeat in range(repeats):
-                status, reason = ending(cell.target, cell.workload, block.index)
+                arm = f"{cell.target}{CONTROL if cell.control else ''}"
+                status, reason = ending(arm, cell.workload, block.index)
                 samples = []
                 for metric in by_name[cell.workload].metrics if status == "ok" else ():
-                    x = value(cell.target, cell.workload, metric.name, block.index)
+                    x = value(arm, cell.workload, metric.name, block.index)
                     if x is not None:
                         samples.append(Sample(metric.name, x, metric.unit, metric.better))
                 trials.append(
@@ -130,6 +139,7 @@ def make_run(
                         raw=None,
                         raw_sha256=None,
                         reason=reason,
+                        control=cell.control,
                     )
                 )
     manifest = Manifest(

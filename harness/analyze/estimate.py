@@ -12,7 +12,7 @@ import math
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, partial
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -34,11 +34,19 @@ _CHUNK = 1 << 18
 
 
 class Estimates(NamedTuple):
-    """One element for each group: point, low and high; NaN where n allows none."""
+    """One element for each group: point, low and high, NaN where n allows none; `p`, of the
+    two-sided signed-rank test that the location is 0, and `p_margin`, of the test that it is
+    outside ± the group's margin (TOST: the larger of the two one-sided p), NaN without values.
+
+    Test and interval agree: `p` ≤ α exactly where the interval at 1 − α excludes 0, and
+    `p_margin` ≤ α exactly where the one at 1 − 2α lies inside the margin.
+    """
 
     point: Floats
     low: Floats
     high: Floats
+    p: Floats
+    p_margin: Floats
 
 
 def estimate(values: npt.ArrayLike, level: float = 0.95) -> Estimate:
@@ -63,23 +71,29 @@ def estimate(values: npt.ArrayLike, level: float = 0.95) -> Estimate:
     )
 
 
-def estimate_groups(values: Floats, sizes: Ints, level: float = 0.95) -> Estimates:
-    """`estimate` for many groups at once.
+def estimate_groups(
+    values: Floats, sizes: Ints, level: float = 0.95, margins: Floats | None = None
+) -> Estimates:
+    """`estimate` for many groups at once, with their tests.
 
     `values` holds the groups one after another, `sizes` (groups,) how many values each has; a
-    group of none has NaN throughout. Memory beyond the arguments is bounded by a few MiB a
-    thread. Raises ValueError where a value is not finite or the sizes do not add up.
+    group of none has NaN throughout. `margins` (groups,) are the half widths of equivalence on
+    the scale of the values; left out, or NaN, there is no `p_margin`. Memory beyond the
+    arguments is bounded by a few MiB a thread. Raises ValueError where a value is not finite or
+    the sizes do not add up.
     """
     if int(sizes.sum()) != values.size:
         raise ValueError("the sizes of the groups do not add up to the number of values")
     if not np.isfinite(values).all():
         raise ValueError("an estimate needs finite values")
-    out = Estimates(*(np.full(sizes.size, np.nan) for _ in range(3)))
+    out = Estimates(*(np.full(sizes.size, np.nan) for _ in Estimates._fields))
     starts = np.cumsum(sizes) - sizes
 
     def fill(groups: Ints) -> None:
         rows = values[starts[groups][:, None] + np.arange(sizes[groups[0]])]
-        out.point[groups], out.low[groups], out.high[groups] = _of_rows(rows, level)
+        margin = None if margins is None else margins[groups]
+        for column, found in zip(out, _of_rows(rows, level, margin), strict=True):
+            column[groups] = found
 
     with ThreadPoolExecutor(max_workers=_threads()) as pool:
         for _ in pool.map(fill, _batches(sizes)):
@@ -138,8 +152,8 @@ def _batches(sizes: Ints) -> Iterator[Ints]:
         yield from (groups[at : at + step] for at in range(0, groups.size, step))
 
 
-def _of_rows(rows: Floats, level: float) -> tuple[Floats, Floats, Floats]:
-    """Point, low and high for each row of `rows` (g, n)."""
+def _of_rows(rows: Floats, level: float, margins: Floats | None) -> Estimates:
+    """The estimates of each row of `rows` (g, n), with `margins` (g,)."""
     n = rows.shape[1]
     pairs = n * (n + 1) // 2
     k = interval_rank(n, level)
@@ -151,13 +165,61 @@ def _of_rows(rows: Floats, level: float) -> tuple[Floats, Floats, Floats]:
         # np.partition at four ranks.
         sums.sort(axis=1)
         chosen = sums[:, np.array(ranks) - 1] / 2
+        at_most = partial(_at_most, sums)
     else:
-        chosen = np.array([[_walsh_sum(np.sort(row), r) / 2 for r in ranks] for row in rows])
+        ordered = np.sort(rows, axis=1)
+        chosen = np.array([[_walsh_sum(row, r) / 2 for r in ranks] for row in ordered])
+        at_most = partial(_counted_at_most, ordered)
+    tail = partial(_lower_tail, n)
+    zero = np.zeros(len(rows))
+    # Few averages at or under 0 speak for a location above it, few at or over 0 for one below.
+    p = np.minimum(1, 2 * np.minimum(tail(at_most(zero)), tail(at_most(zero, from_above=True))))
+    nothing = np.full(len(rows), np.nan)
+    p_margin = nothing
+    if margins is not None:
+        bound = np.nan_to_num(margins)
+        inside = np.maximum(tail(at_most(-bound)), tail(at_most(bound, from_above=True)))
+        p_margin = np.where(np.isfinite(margins), inside, np.nan)
     point = (chosen[:, 0] + chosen[:, 1]) / 2
     if not k:
-        nothing = np.full(len(rows), np.nan)
-        return point, nothing, nothing
-    return point, chosen[:, 2], chosen[:, 3]
+        return Estimates(point, nothing, nothing, p, p_margin)
+    return Estimates(point, chosen[:, 2], chosen[:, 3], p, p_margin)
+
+
+def _at_most(sums: Floats, limit: Floats, *, from_above: bool = False) -> Ints:
+    """For each row of sums x_i + x_j how many averages are ≤ `limit`; or ≥ it."""
+    bound = 2 * limit[:, None]
+    found: Ints = ((sums >= bound) if from_above else (sums <= bound)).sum(axis=1)
+    return found
+
+
+def _counted_at_most(ordered: Floats, limit: Floats, *, from_above: bool = False) -> Ints:
+    """`_at_most` without making the sums, from sorted rows."""
+    pairs = [
+        (-row[::-1], -bound) if from_above else (row, bound)
+        for row, bound in zip(ordered, limit, strict=True)
+    ]
+    return np.array([_count(row, 2 * float(bound)) for row, bound in pairs])
+
+
+def _lower_tail(n: int, t: Ints) -> Floats:
+    """P(T⁺ ≤ t), by element; exact up to n = 200, normal beyond (section 3.1)."""
+    if n <= _EXACT_N:
+        return _cumulative(n)[t]
+    mean, variance = n * (n + 1) / 4, n * (n + 1) * (2 * n + 1) / 24
+    normal = NormalDist(mean, math.sqrt(variance))
+    return np.array([normal.cdf(each) for each in t])
+
+
+@cache
+def _cumulative(n: int) -> Floats:
+    return np.minimum(np.cumsum(null_distribution(n)), 1.0)
+
+
+def _count(ordered: Floats, limit: float) -> int:
+    """How many x_i + x_j (i ≤ j) of a sorted series are ≤ `limit`; O(n log n)."""
+    reach = np.searchsorted(ordered, limit - ordered, side="right") - np.arange(ordered.size)
+    return int(np.maximum(reach, 0).sum())
 
 
 def _walsh_sum(ordered: Floats, rank: int) -> float:
@@ -167,19 +229,13 @@ def _walsh_sum(ordered: Floats, rank: int) -> float:
     """
     low, high = 2 * float(ordered[0]), 2 * float(ordered[-1])
     tolerance = float(np.spacing(max(abs(low), abs(high))))
-    index = np.arange(ordered.size)
-
-    def at_most(limit: float) -> int:
-        reach = np.searchsorted(ordered, limit - ordered, side="right") - index
-        return int(np.maximum(reach, 0).sum())
-
-    if at_most(low) >= rank:
+    if _count(ordered, low) >= rank:
         return low
     while high - low > tolerance:
         middle = low + (high - low) / 2
         if middle in (low, high):
             break
-        if at_most(middle) >= rank:
+        if _count(ordered, middle) >= rank:
             high = middle
         else:
             low = middle

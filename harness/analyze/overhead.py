@@ -13,7 +13,7 @@ import polars as pl
 
 from harness.analyze.blocks import Pairs, cells, pairs
 from harness.analyze.estimate import METHOD, Floats, Ints, estimate_groups, medians
-from harness.analyze.verdict import detectable_effect, verdict
+from harness.analyze.verdict import adjusted, detectable_effect, margins, verdict
 
 KEYS = (
     "host",
@@ -23,6 +23,7 @@ KEYS = (
     "class",
     "label",
     "native",
+    "control",
     "nested",
     "resource",
     "workload",
@@ -54,6 +55,10 @@ def overhead(samples: pl.LazyFrame, level: float = 0.95, by_run: bool = False) -
     - `F`, `F_low`, `F_high`: slowdown factor exp θ, θ the Hodges–Lehmann estimate of
       s·(ln x_target − ln x_native), and its interval at `level`; above 1 is slower than native.
     - `overhead_percent`, `overhead_low`, `overhead_high`: 100·(F − 1).
+    - `p`: of the signed-rank test that θ is 0; `p_adjusted`: over the rows of the host, by Holm
+      for headline rows and by Benjamini–Hochberg for the others (a control's is its `p`);
+      `margin`: the half width of equivalence as a ratio; `p_equivalent`: of the test that F lies
+      outside it.
     - `sd`: of d; `mde`, `mde_percent`: minimum detectable effect on the log ratio, in percent.
     - `level`, `method`, `verdict` (see `harness.analyze.verdict`).
 
@@ -91,17 +96,22 @@ def from_pairs(paired: Pairs, level: float = 0.95, by_run: bool = False) -> pl.D
     columns |= _absolute("native_", paired.cells.values, paired.native[order], in_group)
     d, n = _flat(paired.d, order, in_group)
     deviation = _deviation(d, n)
-    theta = estimate_groups(d, n, level)
+    margin = margins(grouped["resource"])
+    theta = estimate_groups(d, n, level, np.log1p(margin))
     effect = detectable_effect(n, deviation)
     columns |= {
         "n": np.where(grouped["native"].to_numpy(), columns["n_values"], n),
         "F": np.exp(theta.point),
         "F_low": np.exp(theta.low),
         "F_high": np.exp(theta.high),
+        "p": theta.p,
+        "margin": margin,
+        "p_equivalent": theta.p_margin,
         "sd": deviation,
         "mde": effect,
         "mde_percent": 100 * np.expm1(effect),
     }
+    family = ["host", "scenario", *(["run"] if by_run else [])]
     return (
         grouped.drop("cell")
         .with_columns(pl.Series(key, of, nan_to_null=True) for key, of in columns.items())
@@ -110,8 +120,9 @@ def from_pairs(paired: Pairs, level: float = 0.95, by_run: bool = False) -> pl.D
             pl.when(pl.col("runs") == 1).then("run").alias("run"),
             pl.lit(level).alias("level"),
             pl.lit(METHOD).alias("method"),
-            verdict().alias("verdict"),
         )
+        .pipe(adjusted, family)
+        .with_columns(verdict(1 - level).alias("verdict"))
         .sort(*_ORDER, pl.col("native").not_(), *_TIES, *(["run"] if by_run else []))
     )
 

@@ -14,13 +14,14 @@ def summary(frame: pl.DataFrame) -> pl.DataFrame:
     has), `overhead_percent` 100·(F − 1), `entered` how many workloads that is, and `workloads`
     how many the host has in this resource. A mean over fewer workloads than another target's
     must not be compared with it, so the two counts belong beside it. Null `run` means pooled.
+    Native and its control have none.
     """
     headline = frame.filter("headline")
     whole = headline.group_by("host", "scenario", "resource").agg(
         pl.struct("workload", "workload_version").n_unique().alias("workloads")
     )
     return (
-        headline.filter(~pl.col("native"))
+        headline.filter(~pl.col("native"), ~pl.col("control"))
         .group_by(_KEYS)
         .agg(
             pl.col("F").log().mean().exp().alias("F"),

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from harness.analyze.control import Control, control
 from harness.analyze.summary import summary
 from harness.analyze.verdict import NO_RESULT
 from harness.errors import HarnessError
@@ -24,7 +25,7 @@ def assemble(frame: pl.DataFrame, runs: Sequence[Run]) -> Table:
     """See `harness.publish.table.build`."""
     if frame.is_empty():
         raise HarnessError("there is nothing to make a table of", "measure with `baremark run`")
-    records = frame.to_dicts()
+    records = frame.filter(~pl.col("control")).to_dicts()
     means = summary(frame).to_dicts()
     places = sorted({(str(r["host"]), str(r["scenario"])) for r in records})
     sections = tuple(
@@ -34,6 +35,12 @@ def assemble(frame: pl.DataFrame, runs: Sequence[Run]) -> Table:
             [r for r in records if (r["host"], r["scenario"]) == (host, scenario)],
             [m for m in means if (m["host"], m["scenario"]) == (host, scenario)],
             [r for r in runs if (r.manifest.host, r.manifest.scenario) == (host, scenario)],
+            control(
+                frame.filter(
+                    pl.col("host").cast(pl.String) == host,
+                    pl.col("scenario").cast(pl.String) == scenario,
+                )
+            ),
         )
         for host, scenario in places
     )
@@ -48,7 +55,12 @@ def assemble(frame: pl.DataFrame, runs: Sequence[Run]) -> Table:
 
 
 def _section(
-    host: str, scenario: str, records: list[Record], means: list[Record], runs: list[Run]
+    host: str,
+    scenario: str,
+    records: list[Record],
+    means: list[Record],
+    runs: list[Run],
+    itself: Control | None,
 ) -> Section:
     columns = _columns(records, runs)
     found: dict[tuple[Any, ...], Record] = {}
@@ -89,8 +101,13 @@ def _section(
             )
         )
     missing = [each for run in runs for each in run.manifest.missing]
-    plain = notes.about_host(columns, missing)
-    return Section(host, scenario, columns, tuple(groups), (*numbered.notes, *plain))
+    shown = [figure for group in groups for row in group.rows for figure in row.figures]
+    plain = [
+        *notes.about_host(columns, missing),
+        *notes.about_control(itself),
+        *notes.about_power(shown, groups, 1 - float(records[0]["level"])),
+    ]
+    return Section(host, scenario, columns, tuple(groups), itself, (*numbered.notes, *plain))
 
 
 def _columns(records: list[Record], runs: list[Run]) -> tuple[Column, ...]:
@@ -171,7 +188,9 @@ def _figure(
 ) -> Figure:
     if record is None:
         note = numbered.number(f"{NO_RESULT}: no trial was made.")
-        return Figure(None, None, None, None, NO_RESULT, 0, 0, 0, 0, 0, 0, 0, (note,))
+        return Figure(
+            *(None, None, None, None, None, None, None), NO_RESULT, *(0, 0, 0, 0, 0, 0, 0), (note,)
+        )
     factor = None
     if record["F"] is not None:
         factor = Estimate(
@@ -187,6 +206,9 @@ def _figure(
         median=record["value_median"],
         mean=record["value_mean"],
         factor=factor,
+        p=record["p"],
+        p_adjusted=record["p_adjusted"],
+        p_equivalent=record["p_equivalent"],
         detectable_percent=record["mde_percent"],
         verdict=NO_RESULT if record["value_median"] is None else record["verdict"],
         n=record["n"],

@@ -14,6 +14,8 @@ from harness.model import Estimate
 from harness.publish.table import Column, Figure, Row, Section, Summary, percent
 
 NO_RESULT = "no result"
+VERDICTS = {"slower": "▲", "equivalent": "≈", "suspect": "‼", "unresolved": "·"}
+"""What stands behind an overhead; one character each, so that columns stay aligned."""
 _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e4, "k"))
 _SCALE = {"G": 1e9, "M": 1e6, "k": 1e3}
 _SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -73,9 +75,10 @@ def cell(figure: Figure, native: bool) -> Cell:
         return Cell(NO_RESULT, "", marks)
     if native:
         return Cell(value(figure.median), "", marks)
-    return Cell(
-        value(figure.median), effect(figure.factor) if figure.factor else "not paired", marks
-    )
+    if not figure.factor:
+        return Cell(value(figure.median), "not paired", marks)
+    judged = VERDICTS.get(figure.verdict, "")
+    return Cell(value(figure.median), f"{effect(figure.factor)} {judged}".rstrip(), marks)
 
 
 def mark(number: int) -> str:

@@ -32,8 +32,14 @@ def _section(section: Section) -> dict[str, Any]:
         "scenario": section.scenario,
         "columns": [asdict(column) for column in section.columns],
         "groups": [_group(section, group) for group in section.groups],
+        "control": _control(section),
         "notes": [asdict(note) for note in section.notes],
     }
+
+
+def _control(section: Section) -> dict[str, Any] | None:
+    itself = section.control
+    return None if itself is None else {**asdict(itself), "trusted": itself.trusted}
 
 
 def _group(section: Section, group: Group) -> dict[str, Any]:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from harness.model import Missing, Run, Trial, TrialStatus
 from harness.publish.figures import duration
-from harness.publish.table import Column, Note, RunFacts, Section
+from harness.publish.table import Column, Figure, Group, Note, RunFacts, Section
+
+if TYPE_CHECKING:
+    from harness.analyze.control import Control
 
 _ENDED = {
     TrialStatus.FAILED: "failed",
@@ -74,6 +78,51 @@ def about_host(columns: Sequence[Column], missing: Iterable[Missing]) -> list[No
     return [Note(None, text) for text in texts + sorted(gone)]
 
 
+def about_control(itself: Control | None) -> list[Note]:
+    """What native against itself says of the harness."""
+    if itself is None:
+        return [
+            Note(
+                None,
+                "Native was not compared with itself over enough blocks: how often this harness "
+                "calls equals different on this machine is not known.",
+            )
+        ]
+    text = (
+        f"Native against itself in the same blocks: {itself.differing} of {itself.pairs} headline "
+        f"metrics were called different at α = {itself.alpha:.2g}, each by itself "
+        f"({100 * itself.differing / itself.pairs:.0f} %, 95 % Wilson interval "
+        f"{100 * itself.low:.0f} to {100 * itself.high:.0f} %)."
+    )
+    if not itself.trusted:
+        text += (
+            " That is more than chance allows: THIS TABLE IS NOT TO BE TRUSTED. Look for other "
+            "work on the machine, and measure again."
+        )
+    return [Note(None, text)]
+
+
+def about_power(shown: Sequence[Figure], groups: Sequence[Group], alpha: float) -> list[Note]:
+    """Say so where so few blocks could resolve no headline row, whatever its overhead."""
+    rows = [row for group in groups for row in group.rows if row.headline]
+    paired = [f for row in rows for f in row.figures if f.factor is not None]
+    enough = [f.n for f in shown if f.factor is not None and f.factor.low is not None]
+    if not enough or not paired:
+        return []
+    most = max(enough)
+    if len(paired) * 2.0 ** (1 - most) <= alpha:
+        return []
+    needed = next(n for n in range(most, 64) if len(paired) * 2.0 ** (1 - n) <= alpha)
+    return [
+        Note(
+            None,
+            f"{most} blocks are too few to call any of {len(paired)} headline figures slower when "
+            f"they are judged together; {needed} would be enough (--preset publication, or fewer "
+            "workloads). The intervals are each row's own.",
+        )
+    ]
+
+
 def reading(sections: Sequence[Section], level: float, method: str) -> tuple[str, ...]:
     """How to read the figures of this table, in as many sentences as it needs."""
     figures = [f for s in sections for g in s.groups for row in g.rows for f in row.figures]
@@ -85,8 +134,10 @@ def reading(sections: Sequence[Section], level: float, method: str) -> tuple[str
         f"much). {method}, on the log ratios of target and native in the same block, so it need "
         f"not equal the ratio of the two medians; in brackets the {100 * level:g} % interval, "
         "each row by itself.",
-        "An interval that includes 0 % (or 1×) leaves the difference unresolved; that is not "
-        '"no difference".',
+        "Behind each overhead its verdict, all rows of a host judged together: ▲ slower, "
+        "≈ equivalent (within ±1 % for cpu, memory and kernel, ±3 % for disk and network), "
+        "‼ suspect (faster than native: something else was measured), · unresolved, which is not "
+        '"no difference". Headline rows by Holm, the others by Benjamini–Hochberg.',
         "n: blocks in which target and native both gave a value. Δ: the smallest overhead, in "
         "percent, that so many blocks would detect (power .8, α .05). Where the targets differ: "
         "one figure each, in their order.",
@@ -136,7 +187,7 @@ def by_cell(runs: Iterable[Run]) -> Mapping[tuple[str, str, str, str], list[Tria
     found: dict[tuple[str, str, str, str], list[Trial]] = {}
     for run in runs:
         for trial in run.trials:
-            key = (trial.host, trial.scenario, trial.target, trial.workload)
+            key = (trial.host, trial.scenario, trial.arm, trial.workload)
             found.setdefault(key, []).append(trial)
     return found
 

@@ -16,6 +16,8 @@ from harness.model import Better, Estimate, Run
 if TYPE_CHECKING:
     import polars as pl
 
+    from harness.analyze.control import Control
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -37,14 +39,18 @@ class Figure:
 
     `median` and `mean` are over blocks, in the row's unit. `factor` is the slowdown F against
     native (None for native itself and where there is no pair), `overhead` the same as
-    100·(F − 1). `detectable_percent` is the minimum detectable effect. `n` counts the pairs
-    (for native the blocks with a value), `missing` the blocks tried without one. `notes` are
-    numbers of the section's notes.
+    100·(F − 1). `p`, `p_adjusted` and `p_equivalent` are what the verdict is judged by (see
+    `harness.analyze.verdict`). `detectable_percent` is the minimum detectable effect. `n` counts
+    the pairs (for native the blocks with a value), `missing` the blocks tried without one.
+    `notes` are numbers of the section's notes.
     """
 
     median: float | None
     mean: float | None
     factor: Estimate | None
+    p: float | None
+    p_adjusted: float | None
+    p_equivalent: float | None
     detectable_percent: float | None
     verdict: str
     n: int
@@ -113,10 +119,14 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Section:
+    """A host under a scenario. `control` is native against itself, None where it was not tried
+    or has too few blocks."""
+
     host: str
     scenario: str
     columns: tuple[Column, ...]
     groups: tuple[Group, ...]
+    control: Control | None
     notes: tuple[Note, ...]
 
 

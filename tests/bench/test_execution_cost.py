@@ -25,7 +25,17 @@ from harness import bundle, ledger, session, state, tools
 from harness.analyze.estimate import estimate
 from harness.execute import Execution, Seat
 from harness.ledger import Ledger
-from harness.model import Host, Manifest, Metric, Resource, Sample, Size, Target, TrialStatus, Workload
+from harness.model import (
+    Host,
+    Manifest,
+    Metric,
+    Resource,
+    Sample,
+    Size,
+    Target,
+    TrialStatus,
+    Workload,
+)
 from harness.plan import make, preset
 from tests.system import sshd, standin
 

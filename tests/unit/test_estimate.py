@@ -195,3 +195,33 @@ def test_null_distribution_sums_to_one_and_is_symmetric(n: int) -> None:
     chance = null_distribution(n)
     assert chance.sum() == pytest.approx(1)
     assert chance == pytest.approx(chance[::-1])
+
+
+@pytest.mark.parametrize("n", [6, 7, 8, 10, 13, 20, 30])
+@pytest.mark.parametrize("level", [0.9, 0.95, 0.99])
+def test_the_test_excludes_zero_exactly_where_the_interval_does(n: int, level: float) -> None:
+    rows = np.random.default_rng(n).normal(0.5, 1, (400, n)).round(1)
+    found = estimate_groups(rows.ravel(), np.full(400, n), level, np.full(400, 0.4))
+    outside = (found.low > 0) | (found.high < 0)
+    assert (outside == (found.p <= (1 - level) * (1 + 1e-9))).all()
+    wide = estimate_groups(rows.ravel(), np.full(400, n), 0.9)
+    inside = (wide.low > -0.4) & (wide.high < 0.4)
+    assert (inside == (found.p_margin <= 0.05 * (1 + 1e-9))).all()
+
+
+def test_p_is_that_of_the_signed_rank_test() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    for n in (6, 11, 25):
+        row = np.random.default_rng(n).normal(0.3, 1, n)
+        p = estimate_groups(row, np.array([n])).p[0]
+        assert p == pytest.approx(stats.wilcoxon(row, method="exact").pvalue)
+
+
+def test_p_of_long_series_is_counted_without_making_the_sums() -> None:
+    row = np.random.default_rng(3).normal(0.02, 1, 1500)
+    found = estimate_groups(row, np.array([1500]), 0.95, np.array([0.2]))
+    stats = pytest.importorskip("scipy.stats")
+    assert found.p[0] == pytest.approx(
+        stats.wilcoxon(row, method="asymptotic", correction=False).pvalue, rel=1e-2
+    )
+    assert found.p_margin[0] < 0.05

@@ -26,6 +26,7 @@ WORKLOADS = [
     workload("two", Resource.DISK, [("latency", "µs", "lower")]),
     workload("three", Resource.DISK, [("bandwidth", "MiB/s", "higher")]),
 ]
+HEADLINE = {each.name: each.metrics[0].name for each in WORKLOADS}
 DataFrame: TypeAlias = Any  # pandas is not annotated here
 SAME = [
     "trials", "failed", "timeout", "lost", "rejected", "n", "n_missing", "n_invalid",
@@ -34,6 +35,7 @@ SAME = [
 CLOSE = [
     "value_mean", "value_median", "native_value_mean", "native_value_median",
     "F", "F_low", "F_high", "overhead_percent", "overhead_low", "overhead_high", "sd",
+    "p", "p_adjusted", "p_equivalent",
 ]  # fmt: skip
 
 
@@ -56,7 +58,14 @@ def random_run(rng: np.random.Generator, name: str, blocks: int) -> Run:
 
     kinds = [NATIVE, DOCKER, KVM, TCG]
     run = make_run(
-        value, kinds, WORKLOADS, blocks, ending, run=name, repeats=int(rng.integers(1, 4))
+        value,
+        kinds,
+        WORKLOADS,
+        blocks,
+        ending,
+        run=name,
+        repeats=int(rng.integers(1, 4)),
+        control=True,
     )
     kept = tuple(trial for trial in run.trials if rng.random() < 0.9)
     return Run(run.manifest, kept, run.ended, run.used_s)
@@ -97,12 +106,41 @@ def by_hand(rows: DataFrame, level: float) -> list[dict[str, Any]]:
             row[f"{prefix}value_median"] = numbers.median()
         row["verdict"] = "baseline" if is_native else "no result"
         if d and not is_native:
-            row |= relative(d, level)
+            row |= relative(d, level, 0.01 if group.resource.iloc[0] == "cpu" else 0.03)
+        row["headline"] = metric == HEADLINE[name]
+        row["control"] = target.endswith("+control")
         out.append(row)
+    judge(out, 1 - level)
     return out
 
 
-def relative(d: list[float], level: float) -> dict[str, Any]:
+def judge(rows: list[dict[str, Any]], alpha: float) -> None:
+    """Verdicts over all rows: Holm by its definition, Benjamini–Hochberg by scipy."""
+    tested = [row for row in rows if "p" in row and not row["control"]]
+    everything = stats.false_discovery_control([row["p"] for row in tested], method="bh")
+    for row, p in zip(tested, everything, strict=True):
+        row["p_adjusted"] = p
+    lead = sorted((row for row in tested if row["headline"]), key=lambda row: row["p"])
+    worst = 0.0
+    for step, row in enumerate(lead):
+        worst = max(worst, min(1.0, (len(lead) - step) * row["p"]))
+        row["p_adjusted"] = worst
+    for row in rows:
+        if row["control"]:
+            row["verdict"] = "control"
+            if "p" in row:
+                row["p_adjusted"] = row["p"]
+        elif "F_low" in row:
+            if row["p_adjusted"] <= alpha + 1e-12:
+                row["verdict"] = "slower" if row["F"] > 1 else "suspect"
+            elif row["p_equivalent"] <= 0.05 + 1e-12:
+                row["verdict"] = "equivalent"
+            else:
+                row["verdict"] = "unresolved"
+
+
+def relative(d: list[float], level: float, margin: float) -> dict[str, Any]:
+    bound = np.log(1 + margin)
     walsh = sorted((a + b) / 2 for a, b in itertools.combinations_with_replacement(d, 2))
     row: dict[str, Any] = {"F": np.exp(np.median(walsh)), "verdict": "n too small"}
     row["overhead_percent"] = 100 * (row["F"] - 1)
@@ -116,9 +154,14 @@ def relative(d: list[float], level: float) -> dict[str, Any]:
         row["F_low"], row["F_high"] = np.exp(walsh[index]), np.exp(walsh[-1 - index])
         row["overhead_low"] = 100 * (row["F_low"] - 1)
         row["overhead_high"] = 100 * (row["F_high"] - 1)
-        row["verdict"] = (
-            "slower" if row["F_low"] > 1 else "faster" if row["F_high"] < 1 else "unresolved"
-        )
+    # Without ties and zeros, as here, T⁺ is the number of Walsh averages above the location.
+    row["p"] = min(
+        1.0,
+        2 * min(tail(sum(w <= 0 for w in walsh), len(d)), tail(sum(w >= 0 for w in walsh), len(d))),
+    )
+    row["p_equivalent"] = max(
+        tail(sum(w <= -bound for w in walsh), len(d)), tail(sum(w >= bound for w in walsh), len(d))
+    )
     return row
 
 

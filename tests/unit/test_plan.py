@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from harness import plan
 from harness.errors import UseError
-from harness.model import Host, Metric, Resource, Size, Target, Workload
+from harness.model import CONTROL, Host, Metric, Resource, Size, Target, Workload
 
 SIZE = Size(2, 1024, 2, (0, 1))
 HOST = Host(
@@ -41,22 +41,25 @@ def workload(name: str, **changes: object) -> Workload:
 WORKLOADS = tuple(workload(f"w{number}") for number in range(5))
 QUICK = plan.preset("quick")
 FIRST_BLOCK_OF_SEED_1 = [
-    "w0/container",
-    "w0/guest",
-    "w1/guest",
-    "w1/native",
-    "w1/container",
     "w0/native",
+    "w0/guest",
+    "w1/native",
+    "w0/native+control",
+    "w1/native+control",
+    "w1/container",
+    "w1/guest",
+    "w0/container",
 ]
 
 
 @given(seed=st.integers(0, 2**32))
 def test_every_block_visits_every_cell_of_the_host_exactly_once(seed: int) -> None:
     made = plan.make(HOST, WORKLOADS, QUICK, seed)
-    everything = {(w.name, t.name) for w in WORKLOADS for t in HOST.targets}
+    everything = {(w.name, t.name, False) for w in WORKLOADS for t in HOST.targets}
+    everything |= {(w.name, "native", True) for w in WORKLOADS}
     assert len(made.blocks) == 6
     for block in made.blocks:
-        visited = [(cell.workload, cell.target) for cell in block.cells]
+        visited = [(cell.workload, cell.target, cell.control) for cell in block.cells]
         assert len(visited) == len(everything)
         assert set(visited) == everything
 
@@ -68,7 +71,9 @@ def test_the_same_seed_gives_the_same_plan_and_digest() -> None:
 def test_the_order_of_a_seed_never_changes_between_releases() -> None:
     """Written down once by hand: a new release that shuffles otherwise breaks old seeds."""
     first = plan.make(HOST, WORKLOADS[:2], QUICK, 1).blocks[0].cells
-    assert [f"{cell.workload}/{cell.target}" for cell in first] == FIRST_BLOCK_OF_SEED_1
+    assert [
+        f"{cell.workload}/{cell.target}{CONTROL if cell.control else ''}" for cell in first
+    ] == FIRST_BLOCK_OF_SEED_1
 
 
 def test_another_seed_gives_another_order() -> None:
@@ -82,10 +87,15 @@ def test_the_blocks_of_a_plan_differ_in_order() -> None:
 
 
 def test_each_place_in_a_block_is_equally_likely_for_native() -> None:
-    """Position 0 goes to native in a third of 3000 blocks; ±5 standard errors."""
+    """Position 0 goes to each of native's two trials in a quarter of 3000 blocks; ±5 standard
+    errors."""
     many = plan.make(HOST, WORKLOADS[:1], QUICK, 11, blocks=3000)
-    first = sum(block.cells[0].target == "native" for block in many.blocks)
-    assert abs(first - 1000) < 5 * (3000 * (1 / 3) * (2 / 3)) ** 0.5
+    for control in (False, True):
+        first = sum(
+            (block.cells[0].target, block.cells[0].control) == ("native", control)
+            for block in many.blocks
+        )
+        assert abs(first - 750) < 5 * (3000 * (1 / 4) * (3 / 4)) ** 0.5
 
 
 @pytest.mark.parametrize(
