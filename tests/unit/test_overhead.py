@@ -110,6 +110,111 @@ def test_the_harness_own_error_is_counted_with_its_wilson_interval() -> None:
     # By hand, z = 1.959964: (.5 + z²/4) / (1 + z²/2) ± …
     assert found.low == pytest.approx(0.0945, abs=1e-4)
     assert found.high == pytest.approx(0.9055, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("hits", "trials", "low", "high"),
+    [(0, 10, 0, 0.2775), (5, 100, 0.0215, 0.1118), (10, 10, 0.7225, 1)],
+)
+def test_wilson_intervals_as_published(hits: int, trials: int, low: float, high: float) -> None:
+    found = wilson(hits, trials)
+    assert found[0] == pytest.approx(low, abs=1e-4)
+    assert found[1] == pytest.approx(high, abs=1e-4)
+
+
+def test_under_six_blocks_there_is_a_point_and_no_interval() -> None:
+    row = one(
+        of(make_run(lambda t, *_: 8.0 if t == "container" else 10.0, blocks=5)),
+        "container",
+        "events",
+    )
+    assert row["F"] == pytest.approx(1.25)
+    assert (row["F_low"], row["F_high"], row["mde"]) == (None, None, None)
+    assert row["verdict"] == "n too small"
+
+
+def test_failed_trials_never_become_zeros() -> None:
+    def ending(target: str, workload: str, block: int) -> tuple[TrialStatus, str | None]:
+        return (TrialStatus.TIMEOUT if target == DOCKER.name and block < 3 else TrialStatus.OK), "x"
+
+    row = one(of(make_run(lambda *_: 10.0, blocks=10, ending=ending)), DOCKER.name, "events")
+    assert (row["value_mean"], row["value_median"], row["F"]) == (10.0, 10.0, 1.0)
+    assert (row["n"], row["n_missing"], row["trials"], row["timeout"]) == (7, 3, 10, 3)
+
+
+def test_target_without_any_ok_trial_keeps_its_rows() -> None:
+    def ending(target: str, workload: str, block: int) -> tuple[TrialStatus, str | None]:
+        return (TrialStatus.FAILED if target == DOCKER.name else TrialStatus.OK), "no such program"
+
+    row = one(of(make_run(lambda *_: 10.0, ending=ending)), DOCKER.name, "iops")
+    assert row["verdict"] == "no result"
+    assert (row["value_mean"], row["F"], row["n"], row["failed"]) == (None, None, 0, 8)
+    assert row["native_value_mean"] == 10.0
+
+
+def test_metric_that_an_ok_trial_did_not_yield_is_missing() -> None:
+    def value(target: str, workload: str, metric: str, block: int) -> float | None:
+        return None if metric == "latency_p99" and target == DOCKER.name else 10.0
+
+    found = of(make_run(value))
+    assert one(found, DOCKER.name, "latency_p99")["value_mean"] is None
+    assert one(found, DOCKER.name, "iops")["n"] == 8
+
+
+def test_runs_of_a_host_are_pooled_by_run_and_block() -> None:
+    runs = [
+        make_run(lambda t, *_, f=factor: 10.0 * (f if t == "container" else 1), run=name, blocks=4)
+        for name, factor in (("a", 0.8), ("b", 0.5))
+    ]
+    found = of(*runs)
+    row = one(found, DOCKER.name, "events")
+    assert (row["n"], row["runs"], row["run"]) == (8, 2, None)
+    walsh = [math.log(1.25)] * 10 + [math.log(2)] * 10 + [math.log(2.5) / 2] * 16
+    assert row["F"] == pytest.approx(math.exp(float(np.median(walsh))))
+    apart = of(*runs, by_run=True)
+    assert apart.height == 2 * found.height
+    assert set(apart["run"].cast(pl.String)) == {"a", "b"}
+
+
+def test_what_is_not_comparable_is_not_pooled() -> None:
+    newer = workload("cpu-one", Resource.CPU, [("events", "1/s", "higher")], version=2)
+    relabelled = Kind("container", "docker", BackendClass.SANDBOX, "gvisor")
+    runs = [
+        make_run(lambda *_: 10.0, run="a"),
+        make_run(lambda *_: 10.0, run="b", workloads=[newer, DISK]),
+        make_run(lambda *_: 10.0, run="c", kinds=[NATIVE, relabelled]),
+    ]
+    found = of(*runs).filter(pl.col("metric").cast(pl.String) == "events", ~pl.col("native"))
+    keys = found.select(pl.col("label").cast(pl.String), "workload_version", "n").sort("label")
+    assert sorted(keys.rows()) == [("docker", 1, 8), ("docker", 2, 8), ("gvisor", 1, 8)]
+
+
+def test_native_beside_a_target_is_that_of_the_same_runs() -> None:
+    runs = [
+        make_run(lambda *_: 10.0, run="a", kinds=[NATIVE, DOCKER]),
+        make_run(lambda *_: 30.0, run="b", kinds=[NATIVE, TCG]),
+    ]
+    found = of(*runs)
+    assert one(found, DOCKER.name, "events")["native_value_mean"] == 10.0
+    assert one(found, TCG.name, "events")["native_value_mean"] == 30.0
+    assert one(found, NATIVE.name, "events")["value_mean"] == 20.0
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32), st.floats(1e-6, 1e6))
+def test_swapping_target_and_native_inverts_F_and_units_do_not_matter(
+    seed: int, unit: float
+) -> None:
+    values = np.random.default_rng(seed).lognormal(sigma=0.3, size=(2, 3, 9))
+    place = {"events": 0, "iops": 1, "latency_p99": 2}
+
+    def run(order: tuple[int, int], scale: float) -> Run:
+        arms = {NATIVE.name: order[0], DOCKER.name: order[1]}
+        return make_run(lambda t, w, m, b: scale * float(values[arms[t], place[m], b]), blocks=9)
+
+    here, swapped, scaled = (
+        of(run(o, s)) for o, s in (((0, 1), 1.0), ((1, 0), 1.0), ((0, 1), unit))
+    )
     for metric in place:
         a, b, c = (one(f, DOCKER.name, metric) for f in (here, swapped, scaled))
         assert a["F"] * b["F"] == pytest.approx(1, rel=1e-9)
