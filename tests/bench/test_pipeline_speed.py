@@ -102,6 +102,7 @@ def _one_run() -> pl.DataFrame:
         pl.format("metric-{}", "metric").alias("metric"),
         pl.col("metric").alias("metric_index"),
         (pl.col("target") == 0).alias("native"),
+        pl.lit(False).alias("control"),
         pl.when(pl.col("metric") == 0)
         .then(pl.lit("higher"))
         .otherwise(pl.lit("lower"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from harness.bundle import Bundle
 from harness.execute import Execution, Seat
 from harness.ledger import Ledger
 from harness.model import (
+    Block,
     Host,
     Manifest,
     Metric,
@@ -79,6 +81,9 @@ def carry_out(tmp_path: Path) -> Carry:
         plan = make(
             Host("native", (TARGET,), True, "127.0.0.1"), workloads, preset("smoke"), 1, blocks=1
         )
+        (block,) = plan.blocks
+        once = tuple(cell for cell in block.cells if not cell.control)
+        plan = replace(plan, blocks=(Block(0, once),))
         manifest = Manifest(
             schema=ledger.SCHEMA,
             run=f"run{len(list(tmp_path.iterdir()))}",

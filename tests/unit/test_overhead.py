@@ -105,7 +105,8 @@ def test_the_harness_own_error_is_counted_with_its_wilson_interval() -> None:
 
     found = control(of(make_run(value, control=True)))
     assert found is not None
-    assert (found.differing, found.pairs, found.alpha) == (1, 2, pytest.approx(0.05))
+    assert (found.differing, found.pairs) == (1, 2)
+    assert found.alpha == pytest.approx(0.05)
     assert found.trusted is False
     # By hand, z = 1.959964: (.5 + z²/4) / (1 + z²/2) ± …
     assert found.low == pytest.approx(0.0945, abs=1e-4)
