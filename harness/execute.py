@@ -12,12 +12,13 @@ import re
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from harness import tools
+from harness.analyze import validity
 from harness.errors import HarnessError, ReadError
 from harness.ledger import Ledger, now
-from harness.model import Cell, Plan, Sample, Step, Target, Trial, TrialStatus, Workload
+from harness.model import Cell, CpuTime, Plan, Sample, Step, Target, Trial, TrialStatus, Workload
 from harness.session import ConnectionLost, Reply, Session, last_lines
 
 LIMIT_FACTOR = 2.0
@@ -28,9 +29,17 @@ ANSWER_S = 15.0
 """How long after the target's own limit the controller waits for the target's reply."""
 
 PREPARE_LIMIT_S = 900.0
+CALIBRATIONS = 7
 
 _BEGIN = re.compile(rb"baremark begin (\d+) (\d+)\n")
 _END = re.compile(rb"baremark end (\d+) (\d+)\n")
+_STAT = re.compile(
+    rb"baremark stat (?:cpu +([\d ]+))? to (?:cpu +([\d ]+))?\n"
+    rb"(?:[\dms. ]+\n(\d+)m([\d.]+)s (\d+)m([\d.]+)s\n)?"
+)
+"""/proc/stat before and after, and what the shell's children used (user, system)."""
+_HZ = 100
+"""Ticks a second in /proc/stat: USER_HZ, 100 on every architecture that the bundle is for."""
 _LIMIT_STATUSES = frozenset({124, 137})
 """What `timeout` ends with when it had to end the program."""
 
@@ -50,6 +59,7 @@ class Seat:
     reopen: Callable[[], Session]
     connection: int = 1
     gone: str | None = None
+    apart_s: tuple[float, ...] = ()
     unprepared: dict[str, str] = field(default_factory=dict)
     """Files of the workloads that could not be made here, and why."""
 
@@ -123,6 +133,7 @@ class Execution:
             }
             for step in steps.values():
                 self._make(seat, step)
+            self._calibrate(seat)
 
     def _make(self, seat: Seat, step: Step) -> None:
         ready = f"{seat.work}/.{step.creates}.ready"
@@ -157,6 +168,22 @@ class Execution:
             reason=seat.unprepared.get(step.creates),
         )
 
+    def _calibrate(self, seat: Seat) -> None:
+        """Time programs that do nothing by both clocks: what separates them then is no drift."""
+        found: list[float] = []
+        try:
+            for _ in range(CALIBRATIONS):
+                reply = seat.session.run(_command(seat, 30, "date", ["+%s"]), limit_s=60)
+                self._raise_if_stopped(seat, reply)
+                guest_s, span_s = _clocks(reply)
+                if guest_s is not None and span_s is not None:
+                    found.append(round(span_s - guest_s, 6))
+        except ConnectionLost:
+            self._raise_if_stopped(seat, None)
+            self._reconnect(seat)
+        seat.apart_s = tuple(found)
+        self._ledger.note("calibrated", target=seat.target.name, apart_s=found)
+
     def _trial(self, name: str, block: int, position: int, cell: Cell) -> None:
         if self._stop.is_set():
             raise Interrupted
@@ -164,6 +191,7 @@ class Execution:
         workload = self._workloads[cell.workload]
         started_at = now()
         outcome = self._outcome(seat, workload)
+        guest_s, span_s = _clocks(outcome.reply) if outcome.reply else (None, None)
         raw = digest = None
         if outcome.reply is not None:
             raw, digest = self._ledger.keep_raw(name, outcome.reply.stdout, outcome.reply.stderr)
@@ -178,15 +206,21 @@ class Execution:
             status=outcome.status,
             started_at=started_at,
             controller_s=outcome.reply.seconds if outcome.reply else None,
-            guest_s=outcome.guest_s,
+            guest_s=guest_s,
             exit_status=outcome.exit_status,
             samples=outcome.samples,
             raw=raw,
             raw_sha256=digest,
             reason=outcome.reason,
             connection=seat.connection,
+            span_s=span_s,
+            cpu=_cpu_time(outcome.reply.stderr) if outcome.reply else None,
             control=cell.control,
         )
+        if trial.status is TrialStatus.OK:
+            about = validity.About((), self._workloads, {cell.target: seat.apart_s})
+            if (objection := validity.of_trial(trial, about)) is not None:
+                trial = replace(trial, status=TrialStatus.REJECTED, reason=objection.text)
         self._ledger.record(trial)
         self._on_trial(trial)
         if outcome.status is TrialStatus.LOST and seat.gone is None:
@@ -253,7 +287,6 @@ class Execution:
 class _Outcome:
     status: TrialStatus
     reply: Reply | None = None
-    guest_s: float | None = None
     exit_status: int | None = None
     samples: tuple[Sample, ...] = ()
     reason: str | None = None
@@ -273,13 +306,11 @@ def _judged(reply: Reply, workload: Workload, limit_s: float) -> _Outcome:
             reason=f"the program could not be started; the target says: {said}",
         )
     end = ends[-1]
-    guest_s = (int(end[1]) - int(begin[2])) / 1e9
     status = int(end[2])
     if status in _LIMIT_STATUSES:
         return _Outcome(
             TrialStatus.TIMEOUT,
             reply,
-            guest_s,
             status,
             reason=f"no end within {limit_s:.0f} s; stopped on the target",
         )
@@ -288,7 +319,6 @@ def _judged(reply: Reply, workload: Workload, limit_s: float) -> _Outcome:
         return _Outcome(
             TrialStatus.FAILED,
             reply,
-            guest_s,
             status,
             reason=f"{workload.tool} ended with status {status}: {said}",
         )
@@ -296,16 +326,45 @@ def _judged(reply: Reply, workload: Workload, limit_s: float) -> _Outcome:
         samples = {s.metric: s for s in tools.load(workload.tool).read(reply.stdout, stderr)}
         taken = tuple(samples[metric.name] for metric in workload.metrics)
     except ReadError as error:
-        return _Outcome(TrialStatus.FAILED, reply, guest_s, status, reason=error.message)
+        return _Outcome(TrialStatus.FAILED, reply, status, reason=error.message)
     except KeyError as error:
         return _Outcome(
             TrialStatus.FAILED,
             reply,
-            guest_s,
             status,
             reason=f"{workload.tool} did not report {error.args[0]}",
         )
-    return _Outcome(TrialStatus.OK, reply, guest_s, status, taken)
+    return _Outcome(TrialStatus.OK, reply, status, taken)
+
+
+def _clocks(reply: Reply) -> tuple[float | None, float | None]:
+    """The target's time around the program, and the controller's between the marks' arrivals."""
+    begin = _BEGIN.search(reply.stderr)
+    end = next(reversed(list(_END.finditer(reply.stderr))), None)
+    if begin is None or end is None:
+        return None, None
+    first, last = reply.arrived_s(begin.start()), reply.arrived_s(end.start())
+    span_s = None if first is None or last is None else last - first
+    return (int(end[1]) - int(begin[2])) / 1e9, span_s
+
+
+def _cpu_time(stderr: bytes) -> CpuTime | None:
+    """What /proc/stat and the shell told of the CPUs; None where either did not."""
+    found = _STAT.search(stderr)
+    if found is None or not (found[1] and found[2] and found[3]):
+        return None
+    before, after = ([int(word) for word in found[i].split()[:8]] for i in (1, 2))
+    if len(before) != 8 or len(after) != 8:
+        return None
+    ticks = [max(0, b - a) / _HZ for a, b in zip(before, after, strict=True)]
+    user, nice, system, _idle, _iowait, irq, softirq, steal = ticks
+    own_s = 60 * (int(found[3]) + int(found[5])) + float(found[4]) + float(found[6])
+    return CpuTime(
+        total_s=round(sum(ticks), 3),
+        busy_s=round(user + nice + system + irq + softirq, 3),
+        steal_s=round(steal, 3),
+        own_s=round(own_s, 3),
+    )
 
 
 def _filled(arg: str, seat: Seat, seconds: float) -> str:
@@ -324,7 +383,7 @@ def _command(seat: Seat, limit_s: float, program: str, args: Iterable[str]) -> l
 
 
 def _without_marks(stderr: bytes) -> bytes:
-    return _END.sub(b"", _BEGIN.sub(b"", stderr))
+    return _STAT.sub(b"", _END.sub(b"", _BEGIN.sub(b"", stderr)))
 
 
 def _kill(seat: Seat, reply: Reply) -> None:

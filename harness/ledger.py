@@ -24,7 +24,7 @@ import zstandard
 from pydantic import TypeAdapter, ValidationError
 
 from harness.errors import HarnessError, UseError
-from harness.model import Manifest, Run, Sample, Trial, TrialStatus
+from harness.model import CpuTime, Manifest, Run, Sample, Trial, TrialStatus
 
 SCHEMA = 1
 """Version of the run folder's format. 1: the first."""
@@ -210,6 +210,7 @@ def read_run(folder: Path) -> Run:
     trials: list[Trial] = []
     ended: str | None = None
     used_s: float | None = None
+    calibrations: dict[str, tuple[float, ...]] = {}
     try:
         text = file.read_bytes()
     except OSError as error:
@@ -227,6 +228,8 @@ def read_run(folder: Path) -> Run:
             elif kind == "end":
                 ended = record["how"]
                 used_s = (used_s or 0.0) + record["used_s"]
+            elif kind == "calibrated":
+                calibrations[record["target"]] = tuple(map(float, record["apart_s"]))
             elif kind == "resumed":
                 ended = None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -234,7 +237,7 @@ def read_run(folder: Path) -> Run:
                 f"{file}:{number}: not a ledger record: {error}",
                 "restore the run from a copy; nothing is computed from a damaged ledger",
             ) from None
-    return Run(manifest, tuple(trials), ended, used_s)
+    return Run(manifest, tuple(trials), ended, used_s, calibrations)
 
 
 def read_raw(folder: Path, trial: Trial) -> bytes:
@@ -258,7 +261,10 @@ def read_raw(folder: Path, trial: Trial) -> bytes:
 def _trial(record: dict[str, Any]) -> Trial:
     samples = tuple(Sample(**sample) for sample in record.pop("samples"))
     status = TrialStatus(record.pop("status"))
-    return Trial(status=status, samples=samples, **record)
+    cpu = record.pop("cpu", None)
+    return Trial(
+        status=status, samples=samples, cpu=None if cpu is None else CpuTime(**cpu), **record
+    )
 
 
 def _write_synced(path: Path, data: bytes) -> None:

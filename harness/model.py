@@ -241,11 +241,26 @@ class Plan:
 
 # ---------------------------------------------------------------- what happened
 @dataclass(frozen=True, slots=True)
+class CpuTime:
+    """What a target's CPUs did during a trial, in seconds summed over them (/proc/stat).
+
+    `busy_s` excludes idle, waiting and stolen time; `own_s` is the CPU time of the program and
+    of the two readings of the clock around it.
+    """
+
+    total_s: float
+    busy_s: float
+    steal_s: float
+    own_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Trial:
     """One execution of a cell in a block, as the ledger keeps it.
 
     `controller_s` is the controller's monotonic time from the call to the reply, `guest_s` the
-    target's own time around the program; None where it never answered. `raw` and `raw_sha256`
+    target's own time around the program, `span_s` the controller's between the arrivals of the
+    marks before and after it; None where it never answered. `raw` and `raw_sha256`
     name the stored output. `reason` says in one sentence why a trial is not `ok`.
     """
 
@@ -267,6 +282,9 @@ class Trial:
     reason: str | None
     connection: int = 1
     """Counts the connections of this target in this run; a reconnection shows as 2."""
+    span_s: float | None = None
+    cpu: CpuTime | None = None
+    """None where the target does not tell."""
     control: bool = False
     """Whether this is native's second trial in the block (see `Cell`)."""
 
@@ -345,3 +363,6 @@ class Run:
     trials: tuple[Trial, ...]
     ended: str | None
     used_s: float | None
+    calibrations: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """For each target, of programs that do nothing: the controller's time between the marks minus
+    the target's, in seconds."""

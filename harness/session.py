@@ -50,6 +50,7 @@ class Reply:
     `exit_status` is None where none was received: `timed_out` (no end within the limit),
     `overflow` (a stream exceeded the output limit) or `interrupted` (by `interrupt()`) says
     why. `seconds` is the controller's monotonic time from the request to the end of output.
+    `arrivals` tells of the standard error how many bytes had arrived by which of those seconds.
     """
 
     exit_status: int | None
@@ -59,6 +60,11 @@ class Reply:
     timed_out: bool = False
     overflow: bool = False
     interrupted: bool = False
+    arrivals: tuple[tuple[int, float], ...] = ()
+
+    def arrived_s(self, offset: int) -> float | None:
+        """When the byte at `offset` of the standard error had arrived, in `seconds`."""
+        return next((when for size, when in self.arrivals if size > offset), None)
 
 
 class Session:
@@ -197,7 +203,10 @@ class Session:
         interrupted = self._interrupted.is_set()
         if status is None and not (timed_out or overflow or interrupted):
             raise ConnectionLost(f"{self.name}: the connection ended before the command did")
-        return Reply(status, out.data, err.data, seconds, timed_out, overflow, interrupted)
+        arrivals = tuple((size, when - begin) for size, when in err.arrivals)
+        return Reply(
+            status, out.data, err.data, seconds, timed_out, overflow, interrupted, arrivals
+        )
 
     def _lost(self, error: Exception) -> ConnectionLost:
         return ConnectionLost(
@@ -213,6 +222,7 @@ class _Stream:
         self._parts: list[bytes] = []
         self._most = most
         self._size = 0
+        self.arrivals: list[tuple[int, float]] = []
         self.timed_out = False
         self.overflow = False
 
@@ -237,6 +247,7 @@ class _Stream:
             if not part:
                 return
             self._size += len(part)
+            self.arrivals.append((self._size, time.monotonic()))
             self._parts.append(part)
             self.overflow = self._size > self._most
         _shut(channel)

@@ -1,7 +1,8 @@
 # trial LIMIT WORK PROGRAM [ARGUMENT...]: run one program of this bundle once.
 # Part of the bundle, so the same bytes run on every target; started by the bundle's own dash.
-# On standard error it adds a first line (its process, to stop it by) and a last one (the
-# target's clock around the program, and the program's exit status).
+# On standard error it adds a first line (its process, to stop it by) and, at the end, what the
+# target's CPUs did meanwhile (/proc/stat before and after, the program's own CPU time), the
+# target's clock around the program, and the program's exit status.
 here=${0%/*} limit=$1 work=$2 program=$3
 shift 3
 clock() {
@@ -9,6 +10,11 @@ clock() {
 }
 cd "$work" || exit 120
 ulimit -c 0
+cpus() {
+    read -r stat </proc/stat 2>/dev/null || stat=
+}
+cpus
+before=$stat
 begin=$(clock)
 # Started directly, not in a function: $! is then the process that becomes `timeout`, which
 # leads the process group of the program. The environment is the same on every target, because
@@ -21,5 +27,9 @@ begin=$(clock)
 echo "baremark begin $! $begin" >&2
 wait $!
 status=$?
-echo "baremark end $(clock) $status" >&2
+end=$(clock)
+echo "baremark end $end $status" >&2
+cpus
+echo "baremark stat $before to $stat" >&2
+times >&2
 exit 0

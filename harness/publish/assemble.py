@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
 
+from harness.analyze import validity
 from harness.analyze.control import Control, control
 from harness.analyze.summary import summary
-from harness.analyze.verdict import NO_RESULT
+from harness.analyze.verdict import NO_RESULT, SUSPECT
 from harness.errors import HarnessError
 from harness.model import BackendClass, Estimate, Resource, Run, Trial
 from harness.publish import notes
@@ -70,12 +72,18 @@ def _section(
             raise ValueError(f"two rows of the frame for {key}: pool its runs first")
         found[key] = record
     trials = notes.by_cell(runs)
+    objections = validity.of_runs(runs)
+    suspected = {(each.target, each.workload) for each in objections if each.suspect}
     numbered = notes.Numbered()
 
     def figure(column: Column, row: Record) -> Figure:
         made = trials.get((host, scenario, column.target, row["workload"]), [])
         record = found.get((column, _row_key(row)))
-        return _figure(record, column, made, numbered)
+        made_of = _figure(record, column, made, numbered)
+        doubted = {(column.target, row["workload"]), (column.target, None)} & suspected
+        if doubted and made_of.factor is not None:
+            return replace(made_of, verdict=SUSPECT)
+        return made_of
 
     groups = []
     rows = _rows(records, runs)
@@ -104,10 +112,12 @@ def _section(
     shown = [figure for group in groups for row in group.rows for figure in row.figures]
     plain = [
         *notes.about_host(columns, missing),
+        *notes.about_checks(objections, runs),
         *notes.about_control(itself),
         *notes.about_power(shown, groups, 1 - float(records[0]["level"])),
     ]
-    return Section(host, scenario, columns, tuple(groups), itself, (*numbered.notes, *plain))
+    every = (*numbered.notes, *plain)
+    return Section(host, scenario, columns, tuple(groups), itself, tuple(objections), every)
 
 
 def _columns(records: list[Record], runs: list[Run]) -> tuple[Column, ...]:

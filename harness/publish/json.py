@@ -33,6 +33,7 @@ def _section(section: Section) -> dict[str, Any]:
         "columns": [asdict(column) for column in section.columns],
         "groups": [_group(section, group) for group in section.groups],
         "control": _control(section),
+        "checks": [asdict(finding) for finding in section.checks],
         "notes": [asdict(note) for note in section.notes],
     }
 

@@ -12,6 +12,7 @@ from harness.publish.table import Column, Figure, Group, Note, RunFacts, Section
 
 if TYPE_CHECKING:
     from harness.analyze.control import Control
+    from harness.analyze.validity import Finding
 
 _ENDED = {
     TrialStatus.FAILED: "failed",
@@ -76,6 +77,26 @@ def about_host(columns: Sequence[Column], missing: Iterable[Missing]) -> list[No
         for each in missing
     }
     return [Note(None, text) for text in texts + sorted(gone)]
+
+
+def about_checks(objections: Sequence[Finding], runs: Sequence[Run]) -> list[Note]:
+    """What the validity checks object to, but for rejected trials, which their figures tell of."""
+    texts: dict[str, None] = {}
+    flagged: dict[tuple[str, str], list[Finding]] = {}
+    for each in objections:
+        if each.trial is None:
+            where = each.target if each.workload is None else f"{each.target}, {each.workload}"
+            texts[f"{where}: {each.outcome} ({each.check}): {_sentence(each.text)}."] = None
+        elif each.outcome == "flagged":
+            flagged.setdefault((each.target, each.check), []).append(each)
+    made = Counter(trial.target for run in runs for trial in run.trials)
+    for (target, check), found in sorted(flagged.items()):
+        worst = max(found, key=lambda each: float(each.figures.get("share") or 0))
+        texts[
+            f"{target}: flagged ({check}) in {len(found)} of {made[target]} trials; the worst: "
+            f"{_sentence(worst.text)}."
+        ] = None
+    return [Note(None, text) for text in texts]
 
 
 def about_control(itself: Control | None) -> list[Note]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from harness.analyze.control import Control
+    from harness.analyze.validity import Finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +121,14 @@ class Note:
 @dataclass(frozen=True, slots=True)
 class Section:
     """A host under a scenario. `control` is native against itself, None where it was not tried
-    or has too few blocks."""
+    or has too few blocks. `checks` holds what the validity checks object to."""
 
     host: str
     scenario: str
     columns: tuple[Column, ...]
     groups: tuple[Group, ...]
     control: Control | None
+    checks: tuple[Finding, ...]
     notes: tuple[Note, ...]
 
 

@@ -187,7 +187,11 @@ def test_a_complete_run_is_not_resumed(baremark: Verb, results: Path) -> None:
 def test_every_trial_is_ok_and_traceable_to_its_raw_output(results: Path) -> None:
     folder = the_run(results)
     run = ledger.read_run(folder)
-    assert {trial.reason for trial in run.trials if trial.status is not TrialStatus.OK} == set()
+    # A noisy machine may have a trial rejected; nothing may go wrong in any other way.
+    ended = {TrialStatus.OK, TrialStatus.REJECTED}
+    assert {trial.reason for trial in run.trials if trial.status not in ended} == set()
+    assert set(run.calibrations) == {"native", "container", "guest"}
+    assert all(trial.span_s is not None and trial.cpu is not None for trial in run.trials)
     for trial in run.trials:
         assert ledger.read_raw(folder, trial)
         assert trial.guest_s is not None

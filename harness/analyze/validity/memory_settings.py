@@ -1,0 +1,40 @@
+"""Kernel settings that change what memory costs: huge pages and page merging."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from harness.analyze.validity import About, Finding, Outcome
+from harness.model import Trial
+
+LIVE = False
+_NAMES = {"transparent_hugepage": "transparent huge pages"}
+
+
+def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:  # noqa: ARG001
+    """Flagged where a setting differs from native's, and where page merging (KSM) is on."""
+    native = next((record for record in about.targets if record.target.native), None)
+    for record in about.targets:
+        inside = record.fingerprint.inside
+        name = record.target.name
+        if inside.get("ksm") not in {None, "0"}:
+            yield Finding(
+                check="memory_settings",
+                outcome=Outcome.FLAGGED,
+                target=name,
+                text="page merging (KSM) is on: equal pages share memory and are copied on writing",
+                figures={"ksm": inside.get("ksm")},
+            )
+        if native is None:
+            continue
+        base = native.fingerprint.inside
+        for key, told in _NAMES.items():
+            ours, theirs = inside.get(key), base.get(key)
+            if ours is not None and theirs is not None and ours != theirs:
+                yield Finding(
+                    check="memory_settings",
+                    outcome=Outcome.FLAGGED,
+                    target=name,
+                    text=f"{told}: {ours}, native's {theirs}",
+                    figures={key: ours, f"native_{key}": theirs},
+                )

@@ -1,0 +1,200 @@
+"""The validity checks: each finds its threat, says by which figures, and lets the rest pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from harness.analyze import validity
+from harness.analyze.overhead import overhead
+from harness.analyze.validity import About, Finding, Outcome
+from harness.dataset import frame
+from harness.execute import _cpu_time
+from harness.model import CpuTime, Resource, Run, Trial, TrialStatus
+from harness.publish.table import build
+from tests.synthetic import CPU, DOCKER, NATIVE, TCG, make_run, workload
+
+SYNC = workload("disk-fdatasync", Resource.DISK, [("sync_lat_mean_us", "µs", "lower")])
+APART = (0.010, 0.012, 0.011, 0.014, 0.012)
+
+
+def trial(**changed: Any) -> Trial:
+    return replace(make_run(lambda *_: 1.0, workloads=[CPU]).trials[0], **changed)
+
+
+def judged(check: str, *trials: Trial, about: About | None = None) -> list[Finding]:
+    known = about or About((), {CPU.name: CPU}, {NATIVE.name: APART})
+    return list(validity.load(check).findings(trials, known))
+
+
+def test_the_checks_are_found_by_their_folder() -> None:
+    assert {"clock", "steal", "foreign_load", "mitigations", "flush"} <= set(validity.names())
+
+
+@pytest.mark.parametrize("drift", [-0.03, 0.03])
+def test_a_clock_that_drifts_is_rejected_with_both_times(drift: float) -> None:
+    (found,) = judged("clock", trial(guest_s=10 * (1 + drift), span_s=10.012))
+    assert found.outcome is Outcome.REJECTED
+    assert found.figures["guest_s"] == pytest.approx(10 * (1 + drift))
+    assert found.figures["controller_s"] == 10.012
+    assert found.figures["offset_s"] == 0.012
+    assert f"{10 * (1 + drift):.3f} s" in found.text
+
+
+@pytest.mark.parametrize("apart_s", [0.0, 0.04, -0.04])
+def test_a_clock_within_half_a_percent_and_the_jitter_passes(apart_s: float) -> None:
+    assert judged("clock", trial(guest_s=10.0, span_s=10.012 + apart_s)) == []
+
+
+def test_the_jitter_is_what_programs_that_do_nothing_showed() -> None:
+    late = trial(guest_s=2.0, span_s=2.2)
+    assert len(judged("clock", late)) == 1
+    wide = About((), {}, {NATIVE.name: (0.0, 0.06)})
+    assert judged("clock", late, about=wide) == []
+
+
+@pytest.mark.parametrize(("drift", "believed"), [(0.004, True), (-0.008, False), (0.02, False)])
+def test_a_clock_that_is_a_little_wrong_all_the_time_is_refused(
+    drift: float, believed: bool
+) -> None:
+    run = make_run(lambda *_: 1.0, workloads=[CPU])
+    drifting = tuple(
+        replace(each, span_s=5.0, guest_s=5.0 * (1 + drift * (each.target == DOCKER.name)))
+        for each in run.trials
+    )
+    apart = dict.fromkeys((NATIVE.name, DOCKER.name), (0.0, 0.001))
+    run = replace(run, trials=drifting, calibrations=apart)
+    found = validity.of_runs([run])
+    assert [(each.target, each.outcome) for each in found] == (
+        [] if believed else [(DOCKER.name, Outcome.REFUSED)]
+    )
+    section = build(overhead(frame(run).lazy()), [run]).sections[0]
+    assert (section.groups[0].rows[0].figures[1].verdict == "suspect") is not believed
+
+
+def test_a_clock_that_could_not_be_compared_is_not_judged() -> None:
+    assert judged("clock", trial(guest_s=9.0, span_s=None)) == []
+    assert judged("clock", trial(guest_s=9.0, span_s=10.0), about=About()) == []
+
+
+@pytest.mark.parametrize(
+    ("share", "outcome"),
+    [(0.005, None), (0.02, Outcome.FLAGGED), (0.06, Outcome.REJECTED)],
+)
+def test_steal(share: float, outcome: Outcome | None) -> None:
+    found = judged("steal", trial(cpu=CpuTime(20.0, 10.0, 20.0 * share, 10.0)))
+    assert [each.outcome for each in found] == ([outcome] if outcome else [])
+    assert [each.figures["share"] for each in found] == ([share] if outcome else [])
+
+
+@pytest.mark.parametrize(
+    ("other_s", "outcome"),
+    [(0.0, None), (0.2, None), (0.5, Outcome.FLAGGED), (1.2, Outcome.REJECTED)],
+)
+def test_foreign_load(other_s: float, outcome: Outcome | None) -> None:
+    loaded = trial(cpu=CpuTime(20.0, 10.0 + other_s, 0.0, 10.0))
+    assert [each.outcome for each in judged("foreign_load", loaded)] == (
+        [outcome] if outcome else []
+    )
+
+
+def test_the_kernels_work_for_a_disk_workload_is_not_foreign() -> None:
+    about = About((), {SYNC.name: SYNC}, {})
+    loaded = trial(workload=SYNC.name, cpu=CpuTime(20.0, 19.0, 0.0, 1.0))
+    assert judged("foreign_load", loaded, about=about) == []
+
+
+def test_cpu_time_is_read_from_the_marks() -> None:
+    said = (
+        b"baremark begin 7 1\nbaremark end 2 0\n"
+        b"baremark stat cpu  100 0 50 1000 5 1 2 0 0 0 to cpu  290 0 60 1195 5 1 2 4 0 0\n"
+        b"0m0.000000s 0m0.000000s\n0m1.900000s 1m0.100000s\n"
+    )
+    assert _cpu_time(said) == CpuTime(total_s=3.99, busy_s=2.0, steal_s=0.04, own_s=62.0)
+    assert _cpu_time(b"baremark stat  to \n0m0.0s 0m0.0s\n0m0.0s 0m0.0s\n") is None
+    assert _cpu_time(b"") is None
+
+
+def with_inside(run: Run, **inside: dict[str, str]) -> Run:
+    targets = tuple(
+        replace(
+            record,
+            fingerprint=replace(record.fingerprint, inside=inside.get(record.target.name, {})),
+        )
+        for record in run.manifest.targets
+    )
+    return replace(run, manifest=replace(run.manifest, targets=targets))
+
+
+def test_mitigations_that_differ_are_told_with_both_values() -> None:
+    run = with_inside(
+        make_run(lambda *_: 1.0, [NATIVE, DOCKER, TCG]),
+        lab1={"mitigation_mds": "Mitigation: Clear CPU buffers", "mitigation_l1tf": "Not affected"},
+        container={"mitigation_mds": "Mitigation: Clear CPU buffers"},
+        guest={"mitigation_mds": "Not affected"},
+    )
+    (found,) = validity.of_runs([run])
+    assert (found.check, found.target, found.outcome) == ("mitigations", "guest", Outcome.FLAGGED)
+    assert found.figures == {
+        "mitigation_mds": "Not affected (native: Mitigation: Clear CPU buffers)"
+    }
+
+
+def test_huge_pages_and_page_merging_are_told() -> None:
+    run = with_inside(
+        make_run(lambda *_: 1.0),
+        lab1={"transparent_hugepage": "madvise", "ksm": "1"},
+        container={"transparent_hugepage": "always"},
+    )
+    assert [(each.target, each.check) for each in validity.of_runs([run])] == [
+        ("lab1", "memory_settings"),
+        ("container", "memory_settings"),
+    ]
+
+
+def synced(container: Callable[[int], float]) -> Run:
+    def value(target: str, workload: str, metric: str, block: int) -> float:
+        return container(block) if target == DOCKER.name else 100.0
+
+    return make_run(value, workloads=[SYNC], blocks=6)
+
+
+def test_a_flush_faster_than_native_is_suspect_in_the_table() -> None:
+    run = synced(lambda _: 20.0)
+    (found,) = validity.of_runs([run])
+    assert (found.check, found.suspect, found.workload) == ("flush", True, SYNC.name)
+    assert (found.figures["sync_us"], found.figures["native_sync_us"]) == (20.0, 100.0)
+    section = build(overhead(frame(run).lazy()), [run]).sections[0]
+    assert section.groups[0].rows[0].figures[1].verdict == "suspect"
+    assert any("nothing shows that data reached the device" in n.text for n in section.notes)
+    assert section.checks == (found,)
+
+
+def test_a_flush_that_is_sometimes_slower_is_not() -> None:
+    assert validity.of_runs([synced(lambda block: 120.0 if block == 3 else 90.0)]) == []
+
+
+def test_live_and_from_the_ledger_the_answer_is_the_same() -> None:
+    stolen = trial(cpu=CpuTime(10.0, 5.0, 1.0, 5.0))
+    live = validity.of_trial(stolen, About((), {CPU.name: CPU}, {}))
+    assert live is not None
+    run = make_run(lambda *_: 1.0, workloads=[CPU])
+    recorded = replace(stolen, status=TrialStatus.REJECTED, reason=live.text)
+    assert validity.of_runs([replace(run, trials=(recorded,))]) == [live]
+
+
+def test_flagged_trials_are_counted_in_the_notes() -> None:
+    run = make_run(lambda *_: 1.0, workloads=[CPU])
+    marked: Sequence[Trial] = [
+        replace(each, cpu=CpuTime(10.0, 5.0, 0.2 if each.block < 3 else 0.0, 5.0))
+        for each in run.trials
+    ]
+    run = replace(run, trials=tuple(marked))
+    section = build(overhead(frame(run).lazy()), [run]).sections[0]
+    assert any(
+        note.text.startswith("container: flagged (steal) in 3 of 8 trials; the worst: 2.0 %")
+        for note in section.notes
+    )
