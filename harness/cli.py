@@ -60,6 +60,15 @@ PresetOption = Annotated[
 BudgetOption = Annotated[
     str | None, typer.Option("--budget", help="Most time to measure for: 90s, 10m, 2h.")
 ]
+PrecisionOption = Annotated[
+    str | None,
+    typer.Option(
+        "--precision", help="End when every headline interval is within ± this: 1%, 0.5%."
+    ),
+]
+MaxBlocksOption = Annotated[
+    int | None, typer.Option("--max-blocks", min=1, help="Most blocks to measure.")
+]
 SeedOption = Annotated[
     int | None, typer.Option("--seed", min=0, help="Seed of the random order (recorded).")
 ]
@@ -131,6 +140,8 @@ def run(
     workload: WorkloadOption = None,
     preset: PresetOption = "quick",
     budget: BudgetOption = None,
+    precision: PrecisionOption = None,
+    max_blocks: MaxBlocksOption = None,
     seed: SeedOption = None,
     resume: Annotated[
         str | None, typer.Option("--resume", metavar="RUN", help="Go on with this run.")
@@ -142,7 +153,7 @@ def run(
     from harness import state
 
     console = _console()
-    request = _request(workloads, workload, preset, budget, seed)
+    request = _request(workloads, workload, preset, budget, seed, precision, max_blocks)
     _writable(results)
     hosts = _hosts(inventory, target)
     with state.locked(state.state_folder(inventory)):
@@ -161,6 +172,8 @@ def bench(
     workload: WorkloadOption = None,
     preset: PresetOption = "quick",
     budget: BudgetOption = None,
+    precision: PrecisionOption = None,
+    max_blocks: MaxBlocksOption = None,
     seed: SeedOption = None,
     results: ResultsOption = Path("results"),
     workloads: WorkloadsOption = Path("workloads"),
@@ -171,7 +184,7 @@ def bench(
     from harness import provision, state
 
     console = _console()
-    request = _request(workloads, workload, preset, budget, seed)
+    request = _request(workloads, workload, preset, budget, seed, precision, max_blocks)
     _writable(results)
     hosts = _hosts(inventory, target)
     with state.locked(state.state_folder(inventory)):
@@ -220,6 +233,32 @@ def table(
         publish.write(text, output)
 
 
+@app.command()
+def parse(
+    tool: Annotated[str, typer.Argument(help="fio, iperf3, sockperf, stress-ng or sysbench.")],
+    file: Annotated[Path, typer.Argument(help="What the tool printed on standard output.")],
+    stderr: Annotated[
+        Path | None, typer.Option("--stderr", help="What it printed on standard error.")
+    ] = None,
+    format: Annotated[str, typer.Option("--format", "-f", help="table or json.")] = "table",
+) -> None:
+    """Print the samples in the output of a tool, or why there are none to be had."""
+    import json
+    from dataclasses import asdict
+
+    from harness import tools
+
+    if format not in {"table", "json"}:
+        raise UseError(f"no format {format!r}", "choose from: table, json")
+    reader = tools.load(tool)
+    samples = reader.read(_bytes(file), _bytes(stderr) if stderr is not None else b"")
+    if format == "json":
+        print(json.dumps([asdict(each) for each in samples], indent=1, ensure_ascii=False))
+        return
+    for each in samples:
+        print(f"{each.metric}\t{each.value:.12g}\t{each.unit}\t{each.better} is better")
+
+
 @app.command(hidden=True)
 def setup(packages: Annotated[list[str], typer.Argument(help="Debian packages.")]) -> None:
     """Install operating-system packages on this machine (the Makefile calls it)."""
@@ -247,6 +286,8 @@ def _request(
     preset: str,
     budget: str | None,
     seed: int | None,
+    precision: str | None,
+    max_blocks: int | None,
 ) -> Request:
     from harness import plan, workload
     from harness.measure import Request
@@ -256,7 +297,19 @@ def _request(
         workloads=workload.choose(workload.load_all(folder), patterns or ()),
         seed=seed,
         budget_s=_seconds(budget) if budget is not None else None,
+        precision=_share(precision) if precision is not None else None,
+        max_blocks=max_blocks,
     )
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text.removesuffix("%").strip()) / 100
+    except ValueError:
+        share = 0.0
+    if not (text.endswith("%") and 0 < share < 1):
+        raise UseError(f"--precision {text!r} is no share", "write it as 1% or 0.5%")
+    return share
 
 
 def _seconds(text: str) -> float:
@@ -269,6 +322,13 @@ def _seconds(text: str) -> float:
     if not 0 < seconds < float("inf"):
         raise UseError(f"--budget {text!r} is no time", "write it as 90s, 10m or 2h")
     return seconds
+
+
+def _bytes(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise UseError(f"cannot read {file}: {error.strerror}", "name a file") from None
 
 
 def _writable(results: Path) -> None:

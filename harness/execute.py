@@ -11,7 +11,7 @@ import contextlib
 import re
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from harness import tools
@@ -80,6 +80,7 @@ class Execution:
         *,
         on_trial: Callable[[Trial], None] = lambda _: None,
         limit_slack_s: float = LIMIT_SLACK_S,
+        enough: Callable[[int, Sequence[Trial]], bool] = lambda *_: False,
     ) -> None:
         self._plan = plan
         self._workloads = {workload.name: workload for workload in workloads}
@@ -87,6 +88,8 @@ class Execution:
         self._ledger = ledger
         self._on_trial = on_trial
         self._slack_s = limit_slack_s
+        self._enough = enough
+        self._trials: list[Trial] = []
         self._stop = threading.Event()
 
     def interrupt(self) -> None:
@@ -95,15 +98,19 @@ class Execution:
         for seat in self._seats.values():
             seat.session.interrupt()
 
-    def run(self, done: Collection[str] = (), budget_s: float | None = None) -> str:
-        """Carry out every trial of the plan whose id is not in `done`.
+    def run(self, before: Collection[Trial] = (), budget_s: float | None = None) -> str:
+        """Carry out every trial of the plan that is not in `before`.
 
-        Returns how it ended: `complete`, `budget` (no further block was begun because it would
-        not have fitted, going by the longest so far) or `interrupted`. The end is recorded.
+        Returns how it ended: `complete`, `precise` (`enough`, asked after each block with the
+        number of blocks and all trials, said so), `budget` (no further block was begun because
+        it would not have fitted, going by the longest so far) or `interrupted`. The end is
+        recorded.
         """
         begin = time.monotonic()
         how = "complete"
         longest_s = 0.0
+        done = {trial.id for trial in before}
+        self._trials = list(before)
         try:
             self._prepare()
             for block in self._plan.blocks:
@@ -116,6 +123,10 @@ class Execution:
                     if name not in done:
                         self._trial(name, block.index, position, cell)
                 longest_s = max(longest_s, time.monotonic() - started)
+                last = block.index + 1 == len(self._plan.blocks)
+                if not last and self._enough(block.index + 1, self._trials):
+                    how = "precise"
+                    break
         except Interrupted:
             how = "interrupted"
         self._ledger.end(how, time.monotonic() - begin)
@@ -222,6 +233,7 @@ class Execution:
             if (objection := validity.of_trial(trial, about)) is not None:
                 trial = replace(trial, status=TrialStatus.REJECTED, reason=objection.text)
         self._ledger.record(trial)
+        self._trials.append(trial)
         self._on_trial(trial)
         if outcome.status is TrialStatus.LOST and seat.gone is None:
             self._reconnect(seat)

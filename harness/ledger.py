@@ -126,7 +126,8 @@ class Ledger:
         self._append({"record": record, "at": now(), **facts})
 
     def end(self, how: str, used_s: float) -> None:
-        """Append how the run ended: `complete`, `budget` or `interrupted`, after how long."""
+        """Append how the run ended (`complete`, `precise`, `budget`, `interrupted`), after how
+        long."""
         self._append({"record": "end", "at": now(), "how": how, "used_s": round(used_s, 3)})
 
     def close(self) -> None:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness import __version__, bundle, fingerprint, ledger, plan, session
+from harness.analyze.stopping import LEAST_BLOCKS, PRECISION, too_wide
 from harness.bundle import Bundle
 from harness.errors import HarnessError, UseError
 from harness.execute import LIMIT_SLACK_S, Execution, Seat
@@ -45,6 +46,9 @@ class Request:
     workloads: tuple[Workload, ...]
     seed: int | None = None
     budget_s: float | None = None
+    precision: float | None = None
+    """δ for every resource in place of the preset's own; asks for precision of any preset."""
+    max_blocks: int | None = None
     limit_slack_s: float = LIMIT_SLACK_S
 
 
@@ -121,7 +125,7 @@ class Measurement:
         """Do what is left of a run, on the same targets. Raises `HarnessError` if they differ."""
         run = ledger.read_run(folder)
         manifest = run.manifest
-        if run.ended == "complete":
+        if run.ended in {"complete", "precise"}:
             raise UseError(f"the run {manifest.run} is complete", "nothing is left to do")
         present = replace(host, targets=tuple(record.target for record in manifest.targets))
         absent = [target.name for target in present.targets if target.name not in endpoints]
@@ -213,7 +217,9 @@ class Measurement:
     ) -> Manifest:
         when = datetime.now(UTC)
         seed = secrets.randbits(32) if request.seed is None else request.seed
-        made = plan.make(host, request.workloads, request.preset, seed)
+        precision, least = _precision(request)
+        most = request.max_blocks or (plan.MAX_BLOCKS if precision else None)
+        made = plan.make(host, request.workloads, request.preset, seed, blocks=most)
         if request.budget_s is not None:
             blocks = plan.blocks_within(made, request.budget_s)
             made = plan.make(host, request.workloads, request.preset, seed, blocks=blocks)
@@ -232,6 +238,8 @@ class Measurement:
             targets=tuple(one.record for one in ready.values()),
             missing=tuple(missing),
             workloads=request.workloads,
+            precision=precision,
+            least_blocks=least,
         )
 
     def _execute(
@@ -251,12 +259,13 @@ class Measurement:
             record,
             on_trial=lambda trial: self._announce.trial(manifest.plan, trial),
             limit_slack_s=request.limit_slack_s,
+            enough=lambda blocks, trials: _enough(manifest, blocks, trials),
         )
         self._executions.append(execution)
         if self._interrupted.is_set():
             execution.interrupt()
         self._announce.planned(manifest.plan, manifest.planned_s, manifest.run)
-        execution.run({trial.id for trial in before}, request.budget_s)
+        execution.run(before, request.budget_s)
 
     def _seat(self, host: Host, one: _Ready, ready: Mapping[str, _Ready]) -> Seat:
         target = one.record.target
@@ -273,6 +282,22 @@ class Measurement:
             peer=host.peer,
             reopen=reopen,
         )
+
+
+def _precision(request: Request) -> tuple[dict[str, float], int]:
+    """δ by resource and the least number of blocks; nothing where no precision is asked for."""
+    if request.precision is None and not request.preset.to_precision:
+        return {}, 0
+    wanted = {str(resource): request.precision or own for resource, own in PRECISION.items()}
+    least = request.preset.blocks if request.preset.to_precision else LEAST_BLOCKS
+    return wanted, least
+
+
+def _enough(manifest: Manifest, blocks: int, trials: Sequence[Trial]) -> bool:
+    """Whether a run that measures to a precision has it."""
+    if not manifest.precision or blocks < manifest.least_blocks:
+        return False
+    return not too_wide(trials, manifest.workloads, manifest.host, manifest.precision)
 
 
 _SAME = ("backend", "label", "release", "accelerator", "kernel", "cpu_model", "vcpus")

@@ -351,12 +351,17 @@ class Manifest:
     targets: tuple[TargetRecord, ...]
     missing: tuple[Missing, ...]
     workloads: tuple[Workload, ...]
+    precision: Mapping[str, float] = field(default_factory=dict)
+    """δ by resource, where the run ends once every headline interval is narrow enough."""
+    least_blocks: int = 0
+    """Where there is a precision: it is not looked for before so many blocks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run read back from its folder. `ended` tells how: `complete`, `interrupted`, `budget`,
-    or None where the record just stops (a kill, a power cut).
+    """A run read back from its folder. `ended` tells how: `complete`, `precise` (it measured to
+    a precision and has it), `interrupted`, `budget`, or None where the record just stops (a
+    kill, a power cut).
     """
 
     manifest: Manifest

@@ -27,6 +27,9 @@ PRESETS = {
     )
 }
 
+MAX_BLOCKS = 30
+"""Where a precision is asked for and not reached, the run ends here unless told otherwise."""
+
 TRIAL_COST_S = 0.5
 """Expected time of a trial beyond the seconds asked of its program: the program's own start, the
 laying out of its memory, its report. Only the announced time depends on it, no result does."""

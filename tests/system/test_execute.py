@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -77,13 +77,18 @@ def carry_out(tmp_path: Path) -> Carry:
         slack_s: float = 20.0,
         during: Callable[[Execution], None] = lambda _: None,
         on_trial: Callable[[Trial], None] = lambda _: None,
+        blocks: int = 1,
+        enough: Callable[[int, Sequence[Trial]], bool] = lambda *_: False,
     ) -> Run:
         plan = make(
-            Host("native", (TARGET,), True, "127.0.0.1"), workloads, preset("smoke"), 1, blocks=1
+            Host("native", (TARGET,), True, "127.0.0.1"),
+            workloads,
+            preset("smoke"),
+            1,
+            blocks=blocks,
         )
-        (block,) = plan.blocks
-        once = tuple(cell for cell in block.cells if not cell.control)
-        plan = replace(plan, blocks=(Block(0, once),))
+        once = [tuple(cell for cell in block.cells if not cell.control) for block in plan.blocks]
+        plan = replace(plan, blocks=tuple(Block(index, cells) for index, cells in enumerate(once)))
         manifest = Manifest(
             schema=ledger.SCHEMA,
             run=f"run{len(list(tmp_path.iterdir()))}",
@@ -108,6 +113,7 @@ def carry_out(tmp_path: Path) -> Carry:
                 record,
                 limit_slack_s=slack_s,
                 on_trial=on_trial,
+                enough=enough,
             )
             during(execution)
             execution.run()
@@ -148,6 +154,15 @@ def test_a_good_trial_keeps_sample_clocks_and_raw_output(
     assert 0 < trial.guest_s < trial.controller_s < 5
     assert ledger.read_raw(tmp_path / run.manifest.run, trial) == Path(good_output()).read_bytes()
     assert run.ended == "complete"
+
+
+def test_a_run_that_is_precise_enough_ends_after_a_whole_block(
+    seat: Seat, carry_out: Carry
+) -> None:
+    work = workload("good", "sysbench", good_output())
+    run = carry_out(seat, work, blocks=5, enough=lambda blocks, trials: len(trials) == blocks == 2)
+    assert run.ended == "precise"
+    assert [trial.block for trial in run.trials] == [0, 1]
 
 
 def test_garbage_is_a_failed_trial_that_says_so(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -62,6 +63,33 @@ def test_help_imports_nothing_heavy() -> None:
     loaded = {name.partition(".")[0] for name in done.stdout.split()}
     heavy = {"paramiko", "polars", "scipy", "numpy", "pydantic", "ansible_runner", "yaml"}
     assert not loaded & heavy
+
+
+@pytest.mark.parametrize("precision", ["1", "0%", "120%", "few", "%"])
+def test_a_precision_that_is_no_share(precision: str) -> None:
+    assert "is no share" in refused("run", "--precision", precision)
+
+
+OUTPUTS = Path(__file__).parent / "outputs"
+
+
+def test_parse_prints_the_samples_of_a_tool(tmp_path: Path) -> None:
+    done = baremark("parse", "sysbench", str(OUTPUTS / "sysbench" / "memory-read.out"))
+    assert done.returncode == 0, done.stderr
+    names = [line.split("\t")[0] for line in done.stdout.splitlines()]
+    assert names[0] == "bandwidth_mib_per_s"
+    done = baremark("parse", "fio", str(OUTPUTS / "fio" / "disk-fdatasync.out"), "-f", "json")
+    assert {"metric", "value", "unit", "better"} == set(json.loads(done.stdout)[0])
+
+
+def test_parse_says_why_there_are_no_samples(tmp_path: Path) -> None:
+    whole = (OUTPUTS / "fio" / "disk-fdatasync.out").read_bytes()
+    (tmp_path / "cut").write_bytes(whole[: len(whole) // 2])
+    done = baremark("parse", "fio", str(tmp_path / "cut"))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "fio: stdout is not JSON at line" in done.stderr
+    assert "there is no tool 'nothing'" in refused("parse", "nothing", str(tmp_path / "cut"))
+    assert "cannot read" in refused("parse", "fio", str(tmp_path / "none"))
 
 
 def test_an_unknown_preset() -> None:
