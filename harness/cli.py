@@ -488,7 +488,11 @@ def _end(folders: Sequence[Path], results: Path, console: Console, *, whole: boo
 
 
 def main() -> None:
-    """Run the command line; the one place where an error becomes an exit code."""
+    """Run the command line; the one place where an error becomes an exit code.
+
+    A polite kill ends as Ctrl-C does, so that what is up is taken down.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         app()
     except HarnessError as error:

@@ -92,6 +92,23 @@ def test_parse_says_why_there_are_no_samples(tmp_path: Path) -> None:
     assert "cannot read" in refused("parse", "fio", str(tmp_path / "none"))
 
 
+def test_a_polite_kill_ends_as_ctrl_c_does() -> None:
+    code = (
+        "import harness.cli as c, os, signal\n"
+        "def app():\n"
+        "    try:\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    finally:\n"
+        "        print('taken down')\n"
+        "c.app = app\n"
+        "c.main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (130, "taken down\n")
+    assert "Traceback" not in done.stderr
+    assert "interrupted" in done.stderr
+
+
 def test_an_unknown_preset() -> None:
     assert "no preset 'fast'" in refused("run", "--preset", "fast")
 
