@@ -64,6 +64,17 @@ class Check(Protocol):
     def findings(self, trials: Sequence[Trial], about: About) -> Iterator[Finding]: ...
 
 
+FLAGGED_SHARE = 0.01
+REJECTED_SHARE = 0.05
+
+
+def graded(share: float) -> Outcome | None:
+    """The outcome for a share of a trial's CPU time that was not the program's to use."""
+    if share > REJECTED_SHARE:
+        return Outcome.REJECTED
+    return Outcome.FLAGGED if share > FLAGGED_SHARE else None
+
+
 def names() -> tuple[str, ...]:
     """The checks there are, sorted."""
     return tuple(sorted(module.name for module in iter_modules(__path__)))

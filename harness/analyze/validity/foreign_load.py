@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.analyze.validity import About, Finding, Outcome
+from harness.analyze.validity import About, Finding, graded
 from harness.model import Resource, Trial
 
 LIVE = True
-FLAGGED = 0.01
-REJECTED = 0.05
 TICK_S = 0.01
 """/proc/stat counts in hundredths of a second, a CPU at a time: a few of them are rounding."""
 ROUNDING_TICKS = 3
@@ -30,11 +28,11 @@ def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:
             continue
         other_s = trial.cpu.busy_s - trial.cpu.own_s - ROUNDING_TICKS * TICK_S
         share = other_s / trial.cpu.total_s
-        if share <= FLAGGED:
+        if (outcome := graded(share)) is None:
             continue
         yield Finding(
             check="foreign_load",
-            outcome=Outcome.REJECTED if share > REJECTED else Outcome.FLAGGED,
+            outcome=outcome,
             target=trial.target,
             workload=trial.workload,
             trial=trial.id,

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.analyze.validity import About, Finding, Outcome
+from harness.analyze.validity import About, Finding, graded
 from harness.model import Trial
 
 LIVE = True
-FLAGGED = 0.01
-REJECTED = 0.05
 
 
 def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:  # noqa: ARG001
@@ -18,11 +16,11 @@ def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:  # noq
         if trial.cpu is None or trial.cpu.total_s <= 0:
             continue
         share = trial.cpu.steal_s / trial.cpu.total_s
-        if share <= FLAGGED:
+        if (outcome := graded(share)) is None:
             continue
         yield Finding(
             check="steal",
-            outcome=Outcome.REJECTED if share > REJECTED else Outcome.FLAGGED,
+            outcome=outcome,
             target=trial.target,
             workload=trial.workload,
             trial=trial.id,
