@@ -22,7 +22,7 @@ from harness.publish import figures
 from harness.publish.notes import provenance
 from harness.publish.table import Figure, Group, Row, Section, Table
 
-_PIPED_WIDTH = 100
+_PIPED_WIDTH = 120
 _BLANK = "\u2800"
 """A blank that right-justifying keeps: it holds the place of a note's mark."""
 
@@ -31,7 +31,7 @@ def render(table: Table, width: int | None = None, color: bool | None = None) ->
     """The table as text `width` characters wide, with ANSI colours if `color`.
 
     Left out, both follow standard output: a terminal's width and colours (unless NO_COLOR is
-    set), else 100 and none.
+    set), else 120 and none.
     """
     terminal = sys.stdout.isatty()
     if color is None:
