@@ -260,12 +260,17 @@ def read_raw(folder: Path, trial: Trial) -> bytes:
 
 
 def _trial(record: dict[str, Any]) -> Trial:
-    samples = tuple(Sample(**sample) for sample in record.pop("samples"))
+    samples = tuple(_sample(sample) for sample in record.pop("samples"))
     status = TrialStatus(record.pop("status"))
     cpu = record.pop("cpu", None)
     return Trial(
         status=status, samples=samples, cpu=None if cpu is None else CpuTime(**cpu), **record
     )
+
+
+def _sample(record: dict[str, Any]) -> Sample:
+    labels = tuple((str(key), str(value)) for key, value in record.pop("labels", ()))
+    return Sample(**record, labels=labels)
 
 
 def _write_synced(path: Path, data: bytes) -> None:

@@ -153,12 +153,17 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One metric value of a trial, in the metric's unit."""
+    """One metric value of a trial, in the metric's unit.
+
+    `labels` tell apart several values of one metric in one output: pairs such as
+    ("job", "reader"). A workload's metric is a value without a namesake.
+    """
 
     metric: str
     value: float
     unit: str
     better: Better
+    labels: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
