@@ -69,6 +69,10 @@ PrecisionOption = Annotated[
 MaxBlocksOption = Annotated[
     int | None, typer.Option("--max-blocks", min=1, help="Most blocks to measure.")
 ]
+AcceptOption = Annotated[
+    list[str] | None,
+    typer.Option("--accept", metavar="CHECK", help="Overrule a check; the table is marked."),
+]
 SeedOption = Annotated[
     int | None, typer.Option("--seed", min=0, help="Seed of the random order (recorded).")
 ]
@@ -142,6 +146,7 @@ def run(
     budget: BudgetOption = None,
     precision: PrecisionOption = None,
     max_blocks: MaxBlocksOption = None,
+    accept: AcceptOption = None,
     seed: SeedOption = None,
     resume: Annotated[
         str | None, typer.Option("--resume", metavar="RUN", help="Go on with this run.")
@@ -153,7 +158,9 @@ def run(
     from harness import state
 
     console = _console()
-    request = _request(workloads, workload, preset, budget, seed, precision, max_blocks)
+    request = _request(
+        workloads, workload, preset, budget, seed, precision, max_blocks, accept or ()
+    )
     _writable(results)
     hosts = _hosts(inventory, target)
     with state.locked(state.state_folder(inventory)):
@@ -174,6 +181,7 @@ def bench(
     budget: BudgetOption = None,
     precision: PrecisionOption = None,
     max_blocks: MaxBlocksOption = None,
+    accept: AcceptOption = None,
     seed: SeedOption = None,
     results: ResultsOption = Path("results"),
     workloads: WorkloadsOption = Path("workloads"),
@@ -184,7 +192,9 @@ def bench(
     from harness import provision, state
 
     console = _console()
-    request = _request(workloads, workload, preset, budget, seed, precision, max_blocks)
+    request = _request(
+        workloads, workload, preset, budget, seed, precision, max_blocks, accept or ()
+    )
     _writable(results)
     hosts = _hosts(inventory, target)
     with state.locked(state.state_folder(inventory)):
@@ -288,8 +298,10 @@ def _request(
     seed: int | None,
     precision: str | None,
     max_blocks: int | None,
+    accept: Sequence[str],
 ) -> Request:
     from harness import plan, workload
+    from harness.analyze import validity
     from harness.measure import Request
 
     return Request(
@@ -299,6 +311,7 @@ def _request(
         budget_s=_seconds(budget) if budget is not None else None,
         precision=_share(precision) if precision is not None else None,
         max_blocks=max_blocks,
+        accepted=validity.require_acceptable(accept),
     )
 
 

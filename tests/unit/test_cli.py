@@ -79,7 +79,7 @@ def test_parse_prints_the_samples_of_a_tool(tmp_path: Path) -> None:
     names = [line.split("\t")[0] for line in done.stdout.splitlines()]
     assert names[0] == "bandwidth_mib_per_s"
     done = baremark("parse", "fio", str(OUTPUTS / "fio" / "disk-fdatasync.out"), "-f", "json")
-    assert {"metric", "value", "unit", "better"} == set(json.loads(done.stdout)[0])
+    assert {"metric", "value", "unit", "better", "labels"} == set(json.loads(done.stdout)[0])
 
 
 def test_parse_says_why_there_are_no_samples(tmp_path: Path) -> None:
