@@ -12,6 +12,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 
 from harness import marks, metering, tools
@@ -73,6 +74,10 @@ class Seat:
     """Files of the workloads that could not be made here, and why."""
     process: str | None = None
     """The one process on the host that is this target, if there is one."""
+    instead: Mapping[str, Workload] = field(default_factory=dict)
+    """Workloads that run with other arguments here: a slowdown of known size (the selftest's)."""
+    beside: Mapping[str, Callable[[], AbstractContextManager[None]]] = field(default_factory=dict)
+    """What happens to a workload's program while it runs here: likewise."""
 
 
 class Interrupted(Exception):
@@ -309,11 +314,13 @@ class Execution:
         seconds = self._plan.seconds[workload.name]
         limit_s = LIMIT_FACTOR * seconds + self._slack_s
         tool = tools.load(workload.tool)
-        args = [_filled(arg, seat, seconds) for arg in workload.args]
+        given = seat.instead.get(workload.name, workload).args
+        args = [_filled(arg, seat, seconds) for arg in given]
         try:
-            reply = seat.session.run(
-                _command(seat, limit_s, tool.PROGRAM, args), limit_s=limit_s + ANSWER_S
-            )
+            with seat.beside.get(workload.name, contextlib.nullcontext)():
+                reply = seat.session.run(
+                    _command(seat, limit_s, tool.PROGRAM, args), limit_s=limit_s + ANSWER_S
+                )
         except ConnectionLost as error:
             self._raise_if_stopped(seat, None)
             return _Outcome(TrialStatus.LOST, reason=error.message)

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import bundle, fingerprint, ledger, session, state
+from harness import bundle, fingerprint, ledger, session
 from harness.analyze import validity
 from harness.analyze.validity import Finding
 from harness.backends import docker, kvm
@@ -48,7 +48,6 @@ from . import sshd
 
 pytestmark = pytest.mark.system
 
-ROOT = Path(__file__).parents[2]
 NATIVE = Target("native", "baremetal", "native", Size(1, 256, 2, (0,)), "127.0.0.1")
 OTHER = Target("other", "docker", "native", Size(1, 256, 2, (0,)), "127.0.0.1")
 CPU = Workload(
@@ -60,16 +59,6 @@ CPU = Workload(
     ("cpu", "--threads=1", "--time={seconds}", "run"),
     (Metric("events_per_s", "1/s", "higher"),),
 )
-
-
-@pytest.fixture(scope="module")
-def packed() -> Bundle:
-    """The bundle of the trees that provisioning built: in this clone's cache, or the user's."""
-    for cache in (ROOT / ".cache" / "baremark", state.cache_folder()):
-        trees = sorted(cache.glob("bundle-tree-*.tar"), key=lambda path: path.stat().st_mtime)
-        if trees:
-            return bundle.pack(trees[-1], cache)
-    pytest.skip("no bundle was built on this machine yet: baremark up builds it")
 
 
 @contextmanager
