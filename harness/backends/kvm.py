@@ -42,7 +42,7 @@ def observe(host: Session, endpoint: Endpoint) -> Observed:
         pin.get("vcpu", "?"): pin.get("cpuset", "?") for pin in domain.findall("./cputune/vcpupin")
     }
     kib = domain.findtext("./currentMemory")
-    running = host.run(["cat", f"/run/libvirt/qemu/{name}.pid"], limit_s=LIMIT_S)
+    running = host.run(["pgrep", "-f", f"^[^ ]+ -name guest={name},"], limit_s=LIMIT_S)
     return {
         "release": "{major}.{minor}.{micro}".format(**version),
         "accelerator": "kvm" if kvm["enabled"] is True else "tcg",
@@ -57,8 +57,12 @@ def observe(host: Session, endpoint: Endpoint) -> Observed:
         "disk_io": disk.get("io") if disk is not None else None,
         "nic_model": nic.get("type") if nic is not None else None,
         "emulator": domain.findtext("./devices/emulator"),
-        "process": running.stdout.decode(errors="replace").strip() or None,
+        "process": _only(running.stdout.decode(errors="replace").split()),
     }
+
+
+def _only(numbers: Sequence[str]) -> str | None:
+    return numbers[0] if len(numbers) == 1 and numbers[0].isdigit() else None
 
 
 def identify(outside: Observed) -> tuple[BackendClass, str]:
