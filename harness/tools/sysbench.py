@@ -25,7 +25,11 @@ _FAILURE = re.compile(r"^(?:FATAL|ALERT|PANIC)\b.*$", re.MULTILINE)
 _EVENTS = re.compile(r"^ +events per second: +(\S+)$", re.MULTILINE)
 _BANDWIDTH = re.compile(r"^\S+ MiB transferred \((\S+) MiB/sec\)$", re.MULTILINE)
 _COUNT = re.compile(r"^ +total number of events: +(\S+)$", re.MULTILINE)
-_P95 = re.compile(r"^ +95th percentile: +(\S+)$", re.MULTILINE)
+_LATENCY = re.compile(
+    r"^Latency \(ms\):\n +min: +\S+\n +avg: +\S+\n +max: +\S+\n"
+    r" +(95th percentile|percentile stats): +(\S+)\n +sum: +\S+$",
+    re.MULTILINE,
+)
 _LAST = re.compile(r"^ +execution time \(avg/stddev\): +[0-9.]+/[0-9.]+$", re.MULTILINE)
 _VERSION = re.compile(r"sysbench [0-9]+\.[0-9]+[\w.+-]*")
 
@@ -34,7 +38,8 @@ def read(stdout: bytes, stderr: bytes) -> tuple[Sample, ...]:
     """`cpu`: events_per_s (1/s); `memory`: bandwidth_mib_per_s (MiB/s).
 
     Both also give latency_p95_ms (ms, of one event) where it is not below the 0.01 ms that
-    sysbench prints. ReadError for any other, incomplete or failed report.
+    sysbench prints, and not switched off (`--percentile=0`). ReadError for any other percentile,
+    and for any other, incomplete or failed report.
     """
     text = report(stdout, _TOOL)
     for stream in (text, decode(stderr, _TOOL, "stderr")):
@@ -51,9 +56,10 @@ def read(stdout: bytes, stderr: bytes) -> tuple[Sample, ...]:
         raise refuse(_TOOL, "'total number of events' is zero: nothing was measured")
     found = one(pattern, text, _TOOL, where).group(1)
     samples = [sample(METRICS[name], number(found, _TOOL, where), _TOOL, where)]
-    if "95th percentile:" in text:
-        where = "'95th percentile'"
-        p95 = number(one(_P95, text, _TOOL, where).group(1), _TOOL, where)
+    where = "'95th percentile' below 'Latency (ms)'"
+    latency = one(_LATENCY, text, _TOOL, where)
+    if latency.group(1) == "95th percentile":
+        p95 = number(latency.group(2), _TOOL, where)
         if p95 != 0:
             samples.append(sample(METRICS["latency_p95_ms"], p95, _TOOL, where))
     return tuple(samples)
