@@ -289,7 +289,7 @@ def selftest(
 
 @app.command()
 def parse(
-    tool: Annotated[str, typer.Argument(help="fio, iperf3, sockperf, stress-ng or sysbench.")],
+    tool: Annotated[str, typer.Argument(help="fio, iperf3, sockperf, stress-ng, sysbench.")],
     file: Annotated[Path, typer.Argument(help="What the tool printed on standard output.")],
     stderr: Annotated[
         Path | None, typer.Option("--stderr", help="What it printed on standard error.")
@@ -307,10 +307,17 @@ def parse(
     reader = tools.load(tool)
     samples = reader.read(_bytes(file), _bytes(stderr) if stderr is not None else b"")
     if format == "json":
-        print(json.dumps([asdict(each) for each in samples], indent=1, ensure_ascii=False))
+        found = [{**asdict(each), "labels": dict(each.labels)} for each in samples]
+        print(json.dumps(found, indent=1, ensure_ascii=False))
         return
+    lines = [("metric", "value", "unit", "better", "labels")]
     for each in samples:
-        print(f"{each.metric}\t{each.value:.12g}\t{each.unit}\t{each.better} is better")
+        labels = " ".join(f"{key}={value}" for key, value in each.labels)
+        lines.append((each.metric, f"{each.value:.12g}", each.unit, each.better, labels))
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        padded = (word.ljust(width) for word, width in zip(line, widths, strict=True))
+        print("  ".join(padded).rstrip())
 
 
 @app.command(hidden=True)

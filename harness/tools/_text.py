@@ -41,6 +41,8 @@ def decode(data: bytes, tool: str, stream: str) -> str:
         text = data.removeprefix(codecs.BOM_UTF8).decode("utf-8")
     except UnicodeDecodeError as error:
         raise refuse(tool, f"{stream} is not UTF-8 at byte {error.start}") from None
+    if text and max(text) > "\uffff":
+        raise refuse(tool, f"{stream} holds {max(text)!r}, which no report does")
     if found := _CONTROL.search(text):
         line = text.count("\n", 0, found.start()) + 1
         raise refuse(tool, f"{stream} line {line} holds control character {found.group()!r}")

@@ -111,7 +111,8 @@ def test_a_real_output_of_a_failure_is_refused(tool: str, file: Path) -> None:
 def test_a_truncated_output_is_refused_or_gives_the_same_values(tool: str, file: Path) -> None:
     stdout, stderr = streams(file)
     whole = set(tools.load(tool).read(stdout, stderr))
-    for end in range(len(stdout)):
+    # Cut to nothing it is another output: some tools print all of it on the other stream.
+    for end in range(1, len(stdout)):
         assert set(read_or_nothing(tool, stdout[:end], stderr)) <= whole
     for end in range(len(stderr)):
         assert set(read_or_nothing(tool, stdout, stderr[:end])) <= whole
@@ -135,7 +136,7 @@ def test_arbitrary_bytes_raise_nothing_but_a_read_error(
 def test_a_damaged_output_raises_nothing_but_a_read_error(tool: str, data: st.DataObject) -> None:
     file = data.draw(st.sampled_from([file for name, file in GOOD if name == tool]))
     stdout, stderr = streams(file)
-    at = data.draw(st.integers(0, len(stdout) - 1))
+    at = data.draw(st.integers(0, max(0, len(stdout) - 1)))
     length = data.draw(st.integers(0, 3))
     damage = data.draw(st.binary(max_size=3) | TEXT)
     module = tools.load(tool)
