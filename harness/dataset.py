@@ -23,10 +23,11 @@ from polars.datatypes import DataType
 from harness.errors import HarnessError
 from harness.model import Run, Trial
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 # History of the format. A change that an older reader would misread gets a new number.
 #   1  first version
 #   2  control: native's second trial in each block, a target of its own
+#   3  imported: figures that Baremark did not measure, never to be pooled with its own
 
 
 def _names(column: str) -> pl.Categorical:
@@ -48,6 +49,7 @@ SCHEMA: dict[str, DataType] = {
     "native": pl.Boolean(),
     "control": pl.Boolean(),
     "nested": pl.Boolean(),
+    "imported": pl.Boolean(),
     "workload": _names("workload"),
     "workload_version": pl.UInt32(),
     "title": _names("title"),
@@ -67,7 +69,8 @@ SCHEMA: dict[str, DataType] = {
 """The columns. `started` is the run's `created_at`; `native` marks the baseline of the host,
 `control` native's second trial in a block, whose `target` is named apart from native's;
 `metric_index` is the metric's place in its workload, 0 being the headline; `value` is in `unit`;
-`controller_s` and `guest_s` are seconds. `nested` null means "not observable"."""
+`controller_s` and `guest_s` are seconds. `nested` null means "not observable". `imported` marks
+what Baremark did not measure: its `started` is when it was imported, its `position` null."""
 
 
 def frame(run: Run) -> pl.DataFrame:
@@ -234,6 +237,7 @@ def _rows(run: Run) -> Iterator[tuple[Any, ...]]:
                 record.target.native and not trial.control,
                 trial.control,
                 seen.nested,
+                manifest.imported is not None,
                 workload.name,
                 workload.version,
                 workload.title,
@@ -243,7 +247,7 @@ def _rows(run: Run) -> Iterator[tuple[Any, ...]]:
                 metric.unit,
                 metric.better,
                 trial.block,
-                trial.position,
+                trial.position if manifest.imported is None else None,
                 trial.id,
                 str(trial.status),
                 values.get(metric.name),

@@ -21,7 +21,17 @@ from harness.errors import HarnessError
 Flags = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.integer]
 
-_OF_TARGET = ("host", "scenario", "backend", "class", "label", "native", "control", "nested")
+_OF_TARGET = (
+    "host",
+    "scenario",
+    "backend",
+    "class",
+    "label",
+    "native",
+    "control",
+    "nested",
+    "imported",
+)
 _OF_METRIC = ("workload_version", "title", "resource", "metric_index", "unit", "better")
 _KEYS = ("run", "target", "workload", "metric")
 _NOT_OK = ("failed", "timeout", "lost", "rejected")

@@ -2,8 +2,8 @@
 
 A row for each host, scenario, target, workload and metric. Runs of one host are pooled, a block
 being then a (run, block), unless they are asked for one by one. Rows are pooled only where
-nothing that makes numbers comparable differs: the label, the class, the nesting, the workload's
-version and the metric's unit are part of the key.
+nothing that makes numbers comparable differs: the label, the class, the nesting, whether it was
+imported, the workload's version and the metric's unit are part of the key.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ KEYS = (
     "native",
     "control",
     "nested",
+    "imported",
     "resource",
     "workload",
     "workload_version",
@@ -36,7 +37,7 @@ KEYS = (
 _COUNTS = ("trials", "failed", "timeout", "lost", "rejected", "n_missing", "n_invalid")
 _ORDER = ("host", "scenario", "resource", "workload", "workload_version", "metric_index", "metric")
 _PERCENT = {"F": "overhead_percent", "F_low": "overhead_low", "F_high": "overhead_high"}
-_TIES = ("target", "backend", "class", "label", "nested", "unit", "better")
+_TIES = ("target", "backend", "class", "label", "nested", "imported", "unit", "better")
 
 
 def overhead(samples: pl.LazyFrame, level: float = 0.95, by_run: bool = False) -> pl.DataFrame:
