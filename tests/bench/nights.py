@@ -107,11 +107,11 @@ def _many(
     level = np.log([9000.0, 180.0])
     value = np.exp(level + shift + drift + noise).ravel()
     of_host = of_run // nights
-    many = pl.concat([night] * runs, rechunk=True).with_columns(
+    many = night[np.tile(np.arange(ROWS_A_RUN), runs)].with_columns(
         run.gather(of_run).alias("run"),
         host.gather(of_host).alias("host"),
         pl.Series("started", when, dtype=SCHEMA["started"]).gather(of_run % nights),
         target.gather(of_host * len(ARMS) + np.tile(arm, runs)).alias("target"),
         pl.Series("value", value),
     )
-    return many.select(SCHEMA)
+    return many.select(list(SCHEMA))
