@@ -122,6 +122,48 @@ def scan(source: Path | Sequence[Path]) -> pl.LazyFrame:
     Raises HarnessError where there is nothing to read, where a file is not Parquet, and where
     one was written in another version of the format.
     """
+    return pl.scan_parquet(_checked(source))
+
+
+def batches(source: Path | Sequence[Path], most_rows: int = BATCH_ROWS) -> list[pl.LazyFrame]:
+    """The rows of `scan`, in parts of whole hosts in the order of their names.
+
+    A part has at most `most_rows` rows, or is one host. It reads only the files that hold its
+    hosts, so files of one host, or of neighbours, are read once. Raises what `scan` raises.
+    """
+    paths = _checked(source)
+    held = (
+        pl.scan_parquet(paths, include_file_paths="file")
+        .group_by("file", "host")
+        .len("rows")
+        .with_columns(pl.col("host").cast(pl.String))
+        .collect(engine="streaming")
+    )
+    if held["rows"].sum() <= most_rows:
+        return [pl.scan_parquet(paths)]
+    groups: list[list[str]] = []
+    room = 0
+    for host, rows in held.group_by("host").agg(pl.col("rows").sum()).sort("host").iter_rows():
+        if not groups or rows > room:
+            groups.append([])
+            room = most_rows
+        groups[-1].append(host)
+        room -= rows
+    return [_part(held, hosts) for hosts in groups]
+
+
+def _part(held: pl.DataFrame, hosts: Sequence[str]) -> pl.LazyFrame:
+    """All rows of `hosts`; `held` tells by `file` and `host` where they are."""
+    theirs = held.filter(pl.col("host").is_in(hosts))
+    files: list[str] = theirs["file"].unique().sort().to_list()
+    part = pl.scan_parquet(files)
+    if held.filter(pl.col("file").is_in(files)).height == theirs.height:
+        return part
+    return part.filter(pl.col("host").is_in(pl.Series(hosts).cast(SCHEMA["host"]).implode()))
+
+
+def _checked(source: Path | Sequence[Path]) -> list[Path]:
+    """The files of `source`, each of this version of the format; raises what `scan` raises."""
     if isinstance(source, Path):
         paths = sorted(source.glob("*.parquet")) if source.is_dir() else [source]
     else:
@@ -133,53 +175,7 @@ def scan(source: Path | Sequence[Path]) -> pl.LazyFrame:
         )
     for path in paths:
         _check_version(path)
-    return pl.scan_parquet(paths)
-
-
-def batches(source: Path | Sequence[Path], most_rows: int = BATCH_ROWS) -> list[pl.LazyFrame]:
-    """The rows of `scan`, in parts of whole hosts in the order of their names.
-
-    A part has at most `most_rows` rows, or is one host. It reads only the files that hold its
-    hosts, so files of one host, or of neighbours, are read once. Raises what `scan` raises.
-    """
-    whole = scan(source)
-    paths = [source] if isinstance(source, Path) else source
-    if all(path.is_dir() for path in paths):
-        paths = sorted(paths[0].glob("*.parquet"))
-    held = (
-        pl.scan_parquet(paths, include_file_paths="file")
-        .group_by("file", "host")
-        .len()
-        .with_columns(pl.col("host").cast(pl.String))
-        .collect(engine="streaming")
-    )
-    if held["len"].sum() <= most_rows:
-        return [whole]
-    of_host = held.group_by("host").agg(pl.col("len").sum(), "file").sort("host")
-    in_file = dict(held.group_by("file").agg(pl.col("host").n_unique()).iter_rows())
-    out: list[pl.LazyFrame] = []
-    hosts: list[str] = []
-    files: set[str] = set()
-    rows = 0
-
-    def close() -> None:
-        part = pl.scan_parquet(sorted(files))
-        if sum(in_file[file] for file in files) > sum(
-            len(files & set(of)) for of in of_host.filter(pl.col("host").is_in(hosts))["file"]
-        ):
-            wanted = pl.Series(hosts, dtype=pl.String).cast(SCHEMA["host"])
-            part = part.filter(pl.col("host").is_in(wanted.implode()))
-        out.append(part)
-
-    for host, count, its_files in of_host.iter_rows():
-        if hosts and rows + count > most_rows:
-            close()
-            hosts, files, rows = [], set(), 0
-        hosts.append(host)
-        files |= set(its_files)
-        rows += count
-    close()
-    return out
+    return paths
 
 
 def replace_file(path: Path, data: bytes) -> None:

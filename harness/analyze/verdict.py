@@ -82,8 +82,8 @@ def adjusted(frame: pl.DataFrame, family: Sequence[str]) -> pl.DataFrame:
     if judged.size:
         host, _ = ordered_codes([frame[name] for name in family])
         lead = frame["headline"].to_numpy()[judged]
-        p, host = out[judged], host[judged].astype(np.int64)
-        found = np.where(lead, _holm(p, 2 * host + lead), _hochberg(p, host))
+        p, together = out[judged], host[judged].astype(np.int64)
+        found = np.where(lead, _holm(p, 2 * together + lead), _hochberg(p, together))
         out[judged] = np.minimum(found, 1.0)
     return frame.with_columns(pl.Series("p_adjusted", out, nan_to_null=True))
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 
-_MADE = 16
+_MADE = 8
 """So many times n sums are few enough to be made."""
 _SAMPLE = 128
 _NEAR = 0.02
@@ -37,7 +37,14 @@ def walsh_sums(ordered: Floats, ranks: Sequence[int]) -> list[float]:
     sample = ordered[np.linspace(0, n - 1, min(n, _SAMPLE)).round().astype(np.int64)]
     first, second = np.triu_indices(sample.size)
     guesses = np.sort(sample[first] + sample[second])
-    return [_walsh_sum(ordered, rank, guesses) for rank in ranks]
+    out: list[float] = []
+    below, made = 0, np.empty(0)
+    for rank in ranks:
+        # Two ranks that are neighbours, as those of a median are, lie among the same sums.
+        if not below < rank <= below + made.size:
+            below, made = _around(ordered, rank, guesses)
+        out.append(float(np.partition(made, rank - below - 1)[rank - below - 1]))
+    return out
 
 
 class _Bracket:
@@ -68,11 +75,12 @@ class _Bracket:
         return self.low + (self.high - self.low) * (rank - self.below) / self.between
 
 
-def _walsh_sum(ordered: Floats, rank: int, guesses: Floats) -> float:
+def _around(ordered: Floats, rank: int, guesses: Floats) -> tuple[int, Floats]:
+    """Sums among which is that of `rank`, and how many are smaller than them all."""
     n = ordered.size
     bracket = _Bracket(ordered, rank)
     if bracket.below >= rank:
-        return bracket.low
+        return 0, np.full(bracket.below, bracket.low)
     share = rank / bracket.upto
     for near in (share - _NEAR, share + _NEAR):
         bracket.cut(float(guesses[int(np.clip(near, 0, 1) * (guesses.size - 1))]))
@@ -84,10 +92,9 @@ def _walsh_sum(ordered: Floats, rank: int, guesses: Floats) -> float:
         if bracket.between > before / 2:
             bracket.cut(bracket.low + (bracket.high - bracket.low) / 2)
     if bracket.between > _MADE * n:
-        return bracket.high
-    made = _between(ordered, bracket.low, bracket.high)
-    at = rank - bracket.below - 1
-    return float(np.partition(made, at)[at])
+        # More sums than that are one number, but for the last place.
+        return rank - 1, np.array([bracket.high])
+    return bracket.below, _between(ordered, bracket.low, bracket.high)
 
 
 def _between(ordered: Floats, low: float, high: float) -> Floats:
