@@ -578,7 +578,7 @@ def _table(folders: Sequence[Path], results: Path) -> Table:
 
     runs = [ledger.read_run(folder) for folder in folders]
     files = [dataset.write(each, results) for each in runs]
-    return table.build(overhead(dataset.scan(files)), runs)
+    return table.build(overhead(dataset.batches(files)), runs)
 
 
 def _show(folders: Sequence[Path], results: Path, console: Console) -> None:

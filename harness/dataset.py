@@ -23,10 +23,11 @@ from polars.datatypes import DataType
 from harness.errors import HarnessError
 from harness.model import Run, Trial
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 # History of the format. A change that an older reader would misread gets a new number.
 #   1  first version
 #   2  control: native's second trial in each block, a target of its own
+#   3  imported: figures that Baremark did not measure, never to be pooled with its own
 
 
 def _names(column: str) -> pl.Categorical:
@@ -48,6 +49,7 @@ SCHEMA: dict[str, DataType] = {
     "native": pl.Boolean(),
     "control": pl.Boolean(),
     "nested": pl.Boolean(),
+    "imported": pl.Boolean(),
     "workload": _names("workload"),
     "workload_version": pl.UInt32(),
     "title": _names("title"),
@@ -67,7 +69,12 @@ SCHEMA: dict[str, DataType] = {
 """The columns. `started` is the run's `created_at`; `native` marks the baseline of the host,
 `control` native's second trial in a block, whose `target` is named apart from native's;
 `metric_index` is the metric's place in its workload, 0 being the headline; `value` is in `unit`;
-`controller_s` and `guest_s` are seconds. `nested` null means "not observable"."""
+`controller_s` and `guest_s` are seconds. `nested` null means "not observable". `imported` marks
+what Baremark did not measure: its `started` is when it was imported, its `position` null."""
+
+
+BATCH_ROWS = 4_000_000
+"""Rows that are analysed at a time: half a GiB of memory."""
 
 
 def frame(run: Run) -> pl.DataFrame:
@@ -115,6 +122,48 @@ def scan(source: Path | Sequence[Path]) -> pl.LazyFrame:
     Raises HarnessError where there is nothing to read, where a file is not Parquet, and where
     one was written in another version of the format.
     """
+    return pl.scan_parquet(_checked(source))
+
+
+def batches(source: Path | Sequence[Path], most_rows: int = BATCH_ROWS) -> list[pl.LazyFrame]:
+    """The rows of `scan`, in parts of whole hosts in the order of their names.
+
+    A part has at most `most_rows` rows, or is one host. It reads only the files that hold its
+    hosts, so files of one host, or of neighbours, are read once. Raises what `scan` raises.
+    """
+    paths = _checked(source)
+    held = (
+        pl.scan_parquet(paths, include_file_paths="file")
+        .group_by("file", "host")
+        .len("rows")
+        .with_columns(pl.col("host").cast(pl.String))
+        .collect(engine="streaming")
+    )
+    if held["rows"].sum() <= most_rows:
+        return [pl.scan_parquet(paths)]
+    groups: list[list[str]] = []
+    room = 0
+    for host, rows in held.group_by("host").agg(pl.col("rows").sum()).sort("host").iter_rows():
+        if not groups or rows > room:
+            groups.append([])
+            room = most_rows
+        groups[-1].append(host)
+        room -= rows
+    return [_part(held, hosts) for hosts in groups]
+
+
+def _part(held: pl.DataFrame, hosts: Sequence[str]) -> pl.LazyFrame:
+    """All rows of `hosts`; `held` tells by `file` and `host` where they are."""
+    theirs = held.filter(pl.col("host").is_in(hosts))
+    files: list[str] = theirs["file"].unique().sort().to_list()
+    part = pl.scan_parquet(files)
+    if held.filter(pl.col("file").is_in(files)).height == theirs.height:
+        return part
+    return part.filter(pl.col("host").is_in(pl.Series(hosts).cast(SCHEMA["host"]).implode()))
+
+
+def _checked(source: Path | Sequence[Path]) -> list[Path]:
+    """The files of `source`, each of this version of the format; raises what `scan` raises."""
     if isinstance(source, Path):
         paths = sorted(source.glob("*.parquet")) if source.is_dir() else [source]
     else:
@@ -126,7 +175,7 @@ def scan(source: Path | Sequence[Path]) -> pl.LazyFrame:
         )
     for path in paths:
         _check_version(path)
-    return pl.scan_parquet(paths)
+    return paths
 
 
 def replace_file(path: Path, data: bytes) -> None:
@@ -234,6 +283,7 @@ def _rows(run: Run) -> Iterator[tuple[Any, ...]]:
                 record.target.native and not trial.control,
                 trial.control,
                 seen.nested,
+                manifest.imported is not None,
                 workload.name,
                 workload.version,
                 workload.title,
@@ -243,7 +293,7 @@ def _rows(run: Run) -> Iterator[tuple[Any, ...]]:
                 metric.unit,
                 metric.better,
                 trial.block,
-                trial.position,
+                trial.position if manifest.imported is None else None,
                 trial.id,
                 str(trial.status),
                 values.get(metric.name),

@@ -370,6 +370,15 @@ class Probe:
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """What a run was imported from: the name of the file or folder, without where it lay, and
+    the sha256 of its content."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """All that is fixed before the first trial of a run; written once, never changed.
 
@@ -397,13 +406,17 @@ class Manifest:
     """Where there is a precision: it is not looked for before so many blocks."""
     accepted: tuple[str, ...] = ()
     """The checks that the user overruled (`--accept`): what they object to is told, and counts."""
+    imported: Source | None = None
+    """Where the figures come from if Baremark did not measure them. There was then no plan, no
+    seed, no bundle, no preset and no declared size, and nobody saw the order or the time of a
+    trial: the fields that would hold them are empty ("", 0, ()) and mean nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
     """A run read back from its folder. `ended` tells how: `complete`, `precise` (it measured to
-    a precision and has it), `interrupted`, `budget`, or None where the record just stops (a
-    kill, a power cut).
+    a precision and has it), `interrupted`, `budget`, `imported`, or None where the record just
+    stops (a kill, a power cut).
     """
 
     manifest: Manifest

@@ -15,13 +15,23 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from harness.analyze.codes import Codes, combined, dense, first_rows
 from harness.analyze.estimate import Floats, Ints
 from harness.errors import HarnessError
 
 Flags = npt.NDArray[np.bool_]
-Codes = npt.NDArray[np.integer]
 
-_OF_TARGET = ("host", "scenario", "backend", "class", "label", "native", "control", "nested")
+_OF_TARGET = (
+    "host",
+    "scenario",
+    "backend",
+    "class",
+    "label",
+    "native",
+    "control",
+    "nested",
+    "imported",
+)
 _OF_METRIC = ("workload_version", "title", "resource", "metric_index", "unit", "better")
 _KEYS = ("run", "target", "workload", "metric")
 _NOT_OK = ("failed", "timeout", "lost", "rejected")
@@ -75,8 +85,8 @@ def cells(samples: pl.LazyFrame) -> Cells:
 
     cell, first = _cell_numbers([rows[key].to_physical().to_numpy() for key in _KEYS])
     count = first.size
-    block, width = _dense(rows["block"].to_numpy())
-    slot = _combined(cell, block, count, width)
+    block, width = dense(rows["block"].to_numpy())
+    slot = combined(cell, block, count, width)
     tried = np.zeros(count * width, dtype=np.bool_)
     tried[slot] = True
     value = rows["value"].fill_null(np.nan).to_numpy()
@@ -152,34 +162,8 @@ def _native_rows(table: pl.DataFrame) -> Ints:
 def _cell_numbers(codes: list[Codes]) -> tuple[Codes, Ints]:
     """Number the distinct combinations of `codes` from 0: the number of each row, and a row of
     each number."""
-    cell, count = _dense(codes[0])
+    cell, count = dense(codes[0])
     for code in codes[1:]:
-        more, width = _dense(code)
-        cell, count = _dense(_combined(cell, more, count, width))
-    first = np.empty(count, dtype=np.int64)
-    first[cell[::-1]] = np.arange(cell.size - 1, -1, -1)
-    return cell, first
-
-
-def _combined(high: Codes, low: Codes, count: int, width: int) -> Codes:
-    """One code for two, of which there are `count` and `width`; as narrow as they allow."""
-    kind = "int32" if count * width < 1 << 31 else "int64"
-    combined: Codes = np.multiply(high, width, dtype=kind)
-    return np.add(combined, low, dtype=kind, out=combined)
-
-
-def _dense(code: Codes) -> tuple[Codes, int]:
-    """Renumber `code` to 0 … k−1, keeping its order; return it with k.
-
-    By direct address where the range allows it: no sort, one pass.
-    """
-    reach = int(code.max()) + 1
-    if reach > 4 * code.size + (1 << 16):
-        distinct, numbers = np.unique(code, return_inverse=True)
-        return numbers, distinct.size
-    seen = np.zeros(reach, dtype=np.bool_)
-    seen[code] = True
-    count = int(seen.sum())
-    if count == reach:
-        return code, count
-    return (np.cumsum(seen, dtype=np.int32) - np.int32(1))[code], count
+        more, width = dense(code)
+        cell, count = dense(combined(cell, more, count, width))
+    return cell, first_rows(cell, count)

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from harness.analyze.walsh import count, walsh_sums
 from harness.model import Estimate
 
 Floats = npt.NDArray[np.float64]
@@ -27,7 +28,7 @@ Ints = npt.NDArray[np.int64]
 METHOD = "Hodges–Lehmann, Wilcoxon signed-rank"
 _EXACT_N = 200
 """Up to here the null distribution is exact; beyond it is normal to four digits."""
-_SORT_N = 1024
+_SORT_N = 250
 """Up to here all Walsh averages are made and sorted; beyond, they are counted, never made."""
 _CHUNK = 1 << 18
 """Walsh averages held at a time by one thread: 2 MiB, about what a core's cache holds."""
@@ -168,7 +169,7 @@ def _of_rows(rows: Floats, level: float, margins: Floats | None) -> Estimates:
         at_most = partial(_at_most, sums)
     else:
         ordered = np.sort(rows, axis=1)
-        chosen = np.array([[_walsh_sum(row, r) / 2 for r in ranks] for row in ordered])
+        chosen = np.array([walsh_sums(row, ranks) for row in ordered]) / 2
         at_most = partial(_counted_at_most, ordered)
     tail = partial(_lower_tail, n)
     zero = np.zeros(len(rows))
@@ -199,7 +200,7 @@ def _counted_at_most(ordered: Floats, limit: Floats, *, from_above: bool = False
         (-row[::-1], -bound) if from_above else (row, bound)
         for row, bound in zip(ordered, limit, strict=True)
     ]
-    return np.array([_count(row, 2 * float(bound)) for row, bound in pairs])
+    return np.array([count(row, 2 * float(bound)) for row, bound in pairs])
 
 
 def _lower_tail(n: int, t: Ints) -> Floats:
@@ -214,32 +215,6 @@ def _lower_tail(n: int, t: Ints) -> Floats:
 @cache
 def _cumulative(n: int) -> Floats:
     return np.minimum(np.cumsum(null_distribution(n)), 1.0)
-
-
-def _count(ordered: Floats, limit: float) -> int:
-    """How many x_i + x_j (i ≤ j) of a sorted series are ≤ `limit`; O(n log n)."""
-    reach = np.searchsorted(ordered, limit - ordered, side="right") - np.arange(ordered.size)
-    return int(np.maximum(reach, 0).sum())
-
-
-def _walsh_sum(ordered: Floats, rank: int) -> float:
-    """The `rank`-th smallest x_i + x_j (i ≤ j) of a sorted series, by bisection on the value.
-
-    Exact to one unit in the last place of the largest |x|; O(n log n) time and O(n) memory.
-    """
-    low, high = 2 * float(ordered[0]), 2 * float(ordered[-1])
-    tolerance = float(np.spacing(max(abs(low), abs(high))))
-    if _count(ordered, low) >= rank:
-        return low
-    while high - low > tolerance:
-        middle = low + (high - low) / 2
-        if middle in (low, high):
-            break
-        if _count(ordered, middle) >= rank:
-            high = middle
-        else:
-            low = middle
-    return high
 
 
 def _threads() -> int:

@@ -2,16 +2,20 @@
 
 A row for each host, scenario, target, workload and metric. Runs of one host are pooled, a block
 being then a (run, block), unless they are asked for one by one. Rows are pooled only where
-nothing that makes numbers comparable differs: the label, the class, the nesting, the workload's
-version and the metric's unit are part of the key.
+nothing that makes numbers comparable differs: the label, the class, the nesting, whether it was
+imported, the workload's version and the metric's unit are part of the key.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import polars as pl
 
 from harness.analyze.blocks import Pairs, cells, pairs
+from harness.analyze.codes import ordered_codes
 from harness.analyze.estimate import METHOD, Floats, Ints, estimate_groups, medians
 from harness.analyze.verdict import adjusted, detectable_effect, margins, verdict
 
@@ -25,6 +29,7 @@ KEYS = (
     "native",
     "control",
     "nested",
+    "imported",
     "resource",
     "workload",
     "workload_version",
@@ -35,12 +40,20 @@ KEYS = (
 )
 _COUNTS = ("trials", "failed", "timeout", "lost", "rejected", "n_missing", "n_invalid")
 _ORDER = ("host", "scenario", "resource", "workload", "workload_version", "metric_index", "metric")
+_AT_A_TIME = 2
+"""Parts in work at once: while one computes in Python the other can read and sort."""
 _PERCENT = {"F": "overhead_percent", "F_low": "overhead_low", "F_high": "overhead_high"}
-_TIES = ("target", "backend", "class", "label", "nested", "unit", "better")
+_TIES = ("target", "backend", "class", "label", "nested", "imported", "unit", "better")
 
 
-def overhead(samples: pl.LazyFrame, level: float = 0.95, by_run: bool = False) -> pl.DataFrame:
+def overhead(
+    samples: pl.LazyFrame | Sequence[pl.LazyFrame], level: float = 0.95, by_run: bool = False
+) -> pl.DataFrame:
     """The overhead frame of `samples` (columns of `harness.dataset.SCHEMA`).
+
+    Several are parts of whole hosts in the order of their names (`harness.dataset.batches`): what
+    is said of a host depends on its own rows alone, so they are taken two at a time, in the memory
+    that the two largest need, and the result is the same.
 
     Beside `KEYS`:
 
@@ -65,29 +78,21 @@ def overhead(samples: pl.LazyFrame, level: float = 0.95, by_run: bool = False) -
     Native's own rows come first in each metric and have no F. What is not known is null.
     Raises HarnessError where there are no rows or a run has no native target.
     """
-    return from_pairs(pairs(cells(samples)), level, by_run)
+    if isinstance(samples, pl.LazyFrame):
+        return from_pairs(pairs(cells(samples)), level, by_run)
+    with ThreadPoolExecutor(max_workers=_AT_A_TIME) as pool:
+        parts = pool.map(lambda part: from_pairs(pairs(cells(part)), level, by_run), samples)
+        return pl.concat(list(parts), rechunk=False)
 
 
 def from_pairs(paired: Pairs, level: float = 0.95, by_run: bool = False) -> pl.DataFrame:
     """`overhead` from pairs already made."""
-    keys = [*KEYS, "run"] if by_run else list(KEYS)
-    table = (
-        paired.cells.table.with_columns(
-            pl.Series("n_missing", paired.missing), pl.Series("n_invalid", paired.invalid)
-        )
-        .with_row_index("cell")
-        .sort("run")
-    )
-    grouped = (
-        table.group_by(keys, maintain_order=True)
-        .agg(
-            "cell",
-            pl.col(_COUNTS).sum(),
-            *([] if by_run else [pl.col("run").first()]),
-            pl.col("title").last(),
-            pl.len().alias("runs"),
-        )
-        .with_columns(pl.col("metric_index").eq(0).alias("headline"))
+    table = paired.cells.table.with_columns(
+        pl.Series("n_missing", paired.missing), pl.Series("n_invalid", paired.invalid)
+    ).with_row_index("cell")
+    # Sorted here, where there are few columns yet; what is added below keeps the order.
+    grouped = _sorted(_one_by_one(table) if by_run else _pooled(table), by_run).with_columns(
+        pl.col("metric_index").eq(0).alias("headline")
     )
     order = grouped["cell"].explode().to_numpy().astype(np.int64)
     in_group = grouped["cell"].list.len().to_numpy().astype(np.int64)
@@ -123,8 +128,37 @@ def from_pairs(paired: Pairs, level: float = 0.95, by_run: bool = False) -> pl.D
         )
         .pipe(adjusted, family)
         .with_columns(verdict(1 - level).alias("verdict"))
-        .sort(*_ORDER, pl.col("native").not_(), *_TIES, *(["run"] if by_run else []))
     )
+
+
+def _pooled(table: pl.DataFrame) -> pl.DataFrame:
+    """A row for each group of comparable cells, whatever their runs; `cell` lists them."""
+    return (
+        table.sort("run")
+        .group_by(KEYS, maintain_order=True)
+        .agg(
+            "cell",
+            pl.col(_COUNTS).sum(),
+            pl.col("run").first(),
+            pl.col("title").last(),
+            pl.len().alias("runs"),
+        )
+    )
+
+
+def _one_by_one(table: pl.DataFrame) -> pl.DataFrame:
+    """The columns of `_pooled` where each cell is a group of its own."""
+    return table.select(
+        *KEYS, "run", pl.col("cell").reshape((-1, 1)).arr.to_list(), *_COUNTS, "title",
+        pl.lit(1, pl.UInt32).alias("runs"),
+    )  # fmt: skip
+
+
+def _sorted(grouped: pl.DataFrame, by_run: bool) -> pl.DataFrame:
+    by = [grouped[name] for name in (*_ORDER, *_TIES, *(["run"] if by_run else []))]
+    by.insert(len(_ORDER), ~grouped["native"])
+    code, _ = ordered_codes(by)
+    return grouped[np.argsort(code, kind="stable")]
 
 
 def _absolute(prefix: str, values: Floats, order: Ints, in_group: Ints) -> dict[str, Floats | Ints]:

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import polars as pl
 
-_KEYS = ("host", "scenario", "run", "target", "backend", "class", "label", "nested", "resource")
+_KEYS = (
+    "host",
+    "scenario",
+    "run",
+    "target",
+    "backend",
+    "class",
+    "label",
+    "nested",
+    "imported",
+    "resource",
+)
 
 
 def summary(frame: pl.DataFrame) -> pl.DataFrame:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
+from harness.analyze.codes import ordered_codes
 from harness.analyze.estimate import Floats, Ints
 from harness.model import Resource
 
@@ -70,24 +71,60 @@ def verdict(alpha: float) -> pl.Expr:
 
 
 def adjusted(frame: pl.DataFrame, family: Sequence[str]) -> pl.DataFrame:
-    """Add `p_adjusted` to a frame with `p`, `headline` and `control`.
+    """Add `p_adjusted` to a frame with `p`, `headline` and `control`, whose rows keep their order.
 
-    `family` names the columns whose rows are judged together. The order of rows is not kept.
+    `family` names the columns whose rows are judged together.
     Sources: Holm, Scand. J. Statist. 6 (1979); Benjamini & Hochberg, J. R. Statist. Soc. B 57
     (1995).
     """
-    judged = pl.col("p").is_not_null() & ~pl.col("control")
-    over = [*family, "_judged"]
-    ranked = frame.with_columns(judged.alias("_judged")).sort("p", nulls_last=True)
-    rank = pl.int_range(1, pl.len() + 1)
-    holm = ((pl.len() - rank + 1) * pl.col("p")).cum_max().over([*over, "headline"])
-    hochberg = (pl.len() / rank * pl.col("p")).cum_min(reverse=True).over(over)
-    return ranked.with_columns(
-        pl.when("_judged")
-        .then(pl.when("headline").then(holm).otherwise(hochberg).clip(upper_bound=1.0))
-        .otherwise("p")
-        .alias("p_adjusted")
-    ).drop("_judged")
+    out = frame["p"].to_numpy().copy()
+    judged = np.flatnonzero((frame["p"].is_not_null() & ~frame["control"]).to_numpy())
+    if judged.size:
+        host, _ = ordered_codes([frame[name] for name in family])
+        lead = frame["headline"].to_numpy()[judged]
+        p, together = out[judged], host[judged].astype(np.int64)
+        found = np.where(lead, _holm(p, 2 * together + lead), _hochberg(p, together))
+        out[judged] = np.minimum(found, 1.0)
+    return frame.with_columns(pl.Series("p_adjusted", out, nan_to_null=True))
+
+
+def _holm(p: Floats, group: Ints) -> Floats:
+    order, place, size = _ranked(p, group)
+    out = np.empty_like(p)
+    out[order] = _running(np.maximum, (size - place) * p[order], place)
+    return out
+
+
+def _hochberg(p: Floats, group: Ints) -> Floats:
+    order, place, size = _ranked(p, group)
+    backwards = (size / (place + 1) * p[order])[::-1]
+    out = np.empty_like(p)
+    out[order] = _running(np.minimum, backwards, (size - 1 - place)[::-1])[::-1]
+    return out
+
+
+def _ranked(p: Floats, group: Ints) -> tuple[Ints, Ints, Ints]:
+    """The rows by group and then by p; for each in that order its place in its group, from 0,
+    and the group's size."""
+    order = np.lexsort((p, group))
+    starts = np.flatnonzero(np.diff(group[order], prepend=-1))
+    sizes = np.diff(starts, append=group.size)
+    return order, np.arange(group.size) - np.repeat(starts, sizes), np.repeat(sizes, sizes)
+
+
+def _running(extreme: np.ufunc, values: Floats, place: Ints) -> Floats:
+    """The running maximum or minimum inside each group, `place` being a value's place in its own.
+
+    Each pass doubles how far back a value has looked, so there are as many passes as the largest
+    group has binary digits.
+    """
+    step = 1
+    while step <= place.max():
+        before, inside = values, place[step:] >= step
+        values = before.copy()
+        extreme(before[step:], before[:-step], out=values[step:], where=inside)
+        step *= 2
+    return values
 
 
 def margins(resources: pl.Series) -> Floats:

@@ -113,6 +113,7 @@ def _one_run() -> pl.DataFrame:
         workload_version=pl.lit(1),
         position=pl.lit(0),
         nested=pl.lit(False),
+        imported=pl.lit(False),
         started=pl.datetime(2026, 11, 1, time_zone="UTC"),
         controller_s=pl.lit(5.0),
         guest_s=pl.lit(5.0),

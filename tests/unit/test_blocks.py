@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from harness.analyze import blocks
+from harness.analyze import blocks, codes
 from harness.dataset import frame
 from harness.errors import HarnessError
 from harness.model import Resource, Run, TrialStatus
@@ -125,7 +125,7 @@ def test_workload_that_native_never_ran_pairs_with_nothing() -> None:
 
 def test_sparse_codes_are_numbered_like_dense_ones() -> None:
     sparse = np.array([7, 4_000_000_000, 7, 12], dtype=np.uint32)
-    numbers, count = blocks._dense(sparse)
+    numbers, count = codes.dense(sparse)
     assert (numbers.tolist(), count) == ([0, 2, 0, 1], 3)
-    dense, count = blocks._dense(np.array([2, 0, 5, 2], dtype=np.uint32))
+    dense, count = codes.dense(np.array([2, 0, 5, 2], dtype=np.uint32))
     assert (dense.tolist(), count) == ([1, 0, 2, 1], 3)
