@@ -103,6 +103,11 @@ def test_foreign_load(other_s: float, outcome: Outcome | None) -> None:
     )
 
 
+def test_a_trial_too_short_for_the_kernels_count_of_time_is_not_judged_by_it() -> None:
+    short = trial(cpu=CpuTime(0.4, 0.3, 0.05, 0.01))
+    assert judged("foreign_load", short) == judged("steal", short) == []
+
+
 def test_work_on_the_host_that_is_not_the_guests_own_is_foreign() -> None:
     calm = trial(host_load=HostLoad(20.0, 10.0, 0.0, process_s=9.95))
     assert judged("foreign_load", calm) == []

@@ -75,6 +75,8 @@ class Check(Protocol):
 
 FLAGGED_SHARE = 0.01
 REJECTED_SHARE = 0.05
+LEAST_S = 0.5
+"""Kernels count CPU time in hundredths of a second: over less than this they tell no share."""
 
 
 def graded(share: float) -> Outcome | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.analyze.validity import About, Finding, graded
+from harness.analyze.validity import LEAST_S, About, Finding, graded
 from harness.model import Resource, Trial
 
 LIVE = True
@@ -30,7 +30,7 @@ def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:
         if workload is None or workload.resource not in _JUDGED or workload.needs_peer:
             continue
         yield from _on_host(trial)
-        if trial.cpu is None or trial.cpu.total_s <= 0:
+        if trial.cpu is None or trial.cpu.total_s < LEAST_S:
             continue
         other_s = trial.cpu.busy_s - trial.cpu.own_s - ROUNDING_TICKS * TICK_S
         share = other_s / trial.cpu.total_s
@@ -54,7 +54,7 @@ def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:
 
 def _on_host(trial: Trial) -> Iterator[Finding]:
     load = trial.host_load
-    if load is None or load.process_s is None or load.total_s <= 0:
+    if load is None or load.process_s is None or load.total_s < LEAST_S:
         return
     other_s = load.busy_s - load.process_s - HOST_ROUNDING_TICKS * TICK_S
     share = other_s / load.total_s

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.analyze.validity import About, Finding, graded
+from harness.analyze.validity import LEAST_S, About, Finding, graded
 from harness.model import Trial
 
 LIVE = True
@@ -13,7 +13,7 @@ LIVE = True
 def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:  # noqa: ARG001
     """Flagged over 1 % of the CPUs' time, rejected over 5 % (/proc/stat of the target)."""
     for trial in trials:
-        if trial.cpu is None or trial.cpu.total_s <= 0:
+        if trial.cpu is None or trial.cpu.total_s < LEAST_S:
             continue
         share = trial.cpu.steal_s / trial.cpu.total_s
         if (outcome := graded(share)) is None:
