@@ -59,14 +59,16 @@ import json, resource, sys, time
 from pathlib import Path
 import duckdb
 folder, out, query, chosen, spill = sys.argv[1:6]
+PART = 10
 files = sorted(str(file) for file in Path(folder).glob("*.parquet"))
 begin = time.perf_counter()
 db = duckdb.connect()
 db.execute("SET threads = 2; SET memory_limit = '7GB'; SET preserve_insertion_order = false")
+db.execute("SET enable_progress_bar = false")
 db.execute(f"SET temp_directory = '{out}.spill'; SET max_temp_directory_size = '{spill}GB'")
-for start in range(0, len(files), 4):
+for start in range(0, len(files), PART):
     first = "CREATE TABLE found AS" if start == 0 else "INSERT INTO found"
-    db.execute(f"{first} {query}", [files[start : start + 4]])
+    db.execute(f"{first} {query}", [files[start : start + PART]])
 spent = time.perf_counter() - begin
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 rows = db.execute("SELECT count(*) FROM found").fetchone()[0]
