@@ -21,9 +21,9 @@ import zstandard
 
 from harness import tools
 from harness.errors import HarnessError, ReadError
-from harness.session import Session
+from harness.session import OUTPUT_LIMIT_BYTES, Session
 
-BASE_PROGRAMS = ("dash", "date", "env", "sha256sum", "timeout")
+BASE_PROGRAMS = ("cat", "dash", "date", "env", "head", "sha256sum", "timeout")
 """What a trial is started, limited and verified with, besides the tools."""
 
 LOADED_LATER = ("libgcc_s.so.1",)
@@ -185,7 +185,7 @@ def _recipe() -> str:
 
 def _script(loader: str) -> str:
     text = Path(__file__).with_name("trial.sh").read_text(encoding="utf-8")
-    return text.replace("@LOADER@", loader)
+    return text.replace("@LOADER@", loader).replace("@MOST@", str(OUTPUT_LIMIT_BYTES + 1))
 
 
 def _contents(root: Path) -> dict[str, Path | bytes]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from harness.measure import Measurement, Request
     from harness.model import Host
     from harness.publish.table import Table
+    from harness.selftest import SelfTest
     from harness.state import Standing
 
 EXIT_INTERRUPTED = 130
@@ -68,6 +69,10 @@ PrecisionOption = Annotated[
 ]
 MaxBlocksOption = Annotated[
     int | None, typer.Option("--max-blocks", min=1, help="Most blocks to measure.")
+]
+AcceptOption = Annotated[
+    list[str] | None,
+    typer.Option("--accept", metavar="CHECK", help="Overrule a check; the table is marked."),
 ]
 SeedOption = Annotated[
     int | None, typer.Option("--seed", min=0, help="Seed of the random order (recorded).")
@@ -142,6 +147,7 @@ def run(
     budget: BudgetOption = None,
     precision: PrecisionOption = None,
     max_blocks: MaxBlocksOption = None,
+    accept: AcceptOption = None,
     seed: SeedOption = None,
     resume: Annotated[
         str | None, typer.Option("--resume", metavar="RUN", help="Go on with this run.")
@@ -153,7 +159,9 @@ def run(
     from harness import state
 
     console = _console()
-    request = _request(workloads, workload, preset, budget, seed, precision, max_blocks)
+    request = _request(
+        workloads, workload, preset, budget, seed, precision, max_blocks, accept or ()
+    )
     _writable(results)
     hosts = _hosts(inventory, target)
     with state.locked(state.state_folder(inventory)):
@@ -174,6 +182,7 @@ def bench(
     budget: BudgetOption = None,
     precision: PrecisionOption = None,
     max_blocks: MaxBlocksOption = None,
+    accept: AcceptOption = None,
     seed: SeedOption = None,
     results: ResultsOption = Path("results"),
     workloads: WorkloadsOption = Path("workloads"),
@@ -184,7 +193,9 @@ def bench(
     from harness import provision, state
 
     console = _console()
-    request = _request(workloads, workload, preset, budget, seed, precision, max_blocks)
+    request = _request(
+        workloads, workload, preset, budget, seed, precision, max_blocks, accept or ()
+    )
     _writable(results)
     hosts = _hosts(inventory, target)
     with state.locked(state.state_folder(inventory)):
@@ -282,8 +293,51 @@ def import_(
 
 
 @app.command()
+def selftest(
+    inventory: InventoryOption = LOCALHOST,
+    workload: WorkloadOption = None,
+    repetitions: Annotated[
+        int, typer.Option("--repetitions", min=1, help="Intervals to make for each known truth.")
+    ] = 5,
+    blocks: Annotated[int, typer.Option("--blocks", min=6, help="Blocks of each.")] = 6,
+    seconds: Annotated[int, typer.Option("--seconds", min=1, help="Of each trial.")] = 1,
+    format: Annotated[str, typer.Option("--format", "-f", help="text or json.")] = "text",
+    results: ResultsOption = Path("results"),
+    workloads: WorkloadsOption = Path("workloads"),
+) -> None:
+    """Judge the harness: native against itself, and slowdowns of known size."""
+    from harness import provision, state
+    from harness import workload as files
+    from harness.measure import Request
+    from harness.model import Preset
+
+    if format not in {"text", "json"}:
+        raise UseError(f"no format {format!r}", "choose from: text, json")
+    console = _console()
+    chosen = files.choose(files.load_all(workloads), workload or ())
+    request = Request(Preset("selftest", blocks, seconds, blocks), chosen)
+    _writable(results)
+    hosts = _hosts(inventory, ["baremetal", "docker"])
+    with state.locked(state.state_folder(inventory)):
+        findings = provision.doctor(inventory, hosts, console.step)
+        unusable = {finding.target: finding.why for finding in findings if not finding.usable}
+        possible = _possible(hosts, unusable)
+        try:
+            standing, packed = _provision(inventory, possible, console)
+            reports = [
+                _judge(inventory, host, standing, packed, request, repetitions, results, console)
+                for host in possible
+            ]
+        finally:
+            console.say("take everything down")
+            provision.down(inventory, hosts, console.step, purge=False)
+    if not _report(reports, format):
+        raise typer.Exit(EXIT_RUN)
+
+
+@app.command()
 def parse(
-    tool: Annotated[str, typer.Argument(help="fio, iperf3, sockperf, stress-ng or sysbench.")],
+    tool: Annotated[str, typer.Argument(help="fio, iperf3, sockperf, stress-ng, sysbench.")],
     file: Annotated[Path, typer.Argument(help="What the tool printed on standard output.")],
     stderr: Annotated[
         Path | None, typer.Option("--stderr", help="What it printed on standard error.")
@@ -301,10 +355,17 @@ def parse(
     reader = tools.load(tool)
     samples = reader.read(_bytes(file), _bytes(stderr) if stderr is not None else b"")
     if format == "json":
-        print(json.dumps([asdict(each) for each in samples], indent=1, ensure_ascii=False))
+        found = [{**asdict(each), "labels": dict(each.labels)} for each in samples]
+        print(json.dumps(found, indent=1, ensure_ascii=False))
         return
+    lines = [("metric", "value", "unit", "better", "labels")]
     for each in samples:
-        print(f"{each.metric}\t{each.value:.12g}\t{each.unit}\t{each.better} is better")
+        labels = " ".join(f"{key}={value}" for key, value in each.labels)
+        lines.append((each.metric, f"{each.value:.12g}", each.unit, each.better, labels))
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        padded = (word.ljust(width) for word, width in zip(line, widths, strict=True))
+        print("  ".join(padded).rstrip())
 
 
 @app.command(hidden=True)
@@ -336,8 +397,10 @@ def _request(
     seed: int | None,
     precision: str | None,
     max_blocks: int | None,
+    accept: Sequence[str],
 ) -> Request:
     from harness import plan, workload
+    from harness.analyze import validity
     from harness.measure import Request
 
     return Request(
@@ -347,6 +410,7 @@ def _request(
         budget_s=_seconds(budget) if budget is not None else None,
         precision=_share(precision) if precision is not None else None,
         max_blocks=max_blocks,
+        accepted=validity.require_acceptable(accept),
     )
 
 
@@ -416,6 +480,61 @@ def _provision(inventory: Path, hosts: Sequence[Host], console: Console) -> tupl
     for name, why in standing.failed.items():
         console.warn(f"{name} did not come up: {why}")
     return standing, packed
+
+
+def _judge(
+    inventory: Path,
+    host: Host,
+    standing: Standing,
+    packed: Bundle,
+    request: Request,
+    repetitions: int,
+    results: Path,
+    console: Console,
+) -> SelfTest:
+    """Native against itself, then the container (native where there is none) against itself
+    slowed down."""
+    from dataclasses import replace
+
+    from harness import dataset, ledger, selftest, session, state
+    from harness.analyze.control import control
+    from harness.analyze.overhead import overhead
+    from harness.measure import Announce, Measurement
+
+    key = session.load_key(state.state_folder(inventory) / state.KEY)
+    measurement = Measurement(results, key, Announce(console.step, console.planned, console.trial))
+    alone = replace(host, targets=(host.native,))
+    with _interrupting(measurement, console):
+        folder = measurement.begin(alone, standing.endpoints, {}, packed, request)
+    run = ledger.read_run(folder)
+    if run.ended == "interrupted":
+        raise KeyboardInterrupt
+    itself = control(overhead(dataset.frame(run).lazy()))
+    up = [target for target in host.targets if target.name in standing.endpoints]
+    subject = next((target for target in up if not target.native), host.native)
+    console.step(f"slow {subject.name} down by known amounts, {repetitions} times")
+    asked = selftest.Asked(repetitions, request.preset.blocks, int(request.preset.seconds))
+    place = selftest.Place(
+        host, subject, standing.endpoints[subject.name], standing.endpoints[host.name]
+    )
+    second, found = selftest.known_truths(place, key, packed, asked, results / "runs")
+    return selftest.SelfTest(
+        host.name, subject.name, itself, tuple(found), (folder.name, second.name)
+    )
+
+
+def _report(reports: Sequence[SelfTest], format: str) -> bool:
+    """Print what the selftest found; whether all of it holds."""
+    import json
+
+    from harness.selftest import as_json, sentences
+
+    if format == "json":
+        print(json.dumps([as_json(each) for each in reports], indent=1, ensure_ascii=False))
+    else:
+        for each in reports:
+            print("\n".join(sentences(each)))
+    return all(each.holds for each in reports)
 
 
 def _bundle(standing: Standing) -> Bundle:

@@ -8,17 +8,31 @@ it. Nothing here knows how results are compared.
 from __future__ import annotations
 
 import contextlib
-import re
+import hashlib
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 
-from harness import tools
+from harness import marks, metering, tools
 from harness.analyze import validity
 from harness.errors import HarnessError, ReadError
 from harness.ledger import Ledger, now
-from harness.model import Cell, CpuTime, Plan, Sample, Step, Target, Trial, TrialStatus, Workload
+from harness.marks import Marks
+from harness.metering import Reading
+from harness.model import (
+    Block,
+    Cell,
+    Plan,
+    Resource,
+    Sample,
+    Step,
+    Target,
+    Trial,
+    TrialStatus,
+    Workload,
+)
 from harness.session import ConnectionLost, Reply, Session, last_lines
 
 LIMIT_FACTOR = 2.0
@@ -31,15 +45,11 @@ ANSWER_S = 15.0
 PREPARE_LIMIT_S = 900.0
 CALIBRATIONS = 7
 
-_BEGIN = re.compile(rb"baremark begin (\d+) (\d+)\n")
-_END = re.compile(rb"baremark end (\d+) (\d+)\n")
-_STAT = re.compile(
-    rb"baremark stat (?:cpu +([\d ]+))? to (?:cpu +([\d ]+))?\n"
-    rb"(?:[\dms. ]+\n(\d+)m([\d.]+)s (\d+)m([\d.]+)s\n)?"
-)
-"""/proc/stat before and after, and what the shell's children used (user, system)."""
-_HZ = 100
-"""Ticks a second in /proc/stat: USER_HZ, 100 on every architecture that the bundle is for."""
+IDLE_S = 0.5
+"""How long the idle host is looked at before each block."""
+IDLE_WAIT_S = 30.0
+"""How long to wait for it to fall idle; then the block is measured, and flagged."""
+
 _LIMIT_STATUSES = frozenset({124, 137})
 """What `timeout` ends with when it had to end the program."""
 
@@ -62,6 +72,12 @@ class Seat:
     apart_s: tuple[float, ...] = ()
     unprepared: dict[str, str] = field(default_factory=dict)
     """Files of the workloads that could not be made here, and why."""
+    process: str | None = None
+    """The one process on the host that is this target, if there is one."""
+    instead: Mapping[str, Workload] = field(default_factory=dict)
+    """Workloads that run with other arguments here: a slowdown of known size (the selftest's)."""
+    beside: Mapping[str, Callable[[], AbstractContextManager[None]]] = field(default_factory=dict)
+    """What happens to a workload's program while it runs here: likewise."""
 
 
 class Interrupted(Exception):
@@ -81,6 +97,8 @@ class Execution:
         on_trial: Callable[[Trial], None] = lambda _: None,
         limit_slack_s: float = LIMIT_SLACK_S,
         enough: Callable[[int, Sequence[Trial]], bool] = lambda *_: False,
+        idle_wait_s: float = IDLE_WAIT_S,
+        accepted: Sequence[str] = (),
     ) -> None:
         self._plan = plan
         self._workloads = {workload.name: workload for workload in workloads}
@@ -89,7 +107,11 @@ class Execution:
         self._on_trial = on_trial
         self._slack_s = limit_slack_s
         self._enough = enough
+        self._idle_wait_s = idle_wait_s
+        self._accepted = accepted
+        self._counters: Reading | None = None
         self._trials: list[Trial] = []
+        self._done: set[str] = set()
         self._stop = threading.Event()
 
     def interrupt(self) -> None:
@@ -109,7 +131,7 @@ class Execution:
         begin = time.monotonic()
         how = "complete"
         longest_s = 0.0
-        done = {trial.id for trial in before}
+        self._done = {trial.id for trial in before}
         self._trials = list(before)
         try:
             self._prepare()
@@ -118,9 +140,10 @@ class Execution:
                 if budget_s is not None and started - begin + longest_s > budget_s:
                     how = "budget"
                     break
+                self._await_idle(block)
                 for position, cell in enumerate(block.cells):
                     name = f"b{block.index:03d}-{position:03d}"
-                    if name not in done:
+                    if name not in self._done:
                         self._trial(name, block.index, position, cell)
                 longest_s = max(longest_s, time.monotonic() - started)
                 last = block.index + 1 == len(self._plan.blocks)
@@ -158,12 +181,13 @@ class Execution:
                 limit_s=PREPARE_LIMIT_S + ANSWER_S,
             )
             self._raise_if_stopped(seat, reply)
-            end = _END.search(reply.stderr)
-            if end is None or int(end[2]) != 0:
-                said = last_lines(_without_marks(reply.stderr) or reply.stdout)
+            found = marks.read(reply)
+            if found.status != 0:
+                status = "no status" if found.status is None else str(found.status)
+                said = last_lines(found.stderr or reply.stdout)
                 seat.unprepared[step.creates] = (
-                    f"{step.creates} could not be made: {step.tool} ended with "
-                    f"{int(end[2]) if end else 'no status'}: {said.strip()}"
+                    f"{step.creates} could not be made: {step.tool} ended with {status}: "
+                    f"{said.strip()}"
                 )
             else:
                 seat.session.check(["touch", ready], limit_s=30)
@@ -186,23 +210,63 @@ class Execution:
             for _ in range(CALIBRATIONS):
                 reply = seat.session.run(_command(seat, 30, "date", ["+%s"]), limit_s=60)
                 self._raise_if_stopped(seat, reply)
-                guest_s, span_s = _clocks(reply)
-                if guest_s is not None and span_s is not None:
-                    found.append(round(span_s - guest_s, 6))
+                seen = marks.read(reply)
+                if seen.guest_s is not None and seen.span_s is not None:
+                    found.append(round(seen.span_s - seen.guest_s, 6))
         except ConnectionLost:
             self._raise_if_stopped(seat, None)
             self._reconnect(seat)
         seat.apart_s = tuple(found)
         self._ledger.note("calibrated", target=seat.target.name, apart_s=found)
 
+    def _await_idle(self, block: Block) -> None:
+        """Look at the host while no trial runs, and wait a while where something else works."""
+        if all(f"b{block.index:03d}-{at:03d}" in self._done for at in range(len(block.cells))):
+            return
+        host = self._seats.get(self._plan.host)
+        if host is None:
+            return
+        cpus = self._cpus()
+        begin = time.monotonic()
+        while True:
+            before = self._reading()
+            if self._stop.wait(IDLE_S):
+                raise Interrupted
+            self._counters = self._reading()
+            load = metering.between(before, self._counters, cpus)
+            if load is None or load.total_s <= 0:
+                return
+            busy, waited_s = load.busy_s / load.total_s, time.monotonic() - begin - IDLE_S
+            if busy <= validity.REJECTED_SHARE or waited_s >= self._idle_wait_s:
+                break
+        self._ledger.note(
+            "probed", block=block.index, busy=round(busy, 4), waited_s=round(max(0, waited_s), 3)
+        )
+
+    def _cpus(self) -> list[int]:
+        return sorted({cpu for seat in self._seats.values() for cpu in seat.target.size.cpus})
+
+    def _reading(self) -> Reading | None:
+        """The counters of the host, through its native target's session."""
+        host = self._seats.get(self._plan.host)
+        if host is None or host.gone is not None or not host.session.alive:
+            return None
+        processes = [seat.process for seat in self._seats.values() if seat.process is not None]
+        return metering.read(host.session, self._cpus(), processes)
+
     def _trial(self, name: str, block: int, position: int, cell: Cell) -> None:
         if self._stop.is_set():
             raise Interrupted
         seat = self._seats[cell.target]
         workload = self._workloads[cell.workload]
+        # What was read after the last trial serves before this one: only the ledger was written
+        # since.
+        before = self._counters or self._reading()
         started_at = now()
         outcome = self._outcome(seat, workload)
-        guest_s, span_s = _clocks(outcome.reply) if outcome.reply else (None, None)
+        self._counters = self._reading()
+        load = metering.between(before, self._counters, seat.target.size.cpus, seat.process)
+        seen = marks.read(outcome.reply) if outcome.reply else None
         raw = digest = None
         if outcome.reply is not None:
             raw, digest = self._ledger.keep_raw(name, outcome.reply.stdout, outcome.reply.stderr)
@@ -217,20 +281,22 @@ class Execution:
             status=outcome.status,
             started_at=started_at,
             controller_s=outcome.reply.seconds if outcome.reply else None,
-            guest_s=guest_s,
+            guest_s=seen.guest_s if seen else None,
             exit_status=outcome.exit_status,
             samples=outcome.samples,
             raw=raw,
             raw_sha256=digest,
             reason=outcome.reason,
             connection=seat.connection,
-            span_s=span_s,
-            cpu=_cpu_time(outcome.reply.stderr) if outcome.reply else None,
+            span_s=seen.span_s if seen else None,
+            cpu=seen.cpu if seen else None,
             control=cell.control,
+            host_load=load,
+            claimed_mib_per_s=outcome.claimed,
         )
         if trial.status is TrialStatus.OK:
             about = validity.About((), self._workloads, {cell.target: seat.apart_s})
-            if (objection := validity.of_trial(trial, about)) is not None:
+            if (objection := validity.of_trial(trial, about, self._accepted)) is not None:
                 trial = replace(trial, status=TrialStatus.REJECTED, reason=objection.text)
         self._ledger.record(trial)
         self._trials.append(trial)
@@ -248,11 +314,13 @@ class Execution:
         seconds = self._plan.seconds[workload.name]
         limit_s = LIMIT_FACTOR * seconds + self._slack_s
         tool = tools.load(workload.tool)
-        args = [_filled(arg, seat, seconds) for arg in workload.args]
+        given = seat.instead.get(workload.name, workload).args
+        args = [_filled(arg, seat, seconds) for arg in given]
         try:
-            reply = seat.session.run(
-                _command(seat, limit_s, tool.PROGRAM, args), limit_s=limit_s + ANSWER_S
-            )
+            with seat.beside.get(workload.name, contextlib.nullcontext)():
+                reply = seat.session.run(
+                    _command(seat, limit_s, tool.PROGRAM, args), limit_s=limit_s + ANSWER_S
+                )
         except ConnectionLost as error:
             self._raise_if_stopped(seat, None)
             return _Outcome(TrialStatus.LOST, reason=error.message)
@@ -276,6 +344,7 @@ class Execution:
         return _judged(reply, workload, limit_s)
 
     def _reconnect(self, seat: Seat) -> None:
+        self._counters = None
         seat.session.close()
         try:
             seat.session = seat.reopen()
@@ -302,23 +371,21 @@ class _Outcome:
     exit_status: int | None = None
     samples: tuple[Sample, ...] = ()
     reason: str | None = None
+    claimed: tuple[float, float] | None = None
 
 
 def _judged(reply: Reply, workload: Workload, limit_s: float) -> _Outcome:
     """What a reply says: samples, or in one sentence why there are none."""
-    begin = _BEGIN.search(reply.stderr)
-    ends = list(_END.finditer(reply.stderr))
-    stderr = _without_marks(reply.stderr)
-    if begin is None or not ends:
-        said = last_lines(stderr or reply.stdout).strip() or "nothing"
+    found = marks.read(reply)
+    status = found.status
+    if found.process is None or status is None:
+        said = last_lines(found.stderr or reply.stdout).strip() or "nothing"
         return _Outcome(
             TrialStatus.FAILED,
             reply,
             exit_status=reply.exit_status,
             reason=f"the program could not be started; the target says: {said}",
         )
-    end = ends[-1]
-    status = int(end[2])
     if status in _LIMIT_STATUSES:
         return _Outcome(
             TrialStatus.TIMEOUT,
@@ -327,7 +394,7 @@ def _judged(reply: Reply, workload: Workload, limit_s: float) -> _Outcome:
             reason=f"no end within {limit_s:.0f} s; stopped on the target",
         )
     if status != 0:
-        said = last_lines(stderr or reply.stdout).strip() or "nothing"
+        said = last_lines(found.stderr or reply.stdout).strip() or "nothing"
         return _Outcome(
             TrialStatus.FAILED,
             reply,
@@ -335,48 +402,51 @@ def _judged(reply: Reply, workload: Workload, limit_s: float) -> _Outcome:
             reason=f"{workload.tool} ended with status {status}: {said}",
         )
     try:
-        samples = {s.metric: s for s in tools.load(workload.tool).read(reply.stdout, stderr)}
-        taken = tuple(samples[metric.name] for metric in workload.metrics)
-    except ReadError as error:
-        return _Outcome(TrialStatus.FAILED, reply, status, reason=error.message)
-    except KeyError as error:
+        samples = _samples(reply, found, workload)
         return _Outcome(
-            TrialStatus.FAILED,
+            TrialStatus.OK,
             reply,
             status,
-            reason=f"{workload.tool} did not report {error.args[0]}",
+            _taken(samples, workload),
+            claimed=_claimed(samples) if workload.resource is Resource.DISK else None,
         )
-    return _Outcome(TrialStatus.OK, reply, status, taken)
+    except ReadError as error:
+        return _Outcome(TrialStatus.FAILED, reply, status, reason=error.message)
 
 
-def _clocks(reply: Reply) -> tuple[float | None, float | None]:
-    """The target's time around the program, and the controller's between the marks' arrivals."""
-    begin = _BEGIN.search(reply.stderr)
-    end = next(reversed(list(_END.finditer(reply.stderr))), None)
-    if begin is None or end is None:
-        return None, None
-    first, last = reply.arrived_s(begin.start()), reply.arrived_s(end.start())
-    span_s = None if first is None or last is None else last - first
-    return (int(end[1]) - int(begin[2])) / 1e9, span_s
+def _samples(reply: Reply, found: Marks, workload: Workload) -> tuple[Sample, ...]:
+    """All that the output holds. Raises `ReadError`, also where it is not what the target had."""
+    arrived = hashlib.sha256(reply.stdout).hexdigest()
+    if found.sha256 != arrived:
+        raise ReadError(
+            f"what arrived is not what {workload.tool} printed: sha256 {arrived[:12]}… here, "
+            f"{(found.sha256 or 'not told')[:12]} on the target"
+        )
+    return tools.load(workload.tool).read(reply.stdout, found.stderr)
 
 
-def _cpu_time(stderr: bytes) -> CpuTime | None:
-    """What /proc/stat and the shell told of the CPUs; None where either did not."""
-    found = _STAT.search(stderr)
-    if found is None or not (found[1] and found[2] and found[3]):
-        return None
-    before, after = ([int(word) for word in found[i].split()[:8]] for i in (1, 2))
-    if len(before) != 8 or len(after) != 8:
-        return None
-    ticks = [max(0, b - a) / _HZ for a, b in zip(before, after, strict=True)]
-    user, nice, system, _idle, _iowait, irq, softirq, steal = ticks
-    own_s = 60 * (int(found[3]) + int(found[5])) + float(found[4]) + float(found[6])
-    return CpuTime(
-        total_s=round(sum(ticks), 3),
-        busy_s=round(user + nice + system + irq + softirq, 3),
-        steal_s=round(steal, 3),
-        own_s=round(own_s, 3),
-    )
+def _claimed(samples: Sequence[Sample]) -> tuple[float, float] | None:
+    """MiB/s read and written, by what the output says; None where it says nothing of either."""
+    rates = [
+        [sample.value for sample in samples if sample.metric == f"{side}_bw_mib_per_s"]
+        for side in ("read", "write")
+    ]
+    return (sum(rates[0]), sum(rates[1])) if any(rates) else None
+
+
+def _taken(samples: Sequence[Sample], workload: Workload) -> tuple[Sample, ...]:
+    """The samples of the workload's metrics. Raises `ReadError` where there is not one of each."""
+    taken = []
+    for metric in workload.metrics:
+        same = [sample for sample in samples if sample.metric == metric.name]
+        if not same:
+            raise ReadError(f"{workload.tool} did not report {metric.name}")
+        if len(same) > 1:
+            raise ReadError(
+                f"{workload.tool} reported {metric.name} {len(same)} times; a workload needs one"
+            )
+        taken.append(same[0])
+    return tuple(taken)
 
 
 def _filled(arg: str, seat: Seat, seconds: float) -> str:
@@ -394,16 +464,11 @@ def _command(seat: Seat, limit_s: float, program: str, args: Iterable[str]) -> l
     return [*trial, f"{limit_s:g}", seat.work, program, *args]
 
 
-def _without_marks(stderr: bytes) -> bytes:
-    return _STAT.sub(b"", _END.sub(b"", _BEGIN.sub(b"", stderr)))
-
-
 def _kill(seat: Seat, reply: Reply) -> None:
     """End the trial's program on the target: the signal goes to its `timeout`, which passes it
     on to the whole process group."""
-    begin = _BEGIN.search(reply.stderr)
-    if begin is None:
+    process = marks.read(reply).process
+    if process is None:
         return
-    process = int(begin[1])
     with contextlib.suppress(ConnectionLost):
         seat.session.run(f"kill -TERM {process} && sleep 1; kill -KILL -{process}", limit_s=30)

@@ -6,17 +6,17 @@ is not what it was declared to be. What could not be seen is None, never "no".
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from harness import backends
+from harness.analyze.validity import size
 from harness.backends import Observed
 from harness.errors import HarnessError
 from harness.model import Endpoint, Fingerprint, Target
 from harness.session import Session
 
 OBSERVE_LIMIT_S = 120.0
-MEMORY_KEPT = 0.25
-"""The share of its memory that a guest's kernel may keep to itself before it counts as missing."""
 
 
 def observe(
@@ -53,24 +53,30 @@ def observe(
     )
 
 
-def refuse_if_false(target: Target, endpoint: Endpoint, fingerprint: Fingerprint) -> None:
-    """Raise `HarnessError` when the target is not what the inventory declares it to be."""
+def refuse_if_false(
+    target: Target, endpoint: Endpoint, fingerprint: Fingerprint, accepted: Collection[str] = ()
+) -> None:
+    """Raise `HarnessError` when the target is not what the inventory declares it to be.
+
+    `accepted` may hold `size`: then a target of another size takes part, and the table says so.
+    """
     found = list(
         backends.load(target.backend).contradictions(
             target, endpoint, fingerprint.inside, fingerprint.outside
         )
     )
-    if fingerprint.vcpus is not None and fingerprint.vcpus != target.size.vcpus:
-        found.append(f"it has {fingerprint.vcpus} vCPUs, declared are {target.size.vcpus}")
-    if (
-        fingerprint.memory_mib is not None
-        and fingerprint.memory_mib < (1 - MEMORY_KEPT) * target.size.memory_mib
-    ):
-        found.append(f"it sees {fingerprint.memory_mib} MiB, declared are {target.size.memory_mib}")
+    unlike = [each.text for each in size.objections(target, fingerprint)]
+    if unlike and not found and "size" not in accepted:
+        raise HarnessError(
+            f"{target.name} has not the size that the inventory declares (check: size): "
+            + "; ".join(unlike),
+            "baremark down, then baremark up; or measure it as it is with --accept size, which "
+            "marks the table",
+        )
     if found:
         raise HarnessError(
-            f"{target.name} is not the {target.backend} target that the inventory declares: "
-            + "; ".join(found),
+            f"{target.name} is not the {target.backend} target that the inventory declares "
+            "(check: label): " + "; ".join(found),
             "baremark down, then baremark up; if it says so again, mend the inventory",
         )
 

@@ -24,7 +24,7 @@ import zstandard
 from pydantic import TypeAdapter, ValidationError
 
 from harness.errors import HarnessError, UseError
-from harness.model import CpuTime, Manifest, Run, Sample, Trial, TrialStatus
+from harness.model import CpuTime, HostLoad, Manifest, Probe, Run, Sample, Trial, TrialStatus
 
 SCHEMA = 1
 """Version of the run folder's format. 1: the first."""
@@ -218,6 +218,7 @@ def read_run(folder: Path) -> Run:
     ended: str | None = None
     used_s: float | None = None
     calibrations: dict[str, tuple[float, ...]] = {}
+    probes: list[Probe] = []
     try:
         text = file.read_bytes()
     except OSError as error:
@@ -238,6 +239,10 @@ def read_run(folder: Path) -> Run:
                 used_s = used_s if spent is None else (used_s or 0.0) + spent
             elif kind == "calibrated":
                 calibrations[record["target"]] = tuple(map(float, record["apart_s"]))
+            elif kind == "probed":
+                probes.append(
+                    Probe(int(record["block"]), float(record["busy"]), float(record["waited_s"]))
+                )
             elif kind == "resumed":
                 ended = None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -245,7 +250,7 @@ def read_run(folder: Path) -> Run:
                 f"{file}:{number}: not a ledger record: {error}",
                 "restore the run from a copy; nothing is computed from a damaged ledger",
             ) from None
-    return Run(manifest, tuple(trials), ended, used_s, calibrations)
+    return Run(manifest, tuple(trials), ended, used_s, calibrations, tuple(probes))
 
 
 def read_raw(folder: Path, trial: Trial) -> bytes:
@@ -269,9 +274,15 @@ def read_raw(folder: Path, trial: Trial) -> bytes:
 def _trial(record: dict[str, Any]) -> Trial:
     samples = tuple(_sample(sample) for sample in record.pop("samples"))
     status = TrialStatus(record.pop("status"))
-    cpu = record.pop("cpu", None)
+    cpu, load = record.pop("cpu", None), record.pop("host_load", None)
+    claimed = record.pop("claimed_mib_per_s", None)
     return Trial(
-        status=status, samples=samples, cpu=None if cpu is None else CpuTime(**cpu), **record
+        status=status,
+        samples=samples,
+        cpu=None if cpu is None else CpuTime(**cpu),
+        host_load=None if load is None else HostLoad(**load),
+        claimed_mib_per_s=None if claimed is None else (float(claimed[0]), float(claimed[1])),
+        **record,
     )
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness import __version__, bundle, fingerprint, ledger, plan, session
+from harness import __version__, backends, bundle, fingerprint, ledger, plan, session
 from harness.analyze.stopping import LEAST_BLOCKS, PRECISION, too_wide
 from harness.bundle import Bundle
 from harness.errors import HarnessError, UseError
@@ -49,6 +49,8 @@ class Request:
     precision: float | None = None
     """δ for every resource in place of the preset's own; asks for precision of any preset."""
     max_blocks: int | None = None
+    accepted: tuple[str, ...] = ()
+    """Checks whose objections count for nothing (`--accept`)."""
     limit_slack_s: float = LIMIT_SLACK_S
 
 
@@ -142,7 +144,7 @@ class Measurement:
                 f"carry {packed.digest[:12]}…: different programs",
                 "begin a new run",
             )
-        request = replace(request, workloads=manifest.workloads)
+        request = replace(request, workloads=manifest.workloads, accepted=manifest.accepted)
         with ExitStack() as open_sessions:
             missing: list[Missing] = []
             ready = self._ready(present, endpoints, packed, request, missing, open_sessions)
@@ -204,7 +206,7 @@ class Measurement:
             endpoint,
             native.record.fingerprint if native else None,
         )
-        fingerprint.refuse_if_false(target, endpoint, seen)
+        fingerprint.refuse_if_false(target, endpoint, seen, request.accepted)
         used = sorted({workload.tool for workload in request.workloads})
         said = bundle.versions(opened, place, used)
         return _Ready(TargetRecord(target, seen, said), opened, place, endpoint)
@@ -242,6 +244,7 @@ class Measurement:
             workloads=request.workloads,
             precision=precision,
             least_blocks=least,
+            accepted=request.accepted,
         )
 
     def _execute(
@@ -262,6 +265,7 @@ class Measurement:
             on_trial=lambda trial: self._announce.trial(manifest.plan, trial),
             limit_slack_s=request.limit_slack_s,
             enough=lambda blocks, trials: _enough(manifest, blocks, trials),
+            accepted=manifest.accepted,
         )
         self._executions.append(execution)
         if self._interrupted.is_set():
@@ -283,6 +287,7 @@ class Measurement:
             work=one.endpoint.work,
             peer=host.peer,
             reopen=reopen,
+            process=backends.load(target.backend).process(one.record.fingerprint.outside),
         )
 
 

@@ -257,6 +257,28 @@ class CpuTime:
     busy_s: float
     steal_s: float
     own_s: float
+    throttled: int | None = None
+    """Periods in which the CPU quota of the target's control group stopped it."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostLoad:
+    """What a target's host did during a trial, read on the host just before and after it.
+
+    Times in seconds summed over the CPUs that the target is pinned to (/proc/stat); `process_s`
+    is the CPU time of the one process that is the target (a guest's emulator). `read_bytes` and
+    `written_bytes` are those of the block device that moved most, `mhz` the mean frequency of
+    those CPUs at the end, `thermal` how often heat slowed them. None: not observable.
+    """
+
+    total_s: float
+    busy_s: float
+    steal_s: float
+    process_s: float | None = None
+    read_bytes: float | None = None
+    written_bytes: float | None = None
+    mhz: float | None = None
+    thermal: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,6 +314,9 @@ class Trial:
     """None where the target does not tell."""
     control: bool = False
     """Whether this is native's second trial in the block (see `Cell`)."""
+    host_load: HostLoad | None = None
+    claimed_mib_per_s: tuple[float, float] | None = None
+    """What a disk workload says that it read and wrote; None where it says nothing of it."""
 
     @property
     def arm(self) -> str:
@@ -332,6 +357,16 @@ class Missing:
     target: str
     backend: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """The host with no trial on it, just before a block: the share of its targets' CPUs that
+    was busy all the same, after waiting `waited_s` seconds for it to fall."""
+
+    block: int
+    busy: float
+    waited_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,3 +426,4 @@ class Run:
     calibrations: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """For each target, of programs that do nothing: the controller's time between the marks minus
     the target's, in seconds."""
+    probes: tuple[Probe, ...] = ()

@@ -45,6 +45,8 @@ while IFS=': ' read -r key value _; do
     case $key in
     MemTotal) say memory_kib "$value" ;;
     SwapTotal) say swap_kib "$value" ;;
+    HugePages_Total) say hugepages "$value" ;;
+    Hugepagesize) say hugepage_kib "$value" ;;
     esac
 done </proc/meminfo
 file clocksource /sys/devices/system/clocksource/clocksource0/current_clocksource
@@ -71,6 +73,18 @@ file init /proc/1/comm
 for path in /sys/devices/system/cpu/vulnerabilities/*; do
     file "mitigation_${path##*/}" "$path"
 done
+file numa_nodes /sys/devices/system/node/online
+file cpufreq_driver /sys/devices/system/cpu/cpu0/cpufreq/scaling_driver
+file cpufreq_max_khz /sys/devices/system/cpu/cpu0/cpufreq/scaling_max_freq
+file cpufreq_boost /sys/devices/system/cpu/cpufreq/boost
+file cpufreq_no_turbo /sys/devices/system/cpu/intel_pstate/no_turbo
+if [ -d /sys/bus/virtio/drivers/virtio_balloon ]; then
+    balloon=no
+    for path in /sys/bus/virtio/drivers/virtio_balloon/virtio*; do
+        [ -e "$path" ] && balloon=yes
+    done
+    say balloon "$balloon"
+fi
 file governor /sys/devices/system/cpu/cpu0/cpufreq/scaling_governor
 file smt /sys/devices/system/cpu/smt/active
 chosen transparent_hugepage /sys/kernel/mm/transparent_hugepage/enabled
@@ -95,7 +109,16 @@ else
 fi
 if [ -d "$work" ]; then
     say work_filesystem "$(stat -f -c %T "$work" 2>/dev/null)"
-    say work_device "$(df -P "$work" 2>/dev/null | awk 'NR==2 {print $1}')"
+    device=$(df -P "$work" 2>/dev/null | awk 'NR==2 {print $1}')
+    say work_device "$device"
+    queue=/sys/class/block/${device##*/}/queue
+    [ -d "$queue" ] || queue=/sys/class/block/${device##*/}/../queue
+    if [ -d "$queue" ]; then
+        chosen work_device_scheduler "$queue/scheduler"
+        file work_device_rotational "$queue/rotational"
+        file work_device_cache "$queue/write_cache"
+        file work_device_block "$queue/logical_block_size"
+    fi
     say work_free_kib "$(df -P "$work" 2>/dev/null | awk 'NR==2 {print $4}')"
 fi
 route=$(ip -o route get 198.18.0.2 2>/dev/null)
@@ -103,6 +126,9 @@ say peer_route "$(printf %s "$route" | sed 's/ *\\.*//; s/ uid [0-9]*//')"
 device=$(printf %s "$route" | sed -n 's/.* dev \([^ ]*\).*/\1/p')
 if [ -n "$device" ]; then
     file nic_mtu "/sys/class/net/$device/mtu"
+    say nic_offloads "$(ethtool -k "$device" 2>/dev/null | sed -n \
+        's/^\(tcp-segmentation-offload\|generic-segmentation-offload\|generic-receive-offload\|tx-checksumming\|rx-checksumming\): \(o[nf]*\).*/\1=\2/p' |
+        tr '\n' ' ')"
     say nic_driver "$(basename "$(readlink "/sys/class/net/$device/device/driver" 2>/dev/null)" 2>/dev/null)"
 fi
 exit 0

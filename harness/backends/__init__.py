@@ -41,7 +41,11 @@ class Backend(Protocol):
     def contradictions(
         self, target: Target, endpoint: Endpoint, inside: Observed, outside: Observed
     ) -> Sequence[str]:
-        """Each thing observed that cannot be true of this backend or of the size declared."""
+        """Each thing observed that cannot be true of this backend."""
+        ...
+
+    def process(self, outside: Observed) -> str | None:
+        """The number of the one process on the host that is the target (a guest's emulator)."""
         ...
 
 

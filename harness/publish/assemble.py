@@ -18,6 +18,8 @@ from harness.publish import notes
 from harness.publish.table import Column, Figure, Group, Row, Section, Summary, Table
 
 Record = Mapping[str, Any]
+Accepted = Mapping[str, set[str]]
+"""By target, the checks that objected to it and were overruled."""
 _NOT_OK = ("failed", "timeout", "lost", "rejected")
 _CLASSES = [str(each) for each in BackendClass]
 _RESOURCES = [str(each) for each in Resource]
@@ -65,15 +67,19 @@ def _section(
     itself: Control | None,
 ) -> Section:
     _refuse_mixture(runs)
-    columns = _columns(records, runs)
+    objections = validity.of_runs(runs)
+    accepted: dict[str, set[str]] = {}
+    for each in objections:
+        if each.accepted:
+            accepted.setdefault(each.target, set()).add(each.check)
+    columns = _columns(records, runs, accepted)
     found: dict[tuple[Any, ...], Record] = {}
     for record in records:
-        key = (_column(record), _row_key(record))
+        key = (_column(record, accepted), _row_key(record))
         if key in found:
             raise ValueError(f"two rows of the frame for {key}: pool its runs first")
         found[key] = record
     trials = notes.by_cell(runs)
-    objections = validity.of_runs(runs)
     suspected = {(each.target, each.workload) for each in objections if each.suspect}
     numbered = notes.Numbered()
 
@@ -81,7 +87,11 @@ def _section(
         made = trials.get((host, scenario, column.target, row["workload"]), [])
         record = found.get((column, _row_key(row)))
         made_of = _figure(record, column, made, numbered)
-        doubted = {(column.target, row["workload"]), (column.target, None)} & suspected
+        doubted = suspected & {
+            (target, workload)
+            for target in (column.target, host)
+            for workload in (row["workload"], None)
+        }
         if doubted and made_of.factor is not None:
             return replace(made_of, verdict=SUSPECT)
         return made_of
@@ -106,7 +116,7 @@ def _section(
                     )
                     for row in of_resource
                 ),
-                summaries=_summaries(columns, of_resource, means, resource),
+                summaries=_summaries(columns, of_resource, means, resource, accepted),
             )
         )
     missing = [each for run in runs for each in run.manifest.missing]
@@ -133,9 +143,9 @@ def _refuse_mixture(runs: list[Run]) -> None:
         )
 
 
-def _columns(records: list[Record], runs: list[Run]) -> tuple[Column, ...]:
+def _columns(records: list[Record], runs: list[Run], accepted: Accepted) -> tuple[Column, ...]:
     """Native first, then by class and name; declared targets without a result too."""
-    found = {_column(record) for record in records}
+    found = {_column(record, accepted) for record in records}
     measured = {column.target for column in found}
     for run in runs:
         for each in run.manifest.targets:
@@ -151,14 +161,14 @@ def _columns(records: list[Record], runs: list[Run]) -> tuple[Column, ...]:
                 "nested": seen.nested,
                 "imported": run.manifest.imported is not None,
             }
-            found.add(_column(declared))
+            found.add(_column(declared, accepted))
     order = sorted(
         found, key=lambda c: (not c.native, _CLASSES.index(c.backend_class), c.target, c.header)
     )
     return tuple(order)
 
 
-def _column(record: Record) -> Column:
+def _column(record: Record, accepted: Accepted) -> Column:
     target, label, kind = record["target"], record["label"], record["class"]
     if record["native"]:
         inside = ["nested"] if record["nested"] else []
@@ -167,6 +177,7 @@ def _column(record: Record) -> Column:
         inside += [kind, *(["nested"] if record["nested"] else [])]
     if record["imported"]:
         inside.append("imported")
+    inside += [f"accepted: {check}" for check in sorted(accepted.get(target, ()))]
     name = "native" if record["native"] else target
     return Column(
         target=target,
@@ -266,11 +277,17 @@ def _remark(record: Record, column: Column, made: list[Trial]) -> str:
 
 
 def _summaries(
-    columns: Iterable[Column], rows: list[Record], means: list[Record], resource: str
+    columns: Iterable[Column],
+    rows: list[Record],
+    means: list[Record],
+    resource: str,
+    accepted: Accepted,
 ) -> tuple[Summary | None, ...]:
     workloads = len({(r["workload"], r["workload_version"]) for r in rows})
     found = {
-        _column({**mean, "native": False}): mean for mean in means if mean["resource"] == resource
+        _column({**mean, "native": False}, accepted): mean
+        for mean in means
+        if mean["resource"] == resource
     }
     out: list[Summary | None] = []
     for column in columns:

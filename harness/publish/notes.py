@@ -100,15 +100,18 @@ def about_checks(objections: Sequence[Finding], runs: Sequence[Run]) -> list[Not
     for each in objections:
         if each.trial is None:
             where = each.target if each.workload is None else f"{each.target}, {each.workload}"
-            texts[f"{where}: {each.outcome} ({each.check}): {_sentence(each.text)}."] = None
+            how = f"accepted (--accept {each.check})" if each.accepted else str(each.outcome)
+            texts[f"{where}: {how} ({each.check}): {_sentence(each.text, 400)}."] = None
         elif each.outcome == "flagged":
             flagged.setdefault((each.target, each.check), []).append(each)
     made = Counter(trial.target for run in runs for trial in run.trials)
     for (target, check), found in sorted(flagged.items()):
         worst = max(found, key=lambda each: float(each.figures.get("share") or 0))
+        over = sum(each.accepted for each in found)
+        accepted = f" ({over} of them accepted by --accept {check})" if over else ""
         texts[
-            f"{target}: flagged ({check}) in {len(found)} of {made[target]} trials; the worst: "
-            f"{_sentence(worst.text)}."
+            f"{target}: flagged ({check}) in {len(found)} of {made[target]} trials{accepted}; the "
+            f"worst: {_sentence(worst.text)}."
         ] = None
     return [Note(None, text) for text in texts]
 
@@ -252,10 +255,10 @@ def by_cell(runs: Iterable[Run]) -> Mapping[tuple[str, str, str, str], list[Tria
     return found
 
 
-def _sentence(text: str) -> str:
+def _sentence(text: str, longest: int = _LONGEST_REASON) -> str:
     """A reason on one line, without its full stop, and not so long that it hides the rest."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split()).rstrip(".")
-    return line if len(line) <= _LONGEST_REASON else f"{line[:_LONGEST_REASON]}…"
+    return line if len(line) <= longest else f"{line[:longest]}…"
 
 
 def _short(digest: str) -> str:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import dataclass
 from typing import NoReturn
 
 from harness.tools._text import excerpt, refuse, report
 
+_OPENING = re.compile(r"^\{", re.MULTILINE)
+"""Where a tool's report begins; warnings may stand before it."""
+_SMALL = 64 * 1024
+_COST = {"[": 64, "{": 232, ",": 100}
+"""What Python takes for a list, a small dictionary and a member, in bytes."""
 _ABSURD = 1e30
 """No tool counts as far as this; beyond it a number is a defect of the output."""
 
@@ -33,6 +39,8 @@ class Node:
         if not isinstance(self.value, dict):
             raise refuse(self.tool, f"{self.place or 'the document'} is not an object")
         if key not in self.value:
+            if near := next((other for other in self.value if _one_apart(key, other)), None):
+                raise refuse(self.tool, f"{self._below(key)} is missing, {near!r} is in its place")
             return None
         return Node(self.tool, self._below(key), self.value[key])
 
@@ -61,11 +69,24 @@ class Node:
         return f"{self.place}.{key}" if self.place else key
 
 
+def _one_apart(key: str, other: str) -> bool:
+    """Whether a single changed character makes one of the other: then it was no other key."""
+    return len(key) == len(other) and sum(a != b for a, b in zip(key, other, strict=True)) == 1
+
+
+def _require_sparse(text: str, tool: str) -> None:
+    """Refuse JSON that would take many times its own size in memory: no report is so dense."""
+    most = 8 * len(text)
+    if len(text) > _SMALL and sum(text.count(mark) * size for mark, size in _COST.items()) > most:
+        raise refuse(tool, "stdout is JSON of nothing but brackets, commas and braces")
+
+
 def read_json(stdout: bytes, tool: str) -> Node:
-    """The one JSON document that `stdout` is.
+    """The one JSON document that `stdout` holds; lines of text may stand before it.
 
     ReadError, with line and column, where it is empty, truncated, not JSON, followed by
-    anything, or holds NaN, an infinity, a number out of range or a key twice in one object.
+    anything, or holds NaN, an infinity, a number out of range, a key of two values in one object
+    or one of characters that cannot be printed.
     """
 
     def constant(name: str) -> NoReturn:
@@ -80,19 +101,29 @@ def read_json(stdout: bytes, tool: str) -> Node:
     def members(pairs: list[tuple[str, object]]) -> dict[str, object]:
         found = dict(pairs)
         if len(found) != len(pairs):
-            keys = [key for key, _ in pairs]
-            twice = next(key for key in found if keys.count(key) > 1)
-            raise refuse(tool, f"stdout holds the key {excerpt(twice)!r} twice in one object")
+            # iperf3 says some things once a stream, in one object; that is no contradiction.
+            for key, value in pairs:
+                if value != found[key]:
+                    raise refuse(
+                        tool, f"stdout holds the key {excerpt(key)!r} twice in one object, unlike"
+                    )
+        for key in found:
+            if not key.isprintable():
+                raise refuse(tool, f"stdout holds the key {excerpt(repr(key))}, which cannot be")
         return found
 
     text = report(stdout, tool)
+    _require_sparse(text, tool)
+    opening = _OPENING.search(text)
+    skipped = opening.start() if opening else 0
     try:
         value: object = json.loads(
-            text, parse_constant=constant, parse_float=decimal, object_pairs_hook=members
+            text[skipped:], parse_constant=constant, parse_float=decimal, object_pairs_hook=members
         )
     except json.JSONDecodeError as error:
+        line = error.lineno + text.count("\n", 0, skipped)
         raise refuse(
-            tool, f"stdout is not JSON at line {error.lineno} column {error.colno}: {error.msg}"
+            tool, f"stdout is not JSON at line {line} column {error.colno}: {error.msg}"
         ) from None
     except RecursionError:
         raise refuse(tool, "stdout is JSON nested too deeply to be a report") from None

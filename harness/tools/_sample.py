@@ -21,7 +21,13 @@ _MOST = {
 """Per unit, what no machine reaches: 100 TB/s, 1 Pbit/s, a latency of a day."""
 
 
-def sample(metric: Metric, value: float, tool: str, where: str) -> Sample:
+def sample(
+    metric: Metric,
+    value: float,
+    tool: str,
+    where: str,
+    labels: tuple[tuple[str, str], ...] = (),
+) -> Sample:
     """`value` as a sample of `metric`, in the metric's unit; `where` names it in messages.
 
     ReadError where it is not finite, negative, absurd for the unit, or a zero that means
@@ -31,7 +37,7 @@ def sample(metric: Metric, value: float, tool: str, where: str) -> Sample:
         raise refuse(tool, f"{where} gives {value} {metric.unit}, which cannot be")
     if value == 0 and metric.unit != COUNT:
         raise refuse(tool, f"{where} is zero: nothing was measured")
-    return Sample(metric.name, value, metric.unit, metric.better)
+    return Sample(metric.name, value, metric.unit, metric.better, labels)
 
 
 def table(*metrics: Metric) -> dict[str, Metric]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 
 from harness.errors import ReadError
@@ -29,14 +30,19 @@ def decode(data: bytes, tool: str, stream: str) -> str:
     """`data` as text; `stream` is the name used in messages (`stdout`).
 
     ReadError where it is over `MOST_BYTES`, not UTF-8, or holds control characters. Empty
-    input is an empty text: whether that is an error is the reader's to say.
+    input is an empty text: whether that is an error is the reader's to say. A byte-order mark
+    of UTF-8 is left out.
     """
     if len(data) > MOST_BYTES:
         raise refuse(tool, f"{stream} has {len(data)} bytes, more than any report has")
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise refuse(tool, f"{stream} is UTF-16, not UTF-8", "save it as the tool printed it")
     try:
-        text = data.decode("utf-8")
+        text = data.removeprefix(codecs.BOM_UTF8).decode("utf-8")
     except UnicodeDecodeError as error:
         raise refuse(tool, f"{stream} is not UTF-8 at byte {error.start}") from None
+    if text and max(text) > "\uffff":
+        raise refuse(tool, f"{stream} holds {max(text)!r}, which no report does")
     if found := _CONTROL.search(text):
         line = text.count("\n", 0, found.start()) + 1
         raise refuse(tool, f"{stream} line {line} holds control character {found.group()!r}")

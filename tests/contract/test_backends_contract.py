@@ -61,9 +61,7 @@ def test_a_true_kvm_guest_and_a_true_container_have_nothing_against_them() -> No
         ({"hypervisor_bit": "no"}, {}, "from inside no hypervisor is seen"),
         ({}, {"accelerator": "tcg"}, "QEMU runs it with tcg, provisioning says kvm"),
         ({}, {"domain_type": "qemu"}, "libvirt calls it qemu, QEMU runs it with kvm"),
-        ({}, {"cpus": "0"}, "its vCPUs run on 0"),
-        ({}, {"cpus": None}, "its vCPUs run on any CPU"),
-        ({}, {"memory_mib": "2048"}, "it has 2048 MiB"),
+        ({}, {"cpus": None}, "pins its vCPUs to no CPU"),
     ],
 )
 def test_a_kvm_guest_that_is_not_one_is_found_out(
@@ -78,8 +76,8 @@ def test_a_kvm_guest_that_is_not_one_is_found_out(
     [
         ({"container": "none"}, {}, "from inside it is no Docker container"),
         ({}, {"running": "false"}, "does not run"),
-        ({}, {"cpus": None}, "its CPUs are all"),
-        ({}, {"memory_mib": None}, "its memory limit is None"),
+        ({}, {"cpus": None}, "confines it to no CPUs"),
+        ({}, {"memory_mib": None}, "no memory limit"),
     ],
 )
 def test_a_container_that_is_not_one_is_found_out(
@@ -89,13 +87,6 @@ def test_a_container_that_is_not_one_is_found_out(
         CONTAINER, AT, {**DOCKER_INSIDE, **inside}, {**DOCKER_OUTSIDE, **outside}
     )
     assert any(said in one for one in found), found
-
-
-def test_native_that_may_run_anywhere_is_found_out() -> None:
-    native = backends.load("baremetal")
-    assert native.contradictions(NATIVE, AT, {"cpus_allowed": "0-1"}, {}) == []
-    (found,) = native.contradictions(NATIVE, AT, {"cpus_allowed": "0-7"}, {})
-    assert "CPUs 0-7" in found
 
 
 def test_a_guest_on_tcg_is_emulated_and_never_called_kvm() -> None:
@@ -109,10 +100,37 @@ def test_a_guest_on_tcg_is_emulated_and_never_called_kvm() -> None:
     [
         ({"vcpus": 4}, "it has 4 vCPUs, declared are 2"),
         ({"memory_mib": 512}, "it sees 512 MiB, declared are 1024"),
+        ({"outside": {**KVM_OUTSIDE, "cpus": "0"}}, "the host's CPUs 0, declared are 0,1"),
+        ({"outside": {**KVM_OUTSIDE, "memory_mib": "2048"}}, "it is given 2048 MiB"),
     ],
 )
-def test_a_target_of_another_size_is_refused(change: dict[str, Any], said: str) -> None:
-    seen = Fingerprint(
+def test_a_target_of_another_size_is_refused_unless_that_is_accepted(
+    change: dict[str, Any], said: str
+) -> None:
+    seen = as_seen()
+    fingerprint.refuse_if_false(GUEST, AT, seen)
+    with pytest.raises(HarnessError, match=said) as caught:
+        fingerprint.refuse_if_false(GUEST, AT, replace(seen, **change))
+    assert "check: size" in caught.value.message
+    assert "--accept size" in caught.value.hint
+    fingerprint.refuse_if_false(GUEST, AT, replace(seen, **change), ["size"])
+
+
+def test_what_a_target_is_cannot_be_accepted_to_be_something_else() -> None:
+    seen = replace(as_seen(), inside={**KVM_INSIDE, "container": "docker"}, vcpus=4)
+    with pytest.raises(HarnessError, match="check: label") as caught:
+        fingerprint.refuse_if_false(GUEST, AT, seen, ["size"])
+    assert "--accept" not in caught.value.hint
+
+
+def test_native_that_may_run_anywhere_is_refused() -> None:
+    seen = replace(as_seen(), outside={}, inside={"cpus_allowed": "0-7"})
+    with pytest.raises(HarnessError, match="the host's CPUs 0-7, declared are 0,1"):
+        fingerprint.refuse_if_false(NATIVE, AT, seen)
+
+
+def as_seen() -> Fingerprint:
+    return Fingerprint(
         backend="kvm",
         backend_class=BackendClass.TYPE1,
         label="kvm",
@@ -127,6 +145,3 @@ def test_a_target_of_another_size_is_refused(change: dict[str, Any], said: str) 
         inside=KVM_INSIDE,
         outside=KVM_OUTSIDE,
     )
-    fingerprint.refuse_if_false(GUEST, AT, seen)
-    with pytest.raises(HarnessError, match=said):
-        fingerprint.refuse_if_false(GUEST, AT, replace(seen, **change))

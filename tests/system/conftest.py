@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from harness import session
+from harness import bundle, session, state
+from harness.bundle import Bundle
 from harness.session import Session
 
 from . import sshd
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
@@ -35,3 +38,13 @@ def own_server(tmp_path: Path) -> Iterator[sshd.Sshd]:
 def opened(server: sshd.Sshd) -> Iterator[Session]:
     with session.connect("here", server.endpoint, server.key) as one:
         yield one
+
+
+@pytest.fixture(scope="session")
+def packed() -> Bundle:
+    """The bundle of the trees that provisioning built: in this clone's cache, or the user's."""
+    for cache in (ROOT / ".cache" / "baremark", state.cache_folder()):
+        trees = sorted(cache.glob("bundle-tree-*.tar"), key=lambda path: path.stat().st_mtime)
+        if trees:
+            return bundle.pack(trees[-1], cache)
+    pytest.skip("no bundle was built on this machine yet: baremark up builds it")

@@ -64,8 +64,11 @@ def program() -> str | None:
 
 
 @contextmanager
-def running(folder: Path, port: int | None = None) -> Iterator[Sshd]:
-    """Start a server in `folder`; it and all that it started are gone afterwards."""
+def running(folder: Path, port: int | None = None, environment: str = "") -> Iterator[Sshd]:
+    """Start a server in `folder`; it and all that it started are gone afterwards.
+
+    `environment` (`NAME=value …`) is what its sessions begin with besides.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     port = port or free_port()
     client = session.make_key(folder / "client")
@@ -77,7 +80,8 @@ def running(folder: Path, port: int | None = None) -> Iterator[Sshd]:
         f"ListenAddress 127.0.0.1:{port}\nHostKey {folder}/host\n"
         f"AuthorizedKeysFile {authorized}\nPidFile none\nUsePAM no\nStrictModes no\n"
         "PermitRootLogin prohibit-password\nPasswordAuthentication no\n"
-        "SetEnv SHLVL=1\nSubsystem sftp internal-sftp\nMaxSessions 50\nAllowTcpForwarding local\n"
+        f"SetEnv SHLVL=1 {environment}\nSubsystem sftp internal-sftp\nMaxSessions 50\n"
+        "AllowTcpForwarding local\n"
     )
     made = None
     separation = Path("/run/sshd")

@@ -76,10 +76,13 @@ OUTPUTS = Path(__file__).parent / "outputs"
 def test_parse_prints_the_samples_of_a_tool(tmp_path: Path) -> None:
     done = baremark("parse", "sysbench", str(OUTPUTS / "sysbench" / "memory-read.out"))
     assert done.returncode == 0, done.stderr
-    names = [line.split("\t")[0] for line in done.stdout.splitlines()]
-    assert names[0] == "bandwidth_mib_per_s"
+    head, first, *_ = (line.split() for line in done.stdout.splitlines())
+    assert head == ["metric", "value", "unit", "better", "labels"]
+    assert first == ["bandwidth_mib_per_s", "26645.46", "MiB/s", "higher"]
     done = baremark("parse", "fio", str(OUTPUTS / "fio" / "disk-fdatasync.out"), "-f", "json")
-    assert {"metric", "value", "unit", "better"} == set(json.loads(done.stdout)[0])
+    assert {"metric", "value", "unit", "better", "labels"} == set(json.loads(done.stdout)[0])
+    done = baremark("parse", "fio", str(OUTPUTS / "fio" / "two-jobs.out"), "-f", "json")
+    assert json.loads(done.stdout)[0]["labels"] == {"job": "a"}
 
 
 def test_parse_says_why_there_are_no_samples(tmp_path: Path) -> None:

@@ -12,8 +12,10 @@ from harness.analyze import validity
 from harness.analyze.overhead import overhead
 from harness.analyze.validity import About, Finding, Outcome
 from harness.dataset import frame
-from harness.execute import _cpu_time
-from harness.model import CpuTime, Resource, Run, Trial, TrialStatus
+from harness.errors import UseError
+from harness.marks import cpu_time
+from harness.metering import between, parse
+from harness.model import CpuTime, HostLoad, Probe, Resource, Run, Trial, TrialStatus
 from harness.publish.table import build
 from tests.synthetic import CPU, DOCKER, NATIVE, TCG, make_run, workload
 
@@ -101,6 +103,185 @@ def test_foreign_load(other_s: float, outcome: Outcome | None) -> None:
     )
 
 
+def test_work_on_the_host_that_is_not_the_guests_own_is_foreign() -> None:
+    calm = trial(host_load=HostLoad(20.0, 10.0, 0.0, process_s=9.95))
+    assert judged("foreign_load", calm) == []
+    (found,) = judged("foreign_load", trial(host_load=HostLoad(20.0, 13.0, 0.0, process_s=9.95)))
+    assert found.outcome is Outcome.REJECTED
+    assert "on its host" in found.text
+    unknown = trial(host_load=HostLoad(20.0, 13.0, 0.0, process_s=None))
+    assert judged("foreign_load", unknown) == []
+
+
+def test_a_quota_that_stopped_the_target_is_told_with_its_periods() -> None:
+    assert judged("throttling", trial(cpu=CpuTime(20.0, 10.0, 0.0, 10.0, throttled=0))) == []
+    assert judged("throttling", trial(cpu=CpuTime(20.0, 10.0, 0.0, 10.0, throttled=None))) == []
+    (found,) = judged("throttling", trial(cpu=CpuTime(20.0, 10.0, 0.0, 10.0, throttled=7)))
+    assert (found.outcome, found.figures) == (Outcome.FLAGGED, {"throttled_periods": 7.0})
+
+
+MIB = 1024 * 1024
+
+
+def read_at(rate: float, device_bytes: float | None, **changed: Any) -> Trial:
+    load = HostLoad(10.0, 5.0, 0.0, read_bytes=device_bytes, written_bytes=0.0)
+    return trial(guest_s=5.0, host_load=load, claimed_mib_per_s=(rate, 0.0), **changed)
+
+
+def test_a_page_cache_posing_as_a_disk_is_suspect() -> None:
+    assert judged("page_cache", read_at(100.0, 480.0 * MIB)) == []
+    assert judged("page_cache", read_at(100.0, None)) == []
+    (found,) = judged("page_cache", read_at(100.0, 2.0 * MIB))
+    assert found.suspect
+    assert found.figures["device_share"] == pytest.approx(0.004)
+    assert "of the bytes that it says were read" in found.text
+
+
+def test_a_native_disk_that_is_cached_makes_every_overhead_against_it_suspect() -> None:
+    run = make_run(lambda *_: 1.0, workloads=[SYNC])
+    cached = tuple(
+        replace(each, guest_s=5.0, claimed_mib_per_s=(0.0, 50.0), host_load=HostLoad(1, 1, 0))
+        if each.target != NATIVE.name
+        else replace(
+            each,
+            guest_s=5.0,
+            claimed_mib_per_s=(0.0, 50.0),
+            host_load=HostLoad(1, 1, 0, read_bytes=0.0, written_bytes=0.0),
+        )
+        for each in run.trials
+    )
+    run = replace(run, trials=cached)
+    section = build(overhead(frame(run).lazy()), [run]).sections[0]
+    assert section.groups[0].rows[0].figures[1].verdict == "suspect"
+
+
+def test_a_host_that_is_not_idle_before_a_block_is_told() -> None:
+    run = make_run(lambda *_: 1.0, workloads=[CPU])
+    assert validity.of_runs([replace(run, probes=(Probe(0, 0.02, 0.0),))]) == []
+    probes = (Probe(0, 0.02, 0.0), Probe(1, 0.4, 30.0))
+    (found,) = validity.of_runs([replace(run, probes=probes)])
+    assert (found.check, found.target, found.outcome) == ("busy_host", "lab1", Outcome.FLAGGED)
+    assert "before 1 of 2 blocks" in found.text
+
+
+def test_processors_at_another_frequency_and_heat_are_told() -> None:
+    run = make_run(lambda *_: 1.0, workloads=[CPU])
+
+    def at(mhz: dict[str, float], thermal: int) -> Run:
+        trials = tuple(
+            replace(each, host_load=HostLoad(1, 1, 0, mhz=mhz[each.target], thermal=thermal))
+            for each in run.trials
+        )
+        return replace(run, trials=trials)
+
+    assert validity.of_runs([at({"lab1": 3000.0, "container": 3010.0}, 0)]) == []
+    (found,) = validity.of_runs([at({"lab1": 3000.0, "container": 2800.0}, 0)])
+    assert found.figures == {"mhz": 2800.0, "native_mhz": 3000.0}
+    hot = validity.of_runs([at({"lab1": 3000.0, "container": 3000.0}, 2)])
+    assert {(each.target, each.check) for each in hot} == {
+        ("lab1", "frequency"),
+        ("container", "frequency"),
+    }
+
+
+PEER = replace(
+    workload("network-tcp", Resource.NETWORK, [("throughput", "Mbit/s", "higher")]),
+    args=("--client", "{peer}"),
+)
+
+
+@pytest.mark.parametrize(("busy_s", "flagged"), [(6.0, False), (8.0, True)])
+def test_a_network_figure_that_is_the_processors_is_told(busy_s: float, flagged: bool) -> None:
+    run = make_run(lambda *_: 1.0, workloads=[PEER])
+    trials = tuple(
+        replace(each, cpu=CpuTime(10.0, busy_s if each.target == DOCKER.name else 1.0, 0.0, 1.0))
+        for each in run.trials
+    )
+    found = validity.of_runs([replace(run, trials=trials)])
+    assert [(each.target, each.check) for each in found] == (
+        [(DOCKER.name, "network_path")] if flagged else []
+    )
+
+
+def test_another_mtu_is_told() -> None:
+    run = with_inside(
+        make_run(lambda *_: 1.0), lab1={"nic_mtu": "1500"}, container={"nic_mtu": "9000"}
+    )
+    assert ["MTU" in each.text for each in validity.of_runs([run])] == [True]
+
+
+def smaller(run: Run, accepted: tuple[str, ...] = ()) -> Run:
+    """The run with a container that has one vCPU where two are declared."""
+    targets = tuple(
+        replace(record, fingerprint=replace(record.fingerprint, vcpus=1))
+        if record.target.name == DOCKER.name
+        else record
+        for record in run.manifest.targets
+    )
+    return replace(run, manifest=replace(run.manifest, targets=targets, accepted=accepted))
+
+
+def test_targets_of_unequal_size_are_refused_and_may_be_accepted_which_marks_the_table() -> None:
+    run = make_run(lambda *_: 1.0, workloads=[CPU])
+    (found,) = validity.of_runs([smaller(run)])
+    assert (found.check, found.outcome, found.suspect) == ("size", Outcome.REFUSED, True)
+    assert found.figures == {"vcpus": 1.0, "declared_vcpus": 2.0}
+    taken = smaller(run, ("size",))
+    (found,) = validity.of_runs([taken])
+    assert (found.outcome, found.suspect, found.accepted) == (Outcome.FLAGGED, False, True)
+    section = build(overhead(frame(taken).lazy()), [taken]).sections[0]
+    assert "accepted: size" in section.columns[1].header
+    assert any("accepted (--accept size) (size): it has 1 vCPUs" in n.text for n in section.notes)
+
+
+def test_a_trial_that_an_accepted_check_objects_to_counts() -> None:
+    stolen = trial(cpu=CpuTime(10.0, 5.0, 1.0, 5.0))
+    assert validity.of_trial(stolen, About((), {CPU.name: CPU}, {}), ["steal"]) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [("flush", "it cannot be overruled"), ("nope", "there is no such check")]
+)
+def test_only_what_is_honest_can_be_accepted(name: str, says: str) -> None:
+    with pytest.raises(UseError, match=says):
+        validity.require_acceptable([name])
+
+
+COUNTERS = """\
+/proc/stat:cpu  9 9 9 9 9 9 9 9 0 0
+/proc/stat:cpu0 100 0 50 1000 0 0 0 {steal} 0 0
+/proc/stat:cpu1 0 0 0 {idle} 0 0 0 0 0 0
+/proc/stat:intr 5 0 0
+/proc/diskstats: 254 0 vda 1 0 {read} 4 5 0 {written} 8 0 0 0
+/proc/diskstats:   7 0 loop0 1 0 999999 4 5 0 999999 8 0 0 0
+/proc/77/stat:77 (CPU 0/TCG) S 1 1 1 0 -1 1 1 1 1 1 {user} 20 0 0 20
+/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq:3000000
+/sys/devices/system/cpu/cpu1/cpufreq/scaling_cur_freq:2000000
+/sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count:{heat}
+"""
+
+
+def test_what_a_host_did_is_read_from_its_counters() -> None:
+    zero = dict.fromkeys(("steal", "idle", "read", "written", "user", "heat"), 0)
+    later = {"steal": 10, "idle": 100, "read": 2048, "written": 20, "user": 50, "heat": 3}
+    before, after = (parse(COUNTERS.format(**values)) for values in (zero, later))
+    load = between(before, after, [0, 1], "77")
+    assert load == HostLoad(
+        total_s=1.1,
+        busy_s=0.0,
+        steal_s=0.1,
+        process_s=0.5,
+        read_bytes=2048 * 512,
+        written_bytes=20 * 512,
+        mhz=2500.0,
+        thermal=3,
+    )
+    bare = parse("/proc/stat:cpu0 1 0 0 0 0 0 0 0\n")
+    assert between(bare, bare, [0], "77") == HostLoad(0.0, 0.0, 0.0)
+    assert between(None, after, [0]) is None
+    assert between(parse(""), after, [0]) is None
+
+
 def test_the_kernels_work_for_a_disk_workload_is_not_foreign() -> None:
     about = About((), {SYNC.name: SYNC}, {})
     loaded = trial(workload=SYNC.name, cpu=CpuTime(20.0, 19.0, 0.0, 1.0))
@@ -113,9 +294,9 @@ def test_cpu_time_is_read_from_the_marks() -> None:
         b"baremark stat cpu  100 0 50 1000 5 1 2 0 0 0 to cpu  290 0 60 1195 5 1 2 4 0 0\n"
         b"0m0.000000s 0m0.000000s\n0m1.900000s 1m0.100000s\n"
     )
-    assert _cpu_time(said) == CpuTime(total_s=3.99, busy_s=2.0, steal_s=0.04, own_s=62.0)
-    assert _cpu_time(b"baremark stat  to \n0m0.0s 0m0.0s\n0m0.0s 0m0.0s\n") is None
-    assert _cpu_time(b"") is None
+    assert cpu_time(said) == CpuTime(total_s=3.99, busy_s=2.0, steal_s=0.04, own_s=62.0)
+    assert cpu_time(b"baremark stat  to \n0m0.0s 0m0.0s\n0m0.0s 0m0.0s\n") is None
+    assert cpu_time(b"") is None
 
 
 def with_inside(run: Run, **inside: dict[str, str]) -> Run:

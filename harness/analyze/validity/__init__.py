@@ -9,13 +9,14 @@ nothing; one that could not look says so in its figures and never "ok" by defaul
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Protocol, cast
 
-from harness.model import Run, TargetRecord, Trial, Workload
+from harness.errors import UseError
+from harness.model import Probe, Run, TargetRecord, Trial, Workload
 
 
 class Outcome(StrEnum):
@@ -43,6 +44,8 @@ class Finding:
     workload: str | None = None
     trial: str | None = None
     suspect: bool = False
+    accepted: bool = False
+    """It would have been rejected or refused; the user overruled the check (`--accept`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,12 @@ class About:
     targets: Sequence[TargetRecord] = ()
     workloads: Mapping[str, Workload] = field(default_factory=dict)
     calibrations: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    probes: Sequence[Probe] = ()
+
+    @property
+    def native(self) -> TargetRecord | None:
+        """The record of the native target; None where none took part."""
+        return next((record for record in self.targets if record.target.native), None)
 
 
 class Check(Protocol):
@@ -84,11 +93,26 @@ def load(name: str) -> Check:
     return cast(Check, import_module(f"{__name__}.{name}"))
 
 
-def of_trial(trial: Trial, about: About) -> Finding | None:
+ACCEPTABLE = ("clock", "foreign_load", "programs", "size", "steal")
+"""The checks that may be overruled: their threat can be known to be harmless, or be what one
+wants to measure. What a target is, and whether its bytes arrived, is not open to debate."""
+
+
+def require_acceptable(checks: Iterable[str]) -> tuple[str, ...]:
+    """`checks` sorted, each once; UseError where one cannot be overruled."""
+    found = tuple(sorted(set(checks)))
+    for name in found:
+        if name not in ACCEPTABLE:
+            known = "there is no such check" if name not in names() else "it cannot be overruled"
+            raise UseError(f"--accept {name}: {known}", "choose from: " + ", ".join(ACCEPTABLE))
+    return found
+
+
+def of_trial(trial: Trial, about: About, accepted: Sequence[str] = ()) -> Finding | None:
     """The first reason to reject a trial that ended well; None where there is none."""
     for name in names():
         check = load(name)
-        if check.LIVE:
+        if check.LIVE and name not in accepted:
             for finding in check.findings([trial], about):
                 if finding.outcome is Outcome.REJECTED:
                     return finding
@@ -103,7 +127,16 @@ def of_runs(runs: Iterable[Run]) -> list[Finding]:
             run.manifest.targets,
             {workload.name: workload for workload in run.manifest.workloads},
             run.calibrations,
+            run.probes,
         )
         for name in names():
-            found += load(name).findings(run.trials, about)
+            overruled = name in run.manifest.accepted
+            for finding in load(name).findings(run.trials, about):
+                found.append(_overruled(finding) if overruled else finding)
     return found
+
+
+def _overruled(finding: Finding) -> Finding:
+    if finding.outcome is Outcome.FLAGGED:
+        return finding
+    return replace(finding, outcome=Outcome.FLAGGED, suspect=False, accepted=True)

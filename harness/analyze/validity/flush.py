@@ -17,7 +17,7 @@ LEAST_BLOCKS = 6
 
 def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:
     """Suspect where syncing was faster than on native in every one of at least six blocks."""
-    native = next((record.target.name for record in about.targets if record.target.native), None)
+    native = about.native.target.name if about.native else None
     seen: dict[tuple[str, str], dict[int, float]] = defaultdict(dict)
     for trial in trials:
         if trial.status is TrialStatus.OK and not trial.control:

@@ -1,4 +1,4 @@
-"""Kernel settings that change what memory costs: huge pages and page merging."""
+"""What changes the cost of memory behind a target's back: huge pages, page merging, ballooning."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ _NAMES = {"transparent_hugepage": "transparent huge pages"}
 
 
 def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:  # noqa: ARG001
-    """Flagged where a setting differs from native's, and where page merging (KSM) is on."""
-    native = next((record for record in about.targets if record.target.native), None)
+    """Flagged where a setting differs from native's, where page merging (KSM) is on, and where
+    the host can take memory back by a balloon."""
+    native = about.native
     for record in about.targets:
         inside = record.fingerprint.inside
         name = record.target.name
@@ -24,6 +25,14 @@ def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:  # noq
                 target=name,
                 text="page merging (KSM) is on: equal pages share memory and are copied on writing",
                 figures={"ksm": inside.get("ksm")},
+            )
+        if inside.get("balloon") == "yes":
+            yield Finding(
+                check="memory_settings",
+                outcome=Outcome.FLAGGED,
+                target=name,
+                text="it has a memory balloon: its host may take memory back while it works",
+                figures={"balloon": "yes"},
             )
         if native is None:
             continue

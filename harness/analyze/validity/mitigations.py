@@ -14,7 +14,7 @@ _PREFIX = "mitigation_"
 
 def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:  # noqa: ARG001
     """Flagged where both kernels tell of a vulnerability and not the same."""
-    native = next((record for record in about.targets if record.target.native), None)
+    native = about.native
     if native is None:
         return
     base = native.fingerprint.inside

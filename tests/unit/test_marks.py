@@ -1,0 +1,69 @@
+"""The marks around a program's standard error, and the sha256 of what it printed."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+import pytest
+
+from harness import marks
+from harness.execute import _judged
+from harness.model import Metric, Resource, TrialStatus, Workload
+from harness.session import Reply
+
+from .test_tools import OUTPUTS
+
+OUTPUT = (OUTPUTS / "sysbench" / "cpu-sysbench-1t.out").read_bytes()
+WORK = Workload(
+    "cpu", "cpu", 1, Resource.CPU, "sysbench", (), (Metric("events_per_s", "1/s", "higher"),)
+)
+SAID = (
+    b"baremark begin 77 1000000000\nprinted by the program\nbaremark end 3500000000 0\n"
+    b"baremark throttled 4 9\n"
+    b"baremark stat cpu  100 0 50 1000 5 1 2 0 0 0 to cpu  290 0 60 1195 5 1 2 4 0 0\n"
+    b"0m0.000000s 0m0.000000s\n0m1.900000s 1m0.100000s\n" + b"%s  -\n"
+)
+
+
+def reply(digest: str, stdout: bytes = OUTPUT) -> Reply:
+    return Reply(0, stdout, SAID % digest.encode(), 3.0)
+
+
+def test_the_marks_are_read_and_the_programs_own_words_remain() -> None:
+    found = marks.read(reply("ab" * 32))
+    assert (found.process, found.status, found.guest_s) == (77, 0, 2.5)
+    assert found.sha256 == "ab" * 32
+    assert found.cpu is not None
+    assert found.cpu.throttled == 5
+    assert found.stderr == b"printed by the program\n"
+
+
+def test_counters_that_the_target_does_not_show_are_unknown_and_not_zero() -> None:
+    said = SAID.replace(b"throttled 4 9", b"throttled - -") % (b"0" * 64)
+    found = marks.read(Reply(0, b"", said, 3.0))
+    assert found.cpu is not None
+    assert found.cpu.throttled is None
+
+
+def test_output_that_arrives_as_it_was_printed_is_read() -> None:
+    outcome = _judged(reply(hashlib.sha256(OUTPUT).hexdigest()), WORK, 60)
+    assert outcome.status is TrialStatus.OK
+    assert [sample.value for sample in outcome.samples] == [3132.25]
+
+
+def test_a_digit_that_changed_on_the_way_is_a_failed_trial_that_names_both_digests() -> None:
+    changed = OUTPUT.replace(b"3132.25", b"3932.25")
+    digest = hashlib.sha256(OUTPUT).hexdigest()
+    outcome = _judged(reply(digest, changed), WORK, 60)
+    assert (outcome.status, outcome.samples) == (TrialStatus.FAILED, ())
+    assert outcome.reason is not None
+    assert digest[:12] in outcome.reason
+    assert hashlib.sha256(changed).hexdigest()[:12] in outcome.reason
+
+
+@pytest.mark.parametrize("cut", [1, 40, 66, 67])
+def test_output_without_its_digest_is_a_failed_trial(cut: int) -> None:
+    whole = reply(hashlib.sha256(OUTPUT).hexdigest())
+    outcome = _judged(replace(whole, stderr=whole.stderr[:-cut]), WORK, 60)
+    assert outcome.status is TrialStatus.FAILED
