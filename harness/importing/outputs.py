@@ -24,8 +24,12 @@ STDERR = ".err"
 _FILE = re.compile(r"(?P<workload>.+)\.(?P<block>[0-9]{1,9})\.[A-Za-z0-9]+")
 _RESOURCES = {"fio": Resource.DISK, "iperf3": Resource.NETWORK, "sockperf": Resource.NETWORK}
 """Of the tools that stress but one."""
-_OF_METRIC = {"events_per_s": Resource.CPU, "bandwidth_mib_per_s": Resource.MEMORY}
-"""Of sysbench's tests, which its report does not name."""
+_OF_TEST = {
+    b"\nCPU speed:\n": Resource.CPU,
+    b"MiB transferred (": Resource.MEMORY,
+    b"\nFile operations:\n": Resource.DISK,
+}
+"""Of sysbench's tests, by words that only their reports have. Of others it is asked."""
 
 
 def read(folder: Path, request: Request) -> Content:
@@ -131,9 +135,9 @@ def _with_samples(found: Found, reader: tools.Tool) -> Found:
         samples = tuple(_named(reader.read(output.stdout, output.stderr), found.place))
     except ReadError as error:
         return replace(found, reason=error.message)
-    resource = found.resource or next(
-        (_OF_METRIC[each.metric] for each in samples if each.metric in _OF_METRIC), None
-    )
+    resource = found.resource
+    if found.tool == "sysbench":
+        resource = next((of for words, of in _OF_TEST.items() if words in output.stdout), None)
     return replace(found, samples=samples, resource=resource)
 
 

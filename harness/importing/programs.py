@@ -14,10 +14,10 @@ _MOST = 65_536
 """A report begins with its version."""
 _STATED = {
     "fio": re.compile(rb'"fio version"\s*:\s*"([^"]+)"'),
-    "iperf3": re.compile(rb'"version"\s*:\s*"(iperf [^"]+)"'),
+    "iperf3": re.compile(rb'(?:"version"\s*:\s*"|\A)(iperf 3[^"\s]*)'),
     "sockperf": re.compile(rb"== version #(\S+) =="),
     "stress-ng": re.compile(rb"stress-ng-version:\s*'?([^\s']+)"),
-    "sysbench": re.compile(rb"\A(sysbench [0-9]\S*)"),
+    "sysbench": re.compile(rb"\A(sysbench [0-9][\w.+-]*)"),
 }
 
 

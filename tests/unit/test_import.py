@@ -387,6 +387,10 @@ def asked(tool: str, **more: Any) -> Request:
         ("sockperf", "network-rr", "network", "3.7-no.git"),
         ("sysbench", "cpu-sysbench-1t", "cpu", "sysbench 1.0.20"),
         ("sysbench", "memory-read", "memory", "sysbench 1.0.20"),
+        ("sysbench", "fileio", "disk", "sysbench 1.0.20"),
+        ("sysbench", "threads", "kernel", "sysbench 1.0.20"),
+        ("fio", "two-jobs", "disk", "fio-3.33"),
+        ("iperf3", "bidir", "network", "iperf 3.12"),
         ("stress-ng", "kernel-switch", "kernel", "0.15.06"),
     ],
 )
@@ -394,7 +398,11 @@ def test_outputs_of_a_tool_become_a_run_with_their_bytes(
     tmp_path: Path, tool: str, output: str, resource: str, version: str
 ) -> None:
     source = lay_out(tmp_path / "outputs", tool, output)
-    given = asked(tool, resources={output: Resource.KERNEL} if tool == "stress-ng" else {})
+    not_told = tool == "stress-ng" or output == "threads"
+    if not_told:
+        said = refused(source, tmp_path, asked(tool))
+        assert f"what {output} stresses is not known" in said
+    given = asked(tool, resources={output: Resource.KERNEL} if not_told else {})
     (folder,) = bring(source, tmp_path, given)
     read = ledger.read_run(folder)
     (workload,) = read.manifest.workloads
