@@ -430,6 +430,8 @@ def test_other_versions_are_refused_unless_accepted_and_then_told(tmp_path: Path
     assert "--accept programs" in said
     (folder,) = bring(source, tmp_path, asked("fio", accepted=("programs",)))
     assert ledger.read_manifest(folder).accepted == ("programs",)
+    headers = [column.header for column in shown(folder).sections[0].columns]
+    assert headers[1] == "guest (kvm, type1, imported, accepted: programs)"
     text = " ".join(publish.render(shown(folder), "markdown").split())
     assert "its fio is fio-3.36, native's fio-3.33" in text
 
