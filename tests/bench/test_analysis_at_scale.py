@@ -5,7 +5,8 @@ missed) and has the table made night by night, which is what histories are made 
 nights of a host pooled; in a fresh process each, on two CPUs, its peak memory its own. The table
 by night is made in turn with the same query written for DuckDB. DuckDB's is the easier one: it has
 no tests, verdicts or counts of failures, and is handed the files in parts, because the whole query
-at once spilled until a disk with about 70 GB free was full. Nothing timed is asserted; `extra_info` holds the figures.
+at once spilled until a disk with about 70 GB free was full. Nothing timed is asserted;
+`extra_info` holds the figures.
 
 Without that option the same path runs over a few thousand rows.
 """
