@@ -70,7 +70,8 @@ SCHEMA: dict[str, DataType] = {
 `control` native's second trial in a block, whose `target` is named apart from native's;
 `metric_index` is the metric's place in its workload, 0 being the headline; `value` is in `unit`;
 `controller_s` and `guest_s` are seconds. `nested` null means "not observable". `imported` marks
-what Baremark did not measure: its `started` is when it was imported, its `position` null."""
+what Baremark did not measure: its `started` is when it was imported, its `preset` and
+`position` are null."""
 
 
 BATCH_ROWS = 4_000_000
@@ -274,7 +275,7 @@ def _rows(run: Run) -> Iterator[tuple[Any, ...]]:
                 manifest.run,
                 started,
                 trial.scenario,
-                manifest.preset,
+                manifest.preset if manifest.imported is None else None,
                 trial.host,
                 trial.arm,
                 record.target.backend,

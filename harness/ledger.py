@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -121,14 +121,19 @@ class Ledger:
         """Append one trial; it is on the disk when this returns."""
         self._append({"record": "trial", **asdict(trial)})
 
+    def record_all(self, trials: Iterable[Trial]) -> None:
+        """Append many trials at once: for what was measured before, and so cannot be lost here."""
+        self._append(*({"record": "trial", **asdict(trial)} for trial in trials))
+
     def note(self, record: str, **facts: object) -> None:
         """Append something that is not a trial: a file prepared, a connection opened."""
         self._append({"record": record, "at": now(), **facts})
 
-    def end(self, how: str, used_s: float) -> None:
-        """Append how the run ended (`complete`, `precise`, `budget`, `interrupted`), after how
-        long."""
-        self._append({"record": "end", "at": now(), "how": how, "used_s": round(used_s, 3)})
+    def end(self, how: str, used_s: float | None) -> None:
+        """Append how the run ended (`complete`, `precise`, `budget`, `interrupted`, `imported`),
+        after how long; None where nobody knows."""
+        spent = None if used_s is None else round(used_s, 3)
+        self._append({"record": "end", "at": now(), "how": how, "used_s": spent})
 
     def close(self) -> None:
         os.close(self._file)
@@ -139,12 +144,13 @@ class Ledger:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _append(self, record: Mapping[str, object]) -> None:
-        line = (json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    def _append(self, *records: Mapping[str, object]) -> None:
+        lines = (json.dumps(each, ensure_ascii=False, allow_nan=False) + "\n" for each in records)
+        text = "".join(lines).encode()
         with _writing(self.folder):
             before = os.fstat(self._file).st_size
             try:
-                view = memoryview(line)
+                view = memoryview(text)
                 while view:
                     view = view[os.write(self._file, view) :]
                 os.fsync(self._file)
@@ -229,7 +235,8 @@ def read_run(folder: Path) -> Run:
                 ended = None
             elif kind == "end":
                 ended = record["how"]
-                used_s = (used_s or 0.0) + record["used_s"]
+                spent = record["used_s"]
+                used_s = used_s if spent is None else (used_s or 0.0) + spent
             elif kind == "calibrated":
                 calibrations[record["target"]] = tuple(map(float, record["apart_s"]))
             elif kind == "probed":

@@ -127,6 +127,8 @@ class Measurement:
         """Do what is left of a run, on the same targets. Raises `HarnessError` if they differ."""
         run = ledger.read_run(folder)
         manifest = run.manifest
+        if manifest.imported is not None:
+            raise UseError(f"the run {manifest.run} was imported", "nothing can be added to it")
         if run.ended in {"complete", "precise"}:
             raise UseError(f"the run {manifest.run} is complete", "nothing is left to do")
         present = replace(host, targets=tuple(record.target for record in manifest.targets))

@@ -12,7 +12,7 @@ from harness.analyze import validity
 from harness.analyze.control import Control, control
 from harness.analyze.summary import summary
 from harness.analyze.verdict import NO_RESULT, SUSPECT
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UseError
 from harness.model import BackendClass, Estimate, Resource, Run, Trial
 from harness.publish import notes
 from harness.publish.table import Column, Figure, Group, Row, Section, Summary, Table
@@ -66,6 +66,7 @@ def _section(
     runs: list[Run],
     itself: Control | None,
 ) -> Section:
+    _refuse_mixture(runs)
     objections = validity.of_runs(runs)
     accepted: dict[str, set[str]] = {}
     for each in objections:
@@ -121,6 +122,7 @@ def _section(
     missing = [each for run in runs for each in run.manifest.missing]
     shown = [figure for group in groups for row in group.rows for figure in row.figures]
     plain = [
+        *notes.about_import(runs),
         *notes.about_host(columns, missing),
         *notes.about_checks(objections, runs),
         *notes.about_control(itself),
@@ -128,6 +130,17 @@ def _section(
     ]
     every = (*numbered.notes, *plain)
     return Section(host, scenario, columns, tuple(groups), itself, tuple(objections), every)
+
+
+def _refuse_mixture(runs: list[Run]) -> None:
+    """Imported and measured figures of a host must not be judged together."""
+    imported = [run.manifest.run for run in runs if run.manifest.imported is not None]
+    if imported and len(imported) < len(runs):
+        measured = next(run.manifest.run for run in runs if run.manifest.imported is None)
+        raise UseError(
+            f"run {imported[0]} was imported and run {measured} was measured, of one host",
+            "show each in a table of its own",
+        )
 
 
 def _columns(records: list[Record], runs: list[Run], accepted: Accepted) -> tuple[Column, ...]:
@@ -146,6 +159,7 @@ def _columns(records: list[Record], runs: list[Run], accepted: Accepted) -> tupl
                 "label": seen.label,
                 "native": each.target.native,
                 "nested": seen.nested,
+                "imported": run.manifest.imported is not None,
             }
             found.add(_column(declared, accepted))
     order = sorted(
@@ -161,6 +175,8 @@ def _column(record: Record, accepted: Accepted) -> Column:
     else:
         inside = [] if label == target else [label]
         inside += [kind, *(["nested"] if record["nested"] else [])]
+    if record["imported"]:
+        inside.append("imported")
     inside += [f"accepted: {check}" for check in sorted(accepted.get(target, ()))]
     name = "native" if record["native"] else target
     return Column(
@@ -170,6 +186,7 @@ def _column(record: Record, accepted: Accepted) -> Column:
         label=label,
         native=record["native"],
         nested=record["nested"],
+        imported=record["imported"],
         header=f"{name} ({', '.join(inside)})" if inside else name,
     )
 

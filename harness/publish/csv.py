@@ -27,6 +27,7 @@ COLUMNS = (
     "label",
     "native",
     "nested",
+    "imported",
     "resource",
     "workload",
     "workload_version",
@@ -128,6 +129,7 @@ def _place(section: Section, group: Group, column: Column) -> Fields:
         "label": column.label,
         "native": column.native,
         "nested": column.nested,
+        "imported": column.imported,
         "resource": group.resource,
     }
 

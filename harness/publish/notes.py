@@ -56,6 +56,20 @@ def not_ok(trials: Iterable[Trial]) -> list[str]:
     return parts
 
 
+def about_import(runs: Iterable[Run]) -> list[Note]:
+    """What nobody can vouch for in figures that were imported."""
+    sources = {run.manifest.imported for run in runs} - {None}
+    return [
+        Note(
+            None,
+            f"Imported from {_sentence(source.name)}: Baremark did not measure this. It did not "
+            "see what the targets are, and cannot check clock, steal, other load, bundle or order: "
+            "of such threats no check objects, because none could look.",
+        )
+        for source in sorted((each for each in sources if each), key=lambda each: each.name)
+    ]
+
+
 def about_host(columns: Sequence[Column], missing: Iterable[Missing]) -> list[Note]:
     """What must be known of the targets of a section before any of its figures is read."""
     texts = []
@@ -176,6 +190,24 @@ def reading(sections: Sequence[Section], level: float, method: str) -> tuple[str
 def facts(run: Run) -> RunFacts:
     """Where the figures of a run come from."""
     manifest = run.manifest
+    if manifest.imported is not None:
+        return RunFacts(
+            run=manifest.run,
+            created_at=manifest.created_at,
+            host=manifest.host,
+            scenario=manifest.scenario,
+            preset=None,
+            seed=None,
+            plan=None,
+            bundle=None,
+            baremark=manifest.baremark,
+            planned_s=None,
+            used_s=None,
+            ended=run.ended,
+            trials=len(run.trials),
+            planned_trials=None,
+            imported=manifest.imported,
+        )
     return RunFacts(
         run=manifest.run,
         created_at=manifest.created_at,
@@ -191,17 +223,24 @@ def facts(run: Run) -> RunFacts:
         ended=run.ended,
         trials=len(run.trials),
         planned_trials=sum(len(block.cells) for block in manifest.plan.blocks),
+        imported=None,
     )
 
 
 def provenance(run: RunFacts) -> str:
     """The facts of a run in one line."""
+    if run.imported is not None:
+        return (
+            f"Run {run.run}: imported {run.created_at} from {_sentence(run.imported.name)} "
+            f"(sha256 {_short(run.imported.sha256)}) by baremark {run.baremark}; {run.trials} "
+            "trials, made elsewhere."
+        )
     used = "not recorded" if run.used_s is None else duration(run.used_s)
     ended = run.ended or "its record just stops"
     return (
         f"Run {run.run}: {run.created_at}, preset {run.preset}, seed {run.seed}, "
-        f"plan {_short(run.plan)}, bundle {_short(run.bundle)}, baremark {run.baremark}; "
-        f"planned {duration(run.planned_s)}, used {used}; {ended}, "
+        f"plan {_short(run.plan or '')}, bundle {_short(run.bundle or '')}, "
+        f"baremark {run.baremark}; planned {duration(run.planned_s or 0)}, used {used}; {ended}, "
         f"{run.trials} of {run.planned_trials} planned trials made."
     )
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.model import Better, Estimate, Run
+from harness.model import Better, Estimate, Run, Source
 
 if TYPE_CHECKING:
     import polars as pl
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A target of the section's host. `header` carries the label, and says `emulated` and
-    `nested` where that is so; it is never to be shortened."""
+    """A target of the section's host. `header` carries the label, and says `emulated`, `nested`
+    and `imported` where that is so; it is never to be shortened."""
 
     target: str
     backend: str
@@ -31,6 +31,7 @@ class Column:
     label: str
     native: bool
     nested: bool | None
+    imported: bool
     header: str
 
 
@@ -134,22 +135,26 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """Where the figures of a table come from. Times in seconds; `used_s` None: not recorded."""
+    """Where the figures of a table come from. Times in seconds; `used_s` None: not recorded.
+
+    Of a run that was `imported` nothing is known that a plan or a preset would tell.
+    """
 
     run: str
     created_at: str
     host: str
     scenario: str
-    preset: str
-    seed: int
-    plan: str
-    bundle: str
+    preset: str | None
+    seed: int | None
+    plan: str | None
+    bundle: str | None
     baremark: str
-    planned_s: float
+    planned_s: float | None
     used_s: float | None
     ended: str | None
     trials: int
-    planned_trials: int
+    planned_trials: int | None
+    imported: Source | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,263 @@
+"""From the trials that a source tells to runs: one a host, each put in its place as a whole."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness import __version__, backends, ledger
+from harness.errors import HarnessError, UseError
+from harness.importing import Content, Found, Request, outputs, programs, table
+from harness.inventory import backend_names
+from harness.ledger import Ledger
+from harness.model import (
+    NATIVE_BACKEND,
+    SCENARIO_OVERHEAD,
+    BackendClass,
+    Fingerprint,
+    Manifest,
+    Metric,
+    Plan,
+    Resource,
+    Size,
+    Source,
+    Target,
+    TargetRecord,
+    Trial,
+    TrialStatus,
+    Workload,
+)
+
+ENDED = "imported"
+LEAST_BLOCKS = 2
+
+_NO_SIZE = Size(0, 0, 0, ())
+
+
+def read(source: Path, request: Request) -> Content:
+    """What `source` holds: a folder of outputs, or a table. UseError where it cannot be read."""
+    if source.is_dir():
+        return outputs.read(source, request)
+    for option, given in (("--tool", request.tool), ("--host", request.host)):
+        if given is not None:
+            raise UseError(f"{option} is for folders; {source} is none", "leave it out")
+    if request.backends:
+        raise UseError(f"--backend is for folders; {source} is none", "it has a column for it")
+    return table.read(source, request)
+
+
+def save(content: Content, request: Request, results: Path) -> list[Path]:
+    """Write the runs of `content` under `<results>/runs`; return their folders, by host.
+
+    All or nothing: each folder is made aside and renamed once all are whole. UseError where the
+    trials do not make runs, or the source is there already; HarnessError where nothing can be
+    written.
+    """
+    runs = results / "runs"
+    source = Source(content.name, content.sha256)
+    _refuse_again(runs, source)
+    hosts = sorted({trial.host for trial in content.trials})
+    made = [
+        _run([t for t in content.trials if t.host == host], host, source, request) for host in hosts
+    ]
+    try:
+        runs.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=".importing-", dir=runs))
+    except OSError as error:
+        raise _cannot_write(runs, error) from None
+    try:
+        for manifest, trials in made:
+            _write(aside, manifest, trials)
+        for manifest, _ in made:
+            (aside / manifest.run).rename(runs / manifest.run)
+    except OSError as error:
+        raise _cannot_write(runs, error) from None
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return [runs / manifest.run for manifest, _ in made]
+
+
+def _cannot_write(runs: Path, error: OSError) -> HarnessError:
+    return HarnessError(
+        f"cannot write to {runs}: {error.strerror or error}",
+        "make room or make it writable, or choose another folder with --results",
+    )
+
+
+def _refuse_again(runs: Path, source: Source) -> None:
+    """The same values twice would count as twice as many blocks wherever runs are pooled."""
+    for folder in ledger.runs_in(runs):
+        there = ledger.read_manifest(folder).imported
+        if there is not None and there.sha256 == source.sha256:
+            raise UseError(
+                f"{source.name} was imported before, as {folder}",
+                f"baremark table {folder.name} shows it; remove that folder to import it anew",
+            )
+
+
+def _run(
+    found: Sequence[Found], host: str, source: Source, request: Request
+) -> tuple[Manifest, list[tuple[Trial, Found]]]:
+    _check(found, host, source, request)
+    workloads = _workloads(found, request)
+    stated = programs.by_target(found, request.accepted)
+    targets = {trial.target: trial.backend for trial in found}
+    now = datetime.now(UTC)
+    manifest = Manifest(
+        schema=ledger.SCHEMA,
+        run=ledger.run_id(host, now),
+        created_at=now.isoformat(timespec="seconds"),
+        baremark=__version__,
+        scenario=SCENARIO_OVERHEAD,
+        host=host,
+        preset="",
+        seed=0,
+        plan=Plan(SCENARIO_OVERHEAD, host, "", 0, (), {}, ""),
+        planned_s=0.0,
+        bundle="",
+        targets=tuple(
+            TargetRecord(
+                Target(target or host, backend if target else NATIVE_BACKEND, host, _NO_SIZE),
+                _fingerprint(target, backend, request),
+                stated.get(target, {}),
+            )
+            for target, backend in sorted(targets.items(), key=lambda t: (t[0] is not None, t))
+        ),
+        missing=(),
+        workloads=workloads,
+        accepted=request.accepted,
+        imported=source,
+    )
+    return manifest, [
+        (_trial(each, host, f"{number:06}"), each) for number, each in enumerate(found)
+    ]
+
+
+def _check(found: Sequence[Found], host: str, source: Source, request: Request) -> None:
+    if not any(trial.target is None and not trial.control for trial in found):
+        there = sorted({trial.backend for trial in found})
+        raise UseError(
+            f"{source.name}: host {host} has nothing of native, only of: {', '.join(there)}",
+            f"overhead is measured against native, called {request.native!r} here (--native)",
+        )
+    for trial in found:
+        if trial.target == host:
+            raise UseError(
+                f"{trial.place}: the target {host} is called as its host, which is native's name",
+                "call it otherwise, or native with --native",
+            )
+    if len({trial.block for trial in found}) < LEAST_BLOCKS:
+        raise UseError(
+            f"{source.name}: host {host} has a single block, {found[0].block}",
+            "one visit to native and all targets is a block; without a second there is no telling "
+            "how much the values vary, and under six no interval",
+        )
+
+
+def _workloads(found: Sequence[Found], request: Request) -> tuple[Workload, ...]:
+    """The workloads in the order in which they occur, each with its metrics in theirs."""
+    metrics: dict[str, dict[str, Metric]] = {}
+    resources: dict[str, Resource] = {}
+    tools: dict[str, str] = {}
+    for trial in found:
+        of = metrics.setdefault(trial.workload, {})
+        for sample in trial.samples:
+            of.setdefault(sample.metric, Metric(sample.metric, sample.unit, sample.better))
+        tools.setdefault(trial.workload, trial.tool)
+        resource = request.resources.get(trial.workload) or trial.resource
+        if resource or "" in request.resources:
+            resources.setdefault(trial.workload, resource or request.resources[""])
+    for name in metrics:
+        if name not in resources:
+            raise UseError(
+                f"what {name} stresses is not known",
+                f"--resource {name}={'|'.join(Resource)}, once for each workload, or a column "
+                "`resource` in the table",
+            )
+    return tuple(
+        Workload(name, name, 1, resources[name], tools[name], (), tuple(of.values()))
+        for name, of in metrics.items()
+        if of
+    )
+
+
+def _fingerprint(target: str | None, backend: str, request: Request) -> Fingerprint:
+    """The class and label that were declared; nothing was observed."""
+    kind, label = _class(backend, request), backend
+    if target is None:
+        kind, label = BackendClass.NATIVE, "native"
+    return Fingerprint(
+        backend=NATIVE_BACKEND if target is None else backend,
+        backend_class=kind,
+        label=label,
+        nested=None,
+        release=None,
+        accelerator=None,
+        kernel=None,
+        cpu_model=None,
+        vcpus=None,
+        memory_mib=None,
+        clocksource=None,
+    )
+
+
+def _class(backend: str, request: Request) -> BackendClass:
+    if backend == request.native:
+        return BackendClass.NATIVE
+    said = request.classes.get(backend)
+    known = backends.load(backend).CLASS if backend in backend_names() else None
+    if known is BackendClass.NATIVE or said is BackendClass.NATIVE:
+        raise UseError(
+            f"{backend} is native, and native is called {request.native!r} here",
+            f"--native {backend}, or another name or class for it",
+        )
+    if said and known and said not in {known, BackendClass.EMULATED}:
+        raise UseError(
+            f"--class {backend}={said}: it is {known}", f"leave it out, or {backend}=emulated"
+        )
+    kind = said or known
+    if kind is None:
+        others = [each for each in BackendClass if each is not BackendClass.NATIVE]
+        raise UseError(
+            f"there is no backend {backend!r}, so its class is not known",
+            f"--class {backend}={'|'.join(others)}; known are: {', '.join(backend_names())}",
+        )
+    return kind
+
+
+def _trial(found: Found, host: str, name: str) -> Trial:
+    return Trial(
+        id=name,
+        scenario=SCENARIO_OVERHEAD,
+        host=host,
+        block=found.block,
+        position=0,
+        workload=found.workload,
+        target=found.target or host,
+        status=TrialStatus.OK if found.samples else TrialStatus.FAILED,
+        started_at="",
+        controller_s=None,
+        guest_s=None,
+        exit_status=None,
+        samples=found.samples,
+        raw=None,
+        raw_sha256=None,
+        reason=found.reason,
+        control=found.control,
+    )
+
+
+def _write(aside: Path, manifest: Manifest, trials: Sequence[tuple[Trial, Found]]) -> None:
+    with Ledger.create(aside, manifest) as record:
+        whole = []
+        for trial, found in trials:
+            if found.output is not None:
+                raw, digest = record.keep_raw(trial.id, found.output.stdout, found.output.stderr)
+                trial = replace(trial, raw=raw, raw_sha256=digest)
+            whole.append(trial)
+        record.record_all(whole)
+        record.end(ENDED, None)
