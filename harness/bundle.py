@@ -179,7 +179,7 @@ def _unpack(tree: Path, root: Path) -> None:
 
 def _recipe() -> str:
     """What besides the tree decides the bundle's bytes, as a short digest."""
-    names = [*BASE_PROGRAMS, *LOADED_LATER, *(tools.load(name).PROGRAM for name in tools.names())]
+    names = [*BASE_PROGRAMS, *LOADED_LATER, *(tools.load(name).PROGRAM for name in tools.bundled())]
     return hashlib.sha256("\0".join([_RUN, _script("@"), *names]).encode()).hexdigest()[:12]
 
 
@@ -193,7 +193,7 @@ def _contents(root: Path) -> dict[str, Path | bytes]:
     loader = _loader(root)
     programs = {
         name: _find(root, _FOLDERS, name)
-        for name in (*BASE_PROGRAMS, *(tools.load(tool).PROGRAM for tool in tools.names()))
+        for name in (*BASE_PROGRAMS, *(tools.load(tool).PROGRAM for tool in tools.bundled()))
     }
     folders = _library_folders(root)
     libraries = {loader.name: loader}

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from harness.bundle import Bundle
     from harness.console import Console
     from harness.measure import Measurement, Request
-    from harness.model import Host
+    from harness.model import Host, Sample
     from harness.publish.table import Table
     from harness.selftest import SelfTest
     from harness.state import Standing
@@ -337,7 +337,7 @@ def selftest(
 
 @app.command()
 def parse(
-    tool: Annotated[str, typer.Argument(help="fio, iperf3, sockperf, stress-ng, sysbench.")],
+    tool: Annotated[str, typer.Argument(help="The tool: fio, iperf3, stress-ng and so on.")],
     file: Annotated[Path, typer.Argument(help="What the tool printed on standard output.")],
     stderr: Annotated[
         Path | None, typer.Option("--stderr", help="What it printed on standard error.")
@@ -345,27 +345,13 @@ def parse(
     format: Annotated[str, typer.Option("--format", "-f", help="table or json.")] = "table",
 ) -> None:
     """Print the samples in the output of a tool, or why there are none to be had."""
-    import json
-    from dataclasses import asdict
-
     from harness import tools
 
     if format not in {"table", "json"}:
         raise UseError(f"no format {format!r}", "choose from: table, json")
     reader = tools.load(tool)
     samples = reader.read(_bytes(file), _bytes(stderr) if stderr is not None else b"")
-    if format == "json":
-        found = [{**asdict(each), "labels": dict(each.labels)} for each in samples]
-        print(json.dumps(found, indent=1, ensure_ascii=False))
-        return
-    lines = [("metric", "value", "unit", "better", "labels")]
-    for each in samples:
-        labels = " ".join(f"{key}={value}" for key, value in each.labels)
-        lines.append((each.metric, f"{each.value:.12g}", each.unit, each.better, labels))
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        padded = (word.ljust(width) for word, width in zip(line, widths, strict=True))
-        print("  ".join(padded).rstrip())
+    print(_samples_json(samples) if format == "json" else _samples_table(samples))
 
 
 @app.command(hidden=True)
@@ -434,6 +420,28 @@ def _seconds(text: str) -> float:
     if not 0 < seconds < float("inf"):
         raise UseError(f"--budget {text!r} is no time", "write it as 90s, 10m or 2h")
     return seconds
+
+
+def _samples_json(samples: Sequence[Sample]) -> str:
+    import json
+    from dataclasses import asdict
+
+    rows = [{**asdict(each), "labels": dict(each.labels)} for each in samples]
+    return json.dumps(rows, indent=1, ensure_ascii=False)
+
+
+def _samples_table(samples: Sequence[Sample]) -> str:
+    """One line a sample under a heading, the columns aligned, labels as `key=value`."""
+    rows = [("metric", "value", "unit", "better", "labels")]
+    for each in samples:
+        labels = " ".join(f"{key}={value}" for key, value in each.labels)
+        rows.append((each.metric, f"{each.value:.12g}", each.unit, each.better, labels))
+    wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = (
+        f"{name:<{wide[0]}}  {value:>{wide[1]}}  {unit:<{wide[2]}}  {better:<{wide[3]}}  {labels}"
+        for name, value, unit, better, labels in rows
+    )
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def _bytes(file: Path) -> bytes:

@@ -442,8 +442,10 @@ def _taken(samples: Sequence[Sample], workload: Workload) -> tuple[Sample, ...]:
         if not same:
             raise ReadError(f"{workload.tool} did not report {metric.name}")
         if len(same) > 1:
+            which = "; ".join(" ".join(f"{k}={v}" for k, v in each.labels) for each in same[:4])
             raise ReadError(
-                f"{workload.tool} reported {metric.name} {len(same)} times; a workload needs one"
+                f"{workload.tool} reported {metric.name} {len(same)} times ({which}); "
+                "a workload needs one"
             )
         taken.append(same[0])
     return tuple(taken)

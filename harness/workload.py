@@ -130,7 +130,7 @@ def _load(file: Path) -> tuple[Workload | None, list[str]]:
 
 def _mistakes(read: _Workload) -> list[str]:
     wrong: list[str] = []
-    known_tools = tools.names()
+    known_tools = tools.bundled()
     for place, tool in [
         ("tool", read.tool),
         *((f"prepare.{s.creates}", s.tool) for s in read.prepare),

@@ -20,7 +20,9 @@ class Tool(Protocol):
     PROGRAM: str
     """File name of the program in the bundle's `bin/`."""
     VERSION_ARGS: tuple[str, ...]
-    """Arguments with which the program states its version."""
+    """Arguments with which the program states its version; none where its report does."""
+    BUNDLED: bool
+    """Whether the bundle holds the program, so that a workload can use it."""
     METRICS: dict[str, Metric]
     """Every metric the reader can return, by name, with its unit and what is better."""
 
@@ -42,6 +44,11 @@ def names() -> tuple[str, ...]:
     """The tools there are, sorted, spelled as in workload files (`stress-ng`)."""
     modules = (module.name for module in iter_modules(__path__))
     return tuple(sorted(name.replace("_", "-") for name in modules if not name.startswith("_")))
+
+
+def bundled() -> tuple[str, ...]:
+    """The tools whose program is in the bundle, sorted; the others are only read."""
+    return tuple(name for name in names() if load(name).BUNDLED)
 
 
 def load(name: str) -> Tool:

@@ -1,22 +1,29 @@
-"""Strict JSON: a value that knows its place in the document. Shared by the readers."""
+"""Strict JSON: a value that knows its place in the document. Shared by the readers.
+
+A document damaged in one place must not read as a smaller one. So a key that is optional and
+absent is an error where a key beside it differs from it in one character only.
+"""
 
 from __future__ import annotations
 
 import json
 import math
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import NoReturn
 
-from harness.tools._text import excerpt, refuse, report
+from harness.tools._text import SMALL_BYTES, excerpt, line_number, refuse
 
-_OPENING = re.compile(r"^\{", re.MULTILINE)
-"""Where a tool's report begins; warnings may stand before it."""
-_SMALL = 64 * 1024
-_COST = {"[": 64, "{": 232, ",": 100}
-"""What Python takes for a list, a small dictionary and a member, in bytes."""
 _ABSURD = 1e30
 """No tool counts as far as this; beyond it a number is a defect of the output."""
+_BYTES_EACH = {"[": 72, "{": 200, ":": 96, ",": 64}
+"""About what Python takes for the value that the character stands for, measured."""
+_MOST_MEMBERS = 4096
+"""fio runs no more jobs than this and has half as many buckets of latency."""
+_RUN = re.compile(r"[^{}]+")
+_MOST_GROWTH = 8
+"""How many times its size a large document may take in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +42,28 @@ class Node:
         return found
 
     def get(self, key: str) -> Node | None:
-        """The value under `key`, None where it is absent; ReadError where this is no object."""
+        """The value under `key`, None where it is absent.
+
+        ReadError where this is no object, or where a key is there that is `key` but for one
+        character.
+        """
         if not isinstance(self.value, dict):
             raise refuse(self.tool, f"{self.place or 'the document'} is not an object")
         if key not in self.value:
-            if near := next((other for other in self.value if _one_apart(key, other)), None):
-                raise refuse(self.tool, f"{self._below(key)} is missing, {near!r} is in its place")
+            for other in self.value:
+                if _misspelt(other, key):
+                    raise refuse(
+                        self.tool, f"{self._below(key)} is missing: there is {other!r} instead"
+                    )
             return None
         return Node(self.tool, self._below(key), self.value[key])
 
     def items(self) -> list[Node]:
-        """The elements of an array, in order; ReadError where this is none."""
+        """The elements of an array, in order; ReadError where this is none or very long."""
         if not isinstance(self.value, list):
             raise refuse(self.tool, f"{self.place or 'the document'} is not an array")
+        if len(self.value) > _MOST_MEMBERS:
+            raise refuse(self.tool, f"{self.place} has {len(self.value)} entries, too many")
         return [Node(self.tool, f"{self.place}[{i}]", v) for i, v in enumerate(self.value)]
 
     def number(self) -> float:
@@ -69,24 +85,27 @@ class Node:
         return f"{self.place}.{key}" if self.place else key
 
 
-def _one_apart(key: str, other: str) -> bool:
-    """Whether a single changed character makes one of the other: then it was no other key."""
-    return len(key) == len(other) and sum(a != b for a, b in zip(key, other, strict=True)) == 1
+def _misspelt(other: str, key: str) -> bool:
+    return len(other) == len(key) and sum(a != b for a, b in zip(other, key, strict=True)) == 1
 
 
-def _require_sparse(text: str, tool: str) -> None:
-    """Refuse JSON that would take many times its own size in memory: no report is so dense."""
-    most = 8 * len(text)
-    if len(text) > _SMALL and sum(text.count(mark) * size for mark, size in _COST.items()) > most:
-        raise refuse(tool, "stdout is JSON of nothing but brackets, commas and braces")
+def _is_dense(document: str) -> bool:
+    """Whether, going by its punctuation, Python would need many times its size for it."""
+    weight = sum(document.count(sign) * each for sign, each in _BYTES_EACH.items())
+    return weight > _MOST_GROWTH * len(document) or any(
+        document.count(":", run.start(), run.end()) > _MOST_MEMBERS
+        for run in _RUN.finditer(document)
+    )
 
 
-def read_json(stdout: bytes, tool: str) -> Node:
-    """The one JSON document that `stdout` holds; lines of text may stand before it.
+def read_json(text: str, tool: str, start: int = 0, repeated: frozenset[str] = frozenset()) -> Node:
+    """The one JSON document that standard output's `text` is from the offset `start` on.
 
-    ReadError, with line and column, where it is empty, truncated, not JSON, followed by
-    anything, or holds NaN, an infinity, a number out of range, a key of two values in one object
-    or one of characters that cannot be printed.
+    `repeated` are keys that the tool is known to write several times in one object.
+
+    ReadError, with line and column, where it is truncated, not JSON, followed by anything, or
+    holds NaN, an infinity, a number out of range, a key twice in one object or a key that
+    cannot be printed; and where it would take many times its size in memory.
     """
 
     def constant(name: str) -> NoReturn:
@@ -100,28 +119,25 @@ def read_json(stdout: bytes, tool: str) -> Node:
 
     def members(pairs: list[tuple[str, object]]) -> dict[str, object]:
         found = dict(pairs)
-        if len(found) != len(pairs):
-            # iperf3 says some things once a stream, in one object; that is no contradiction.
-            for key, value in pairs:
-                if value != found[key]:
-                    raise refuse(
-                        tool, f"stdout holds the key {excerpt(key)!r} twice in one object, unlike"
-                    )
         for key in found:
             if not key.isprintable():
-                raise refuse(tool, f"stdout holds the key {excerpt(repr(key))}, which cannot be")
+                raise refuse(tool, f"stdout holds the key {excerpt(key)!r}, which is no key")
+        if len(found) != len(pairs):
+            times = Counter(key for key, _ in pairs if key not in repeated)
+            twice = next((key for key, count in times.items() if count > 1), None)
+            if twice is not None:
+                raise refuse(tool, f"stdout holds the key {excerpt(twice)!r} twice in one object")
         return found
 
-    text = report(stdout, tool)
-    _require_sparse(text, tool)
-    opening = _OPENING.search(text)
-    skipped = opening.start() if opening else 0
+    document = text[start:]
+    if len(document) > SMALL_BYTES and _is_dense(document):
+        raise refuse(tool, "stdout holds more brackets, colons and commas than a report could")
     try:
         value: object = json.loads(
-            text[skipped:], parse_constant=constant, parse_float=decimal, object_pairs_hook=members
+            document, parse_constant=constant, parse_float=decimal, object_pairs_hook=members
         )
     except json.JSONDecodeError as error:
-        line = error.lineno + text.count("\n", 0, skipped)
+        line = line_number(text, start) - 1 + error.lineno
         raise refuse(
             tool, f"stdout is not JSON at line {line} column {error.colno}: {error.msg}"
         ) from None

@@ -21,21 +21,27 @@ _MOST = {
 """Per unit, what no machine reaches: 100 TB/s, 1 Pbit/s, a latency of a day."""
 
 
+Labels = tuple[tuple[str, str], ...]
+"""What tells a sample from others of its metric; see `Sample.labels`."""
+
+
 def sample(
     metric: Metric,
     value: float,
     tool: str,
     where: str,
-    labels: tuple[tuple[str, str], ...] = (),
+    labels: Labels = (),
+    *,
+    zero: bool = False,
 ) -> Sample:
     """`value` as a sample of `metric`, in the metric's unit; `where` names it in messages.
 
     ReadError where it is not finite, negative, absurd for the unit, or a zero that means
-    that nothing was measured.
+    that nothing was measured. `zero` says that it may be one all the same.
     """
     if not math.isfinite(value) or value < 0 or value > _MOST[metric.unit]:
         raise refuse(tool, f"{where} gives {value} {metric.unit}, which cannot be")
-    if value == 0 and metric.unit != COUNT:
+    if value == 0 and metric.unit != COUNT and not zero:
         raise refuse(tool, f"{where} is zero: nothing was measured")
     return Sample(metric.name, value, metric.unit, metric.better, labels)
 

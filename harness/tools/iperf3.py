@@ -1,8 +1,7 @@
-"""Reads the report of an iperf3 client, JSON (`--json`) or text: TCP and UDP, either direction.
+"""Reads the report of an iperf3 client, 3.0 to 3.22: JSON (`--json`) or text, TCP or UDP.
 
 The throughput is what the receiver got, whichever end that was: what the sender handed to
-its kernel is not yet a transfer. Of a test in both directions at once (`--bidir`, JSON only) each
-gives a value, told apart by the label `direction`; several streams are taken together.
+its kernel is not yet a transfer. Text has three or four digits, JSON has all.
 """
 
 from __future__ import annotations
@@ -10,107 +9,135 @@ from __future__ import annotations
 import re
 
 from harness.model import Metric, Sample
-from harness.tools._iperf3_text import summary
+from harness.tools._iperf3_text import Loss, Row, rows
 from harness.tools._json import Node, read_json
-from harness.tools._sample import COUNT, sample, table
-from harness.tools._text import excerpt, refuse, report, version_line
+from harness.tools._sample import COUNT, Labels, sample, table
+from harness.tools._text import decode, excerpt, refuse, report, version_line
 
 PROGRAM = "iperf3"
 VERSION_ARGS = ("--version",)
+BUNDLED = True
 METRICS = table(
     Metric("throughput_mbit_per_s", "Mbit/s", "higher"),
     Metric("retransmits", COUNT, "lower"),
     Metric("jitter_ms", "ms", "lower"),
-    Metric("lost_datagrams", COUNT, "lower"),
+    Metric("lost_packets", COUNT, "lower"),
+    Metric("lost_share", COUNT, "lower"),
 )
 
 _TOOL = "iperf3"
 _BITS_PER_MBIT = 1_000_000
+_FAILURE = re.compile(r"^iperf3: (?:error|interrupt)\b.*$", re.MULTILINE)
+_HINT = "is the peer's server running?"
+_REPEATED = frozenset({"sock_bufsize", "sndbuf_actual", "rcvbuf_actual"})
+"""iperf3 writes these in `start` once a stream."""
+_SEND: Labels = (("direction", "send"),)
+_RECEIVE: Labels = (("direction", "receive"),)
 _VERSION = re.compile(r"iperf 3\.[0-9]+[\w.+-]*(?: \(cJSON [\w.]+\))?")
-_TEXT = re.compile(r"\A(?:Connecting to host |iperf3: |iperf 3|warning: |\[)")
-
-Labels = tuple[tuple[str, str], ...]
 
 
 def read(stdout: bytes, stderr: bytes) -> tuple[Sample, ...]:
-    """throughput_mbit_per_s (Mbit/s of 10^6, payload received); of TCP, if stated, retransmits;
-    of UDP jitter_ms and lost_datagrams.
+    """throughput_mbit_per_s (Mbit/s of 10^6, payload received) of all streams together.
 
-    ReadError where the report holds an `error`, has no `end`, or where bytes, seconds and rate
-    contradict one another.
+    TCP: retransmits, where stated. UDP: jitter_ms (ms), lost_packets and lost_share (of 1).
+    A bidirectional test gives all of it twice, labelled `direction`: `send` is from the client.
+
+    ReadError where the report holds an error, is incomplete, is of another protocol, or where
+    bytes, seconds and rate contradict one another.
     """
-    if not stdout.strip() and (said := stderr.decode(errors="replace")).startswith("iperf3: "):
-        raise refuse(_TOOL, f"it failed: {excerpt(said)}", "is the peer's server running?")
+    for stream in (decode(stdout, _TOOL, "stdout"), decode(stderr, _TOOL, "stderr")):
+        if failure := _FAILURE.search(stream):
+            raise refuse(_TOOL, f"it failed: {excerpt(failure.group())}", _HINT)
     text = report(stdout, _TOOL)
-    if _TEXT.match(text.lstrip()):
-        return _of_text(text)
-    document = read_json(stdout, _TOOL)
+    start = len(text) - len(text.lstrip())
+    if text.startswith(("{", "["), start):
+        return _from_json(read_json(text, _TOOL, start, _REPEATED))
+    return _from_text(text)
+
+
+def _from_json(document: Node) -> tuple[Sample, ...]:
     if error := document.get("error"):
-        raise refuse(_TOOL, f"it failed: {excerpt(error.text())}", "is the peer's server running?")
+        raise refuse(_TOOL, f"it failed: {excerpt(error.text())}", _HINT)
     protocol = document.child("start").child("test_start").child("protocol").text()
     if protocol not in ("TCP", "UDP"):
-        raise refuse(_TOOL, f"start.test_start.protocol is {excerpt(protocol)!r}, not TCP or UDP")
+        raise refuse(
+            _TOOL, f"start.test_start.protocol is {excerpt(protocol)!r}, neither TCP nor UDP"
+        )
     end = document.child("end")
-    read_one = _tcp if protocol == "TCP" else _udp
-    if end.get("sum_received_bidir_reverse") is None:
-        return read_one(end, "", ())
-    return (
-        *read_one(end, "", (("direction", "forward"),)),
-        *read_one(end, "_bidir_reverse", (("direction", "reverse"),)),
-    )
-
-
-def _tcp(end: Node, suffix: str, labels: Labels) -> tuple[Sample, ...]:
-    received = end.child(f"sum_received{suffix}")
-    rate = _rate(received)
-    metric = METRICS["throughput_mbit_per_s"]
-    samples = [sample(metric, rate / _BITS_PER_MBIT, _TOOL, received.place, labels)]
-    if retransmits := end.child(f"sum_sent{suffix}").get("retransmits"):
-        metric = METRICS["retransmits"]
-        samples.append(sample(metric, retransmits.number(), _TOOL, retransmits.place, labels))
+    parts: list[tuple[str, Labels]] = [("", ())]
+    if end.get("sum_received_bidir_reverse"):
+        parts = [("", _SEND), ("_bidir_reverse", _RECEIVE)]
+    samples: list[Sample] = []
+    for suffix, labels in parts:
+        if protocol == "TCP":
+            samples += _tcp(end, suffix, labels)
+        else:
+            samples += _udp(end, suffix, labels)
     return tuple(samples)
 
 
-def _udp(end: Node, suffix: str, labels: Labels) -> tuple[Sample, ...]:
-    """Releases before 3.7 give one sum, whose rate is the sender's and whose losses the
-    receiver's."""
+def _tcp(end: Node, suffix: str, labels: Labels) -> list[Sample]:
+    received = end.child(f"sum_received{suffix}")
+    samples = [_throughput(received, 1.0, labels)]
+    if retransmits := end.child(f"sum_sent{suffix}").get("retransmits"):
+        metric = METRICS["retransmits"]
+        samples.append(sample(metric, retransmits.number(), _TOOL, retransmits.place, labels))
+    return samples
+
+
+def _udp(end: Node, suffix: str, labels: Labels) -> list[Sample]:
+    """Before 3.2 there is only `sum`: the rate sent, beside what was lost of it."""
     received = end.get(f"sum_received{suffix}")
-    both = received or end.child("sum")
-    rate, jitter = _rate(both), both.child("jitter_ms")
-    lost, packets = both.child("lost_packets"), both.child("packets")
-    if packets.number() < 1 or lost.number() >= packets.number():
-        raise refuse(_TOOL, f"{lost.place}: no datagram arrived")
-    if received is None:
-        rate *= 1 - lost.number() / packets.number()
-    return (
-        sample(METRICS["throughput_mbit_per_s"], rate / _BITS_PER_MBIT, _TOOL, both.place, labels),
-        sample(METRICS["jitter_ms"], jitter.number(), _TOOL, jitter.place, labels),
-        sample(METRICS["lost_datagrams"], lost.number(), _TOOL, lost.place, labels),
+    whole = received or end.child(f"sum{suffix}")
+    jitter, lost, packets = (
+        whole.child(key).number() for key in ("jitter_ms", "lost_packets", "packets")
     )
+    loss = Loss(jitter, lost, packets)
+    samples = _lost(loss, whole.place, labels)
+    arrived = 1.0 if received else 1 - lost / packets
+    return [_throughput(whole, arrived, labels), *samples]
 
 
-def _rate(total: Node) -> float:
-    """Bits a second, checked against the bytes and seconds beside them."""
-    rate = total.child("bits_per_second")
-    bits = total.child("bytes").number() * 8
-    if abs(rate.number() * total.child("seconds").number() - bits) > max(1.0, bits / 100):
+def _throughput(whole: Node, arrived: float, labels: Labels) -> Sample:
+    rate = whole.child("bits_per_second")
+    bits = whole.child("bytes").number() * 8
+    if abs(rate.number() * whole.child("seconds").number() - bits) > max(1.0, bits / 100):
         raise refuse(_TOOL, f"{rate.place} contradicts bytes and seconds beside it")
-    return rate.number()
+    metric = METRICS["throughput_mbit_per_s"]
+    return sample(metric, rate.number() * arrived / _BITS_PER_MBIT, _TOOL, rate.place, labels)
 
 
-def _of_text(text: str) -> tuple[Sample, ...]:
-    found = summary(text)
-    figures = {
-        "throughput_mbit_per_s": found.mbit_per_s,
-        "retransmits": found.retransmits,
-        "jitter_ms": found.jitter_ms,
-        "lost_datagrams": found.lost,
-    }
-    return tuple(
-        sample(METRICS[name], value, _TOOL, f"the summary's {name}")
-        for name, value in figures.items()
-        if value is not None
-    )
+def _lost(loss: Loss, where: str, labels: Labels) -> list[Sample]:
+    if not 0 <= loss.lost <= loss.packets or loss.packets == 0:
+        raise refuse(_TOOL, f"{where} lost {loss.lost:.0f} of {loss.packets:.0f} packets")
+    share = loss.lost / loss.packets
+    return [
+        sample(METRICS["jitter_ms"], loss.jitter_ms, _TOOL, where, labels, zero=True),
+        sample(METRICS["lost_packets"], loss.lost, _TOOL, where, labels),
+        sample(METRICS["lost_share"], share, _TOOL, where, labels),
+    ]
+
+
+def _from_text(text: str) -> tuple[Sample, ...]:
+    found = rows(text)
+    both = len({row.role for row in found}) > 1
+    samples: list[Sample] = []
+    for row in found:
+        labels = (_SEND if row.role == "TX" else _RECEIVE) if both else ()
+        if row.end != "sender":
+            samples += _received(row, labels)
+        elif row.retransmits is not None:
+            metric = METRICS["retransmits"]
+            samples.append(sample(metric, row.retransmits, _TOOL, row.where, labels))
+    return tuple(samples)
+
+
+def _received(row: Row, labels: Labels) -> list[Sample]:
+    lost = _lost(row.loss, row.where, labels) if row.loss else []
+    arrived = 1 - row.loss.lost / row.loss.packets if row.loss and not row.end else 1.0
+    metric = METRICS["throughput_mbit_per_s"]
+    value = row.bits_per_s * arrived / _BITS_PER_MBIT
+    return [sample(metric, value, _TOOL, row.where, labels), *lost]
 
 
 def version(stdout: bytes, stderr: bytes) -> str:  # noqa: ARG001

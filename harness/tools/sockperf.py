@@ -15,6 +15,7 @@ from harness.tools._text import decode, excerpt, number, one, refuse, report, ve
 
 PROGRAM = "sockperf"
 VERSION_ARGS = ("--version",)
+BUNDLED = True
 METRICS = table(
     Metric("latency_mean_us", "µs", "lower"),
     Metric("latency_p99_us", "µs", "lower"),
@@ -30,6 +31,7 @@ _LOST = re.compile(
     re.MULTILINE,
 )
 _MEAN = re.compile(r"^sockperf: Summary: Round trip is (\S+) usec$", re.MULTILINE)
+_DIGITS = re.compile(r"\d+\.\d{3}")
 _P99 = re.compile(r"^sockperf: ---> percentile 99\.000 = +(\S+)$", re.MULTILINE)
 _MOST = re.compile(r"^sockperf: ---> <MAX> observation = +(\S+)$", re.MULTILINE)
 _LEAST = re.compile(r"^sockperf: ---> <MIN> observation = +(\S+)$", re.MULTILINE)
@@ -65,7 +67,10 @@ def read(stdout: bytes, stderr: bytes) -> tuple[Sample, ...]:
 
 
 def _microseconds(pattern: re.Pattern[str], text: str, where: str) -> float:
-    return number(one(pattern, text, _TOOL, where).group(1), _TOOL, where)
+    found = number(cell := one(pattern, text, _TOOL, where).group(1), _TOOL, where)
+    if not _DIGITS.fullmatch(cell):
+        raise refuse(_TOOL, f"{where} is {cell}, without three digits after the point: cut off")
+    return found
 
 
 def version(stdout: bytes, stderr: bytes) -> str:  # noqa: ARG001

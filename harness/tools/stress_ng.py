@@ -1,11 +1,10 @@
-"""Reads what stress-ng reports: YAML on stdout, or the text of `--metrics-brief` and `--metrics`.
+"""Reads what stress-ng 0.11 to 0.22 reports: its YAML, or the table it prints for people.
 
-The YAML (`--metrics --yaml /dev/stdout`) has six digits after the point where the text has two,
-which are too few for slow stressors. stress-ng writes it by `printf` in one fixed shape; it is
-read as that shape, not as YAML at large. The text goes to stderr, in old releases to stdout, and
-is marked `info`, in new ones `metrc`. Either is printed for failed stressors too, so without the
-words "successful run completed" no number is taken. Several stressors give a value each, told
-apart by the label `stressor`.
+The YAML (`--metrics --yaml /dev/stdout`) has six digits after the point where the table has
+two, which would be too few for slow stressors; where both are there the YAML counts.
+stress-ng writes it by `printf` in one fixed shape; it is read as that shape, not as YAML at
+large. Both are written for failed stressors too, so no number is taken without the words
+"successful run completed". Up to 0.18 the program speaks on stderr, later on stdout.
 """
 
 from __future__ import annotations
@@ -14,104 +13,99 @@ import re
 
 from harness.model import Metric, Sample
 from harness.tools._sample import sample, table
-from harness.tools._text import decode, excerpt, number, one, refuse, report, version_line
+from harness.tools._stress_ng_text import LINE, Told
+from harness.tools._text import decode, excerpt, number, one, refuse, version_line
 
 PROGRAM = "stress-ng"
 VERSION_ARGS = ("--version",)
+BUNDLED = True
 METRICS = table(Metric("bogo_ops_per_s", "1/s", "higher"))
 
 _TOOL = "stress-ng"
-_MESSAGE = re.compile(r"^stress-ng: ([a-z]+): +\[[0-9]+\] (.*)$", re.MULTILINE)
-_SUCCESS = re.compile(r"successful run completed in [0-9]")
-_UNTRUSTED = re.compile(r"untrustworthy|corrupt|premature", re.IGNORECASE)
-_HOGS = re.compile(r"dispatching hogs: (.*)")
-_HOG = re.compile(r"[0-9]+ ([^ ,]+)")
-_LINE = re.compile(r"(\S+) +([0-9]+) +[0-9.]+ +[0-9.]+ +[0-9.]+ +([0-9.]+) +[0-9.]+(?: +[0-9. ]+)?")
-_STRESSOR = re.compile(r"^ +- stressor: (\S+)$", re.MULTILINE)
-_OPS = re.compile(r"^ +bogo-ops: (\S+)$", re.MULTILINE)
-_RATE = re.compile(r"^ +bogo-ops-per-second-real-time: (\S+)$", re.MULTILINE)
+_HINT = "give the program's standard error too"
+_STRESSOR = re.compile(r"^    - stressor: (.*)$", re.MULTILINE)
+_OPS = re.compile(r"^      bogo-ops: (\S+)$", re.MULTILINE)
+_RATE = re.compile(r"^      bogo-ops-per-second-real-time: (\S+)$", re.MULTILINE)
+_WALL = re.compile(r"^      wall-clock-time: (\S+)$", re.MULTILINE)
 _VERSION = re.compile(r"stress-ng, version [0-9]+\.[0-9]+[\w.+-]*")
 
 
 def read(stdout: bytes, stderr: bytes) -> tuple[Sample, ...]:
     """bogo_ops_per_s: operations of all instances per second of real time (1/s).
 
-    ReadError where a stressor failed or was skipped, where one that was started is missing,
-    where one completed nothing, or where a stream is incomplete.
+    Of several stressors each has a sample, labelled `stressor`. ReadError where one failed or
+    was skipped, completed nothing or is not reported, or where either stream is incomplete.
     """
-    said = decode(stderr, _TOOL, "stderr")
-    text = decode(stdout, _TOOL, "stdout")
-    yaml = text.lstrip().startswith("---")
-    messages = _MESSAGE.findall(said if yaml else f"{text}\n{said}")
-    if text.strip() and not yaml and not _MESSAGE.match(text.lstrip()):
-        raise refuse(_TOOL, "stdout is not a YAML report with 'metrics', nor stress-ng's text")
-    if not text.strip() and not messages:
+    said = decode(stdout, _TOOL, "stdout")
+    aside = decode(stderr, _TOOL, "stderr")
+    if not said.strip() and not aside.strip():
         raise refuse(_TOOL, "stdout is empty")
-    _require_success(messages)
-    found = _of_yaml(text) if yaml else _of_text(messages)
-    started = _started(messages)
-    if sorted(found) != started:
-        raise refuse(
+    told = Told()
+    told.listen(aside)
+    told.listen(said)
+    document = LINE.sub("", said).strip()
+    if told.skipped:
+        raise refuse(_TOOL, f"not all of it ran: {told.skipped}")
+    if not told.succeeded:
+        raise refuse(_TOOL, "neither stream says 'successful run completed'", _HINT)
+    if told.hogs is None:
+        raise refuse(_TOOL, "neither stream says 'dispatching hogs'", _HINT)
+    rates = _from_yaml(document) if document else told.rates
+    if not rates:
+        raise refuse(_TOOL, "stdout is empty and stderr has no table of metrics", "use --metrics")
+    for found in (rates, told.rates):
+        if found and set(found) != set(told.hogs):
+            raise refuse(
+                _TOOL,
+                f"it ran {excerpt(', '.join(told.hogs))} and reports {excerpt(', '.join(found))}",
+            )
+    alone = len(rates) == 1
+    return tuple(
+        sample(
+            METRICS["bogo_ops_per_s"],
+            rate,
             _TOOL,
-            f"started were {', '.join(started) or 'none'}, "
-            f"reported are {', '.join(sorted(found)) or 'none'}",
+            f"'bogo-ops-per-second-real-time' of {name}",
+            () if alone else (("stressor", name),),
         )
-    samples = []
-    for name, (operations, rate) in found.items():
-        where = f"'bogo-ops' of {name}"
-        if number(operations, _TOOL, where) < 1:
-            raise refuse(_TOOL, f"{where} is zero: nothing was measured")
-        where = f"'bogo-ops-per-second-real-time' of {name}"
-        labels = (("stressor", name),) if len(found) > 1 else ()
-        value = number(rate, _TOOL, where)
-        samples.append(sample(METRICS["bogo_ops_per_s"], value, _TOOL, where, labels))
-    return tuple(samples)
+        for name, rate in rates.items()
+    )
 
 
-def _of_yaml(text: str) -> dict[str, tuple[str, str]]:
-    """Operations and rate of each stressor, as printed."""
-    if text.split()[-1] != "...":
+def _from_yaml(text: str) -> dict[str, float]:
+    """By stressor, bogo operations a second of real time."""
+    if not text.endswith("\n..."):
         raise refuse(_TOOL, "stdout does not reach '...', the end of the YAML document")
-    _, metrics, body = text.partition("\nmetrics:\n")
-    if not metrics:
-        raise refuse(_TOOL, "stdout is not a YAML report with 'metrics'")
-    found: dict[str, tuple[str, str]] = {}
-    _, *parts = _STRESSOR.split(body)
-    for name, part in zip(parts[::2], parts[1::2], strict=True):
-        operations = one(_OPS, part, _TOOL, f"'bogo-ops' of {name}").group(1)
-        rate = one(_RATE, part, _TOOL, f"'bogo-ops-per-second-real-time' of {name}").group(1)
-        _add(found, name, operations, rate)
-    return found
+    head, found, body = text.partition("\nmetrics:\n")
+    if not head.startswith("---\n") or not found or "\n---" in text or "\n...\n" in text:
+        raise refuse(_TOOL, "stdout is not one YAML report with 'metrics'")
+    rates: dict[str, float] = {}
+    block = _STRESSOR.search(body)
+    while block:
+        following = _STRESSOR.search(body, block.end())
+        name = block[1]
+        if name in rates:
+            raise refuse(_TOOL, f"the stressor {excerpt(name)} occurs twice in stdout")
+        rates[name] = _rate(name, body[block.end() : following.start() if following else None])
+        block = following
+    return rates
 
 
-def _of_text(messages: list[tuple[str, str]]) -> dict[str, tuple[str, str]]:
-    found: dict[str, tuple[str, str]] = {}
-    for severity, message in messages:
-        line = _LINE.fullmatch(message.rstrip()) if severity in ("info", "metrc") else None
-        if line is not None:
-            _add(found, *line.groups())
-    return found
-
-
-def _add(found: dict[str, tuple[str, str]], name: str, operations: str, rate: str) -> None:
-    if name in found:
-        raise refuse(_TOOL, f"{name} is reported twice")
-    found[name] = (operations, rate)
-
-
-def _started(messages: list[tuple[str, str]]) -> list[str]:
-    hogs = [hogs.group(1) for _, text in messages if (hogs := _HOGS.fullmatch(text.rstrip()))]
-    if len(hogs) != 1:
-        raise refuse(_TOOL, "'dispatching hogs' is not said once")
-    return sorted(_HOG.findall(hogs[0]))
-
-
-def _require_success(messages: list[tuple[str, str]]) -> None:
-    for severity, message in messages:
-        if severity in ("fail", "error") or _UNTRUSTED.search(message):
-            raise refuse(_TOOL, f"it failed: {excerpt(message)}")
-    if not any(_SUCCESS.match(message) for _, message in messages):
-        raise refuse(_TOOL, "stderr does not say 'successful run completed'")
+def _rate(name: str, block: str) -> float:
+    name = excerpt(name)
+    where = f"'bogo-ops' of {name}"
+    ops = number(one(_OPS, block, _TOOL, where).group(1), _TOOL, where)
+    if ops < 1:
+        raise refuse(_TOOL, f"{where} is {ops:g}: nothing was measured")
+    where = f"'wall-clock-time' of {name}"
+    wall_s = number(one(_WALL, block, _TOOL, where).group(1), _TOOL, where)
+    where = f"'bogo-ops-per-second-real-time' of {name}"
+    rate = number(one(_RATE, block, _TOOL, where).group(1), _TOOL, where)
+    if rate < 0:
+        raise refuse(_TOOL, f"{where} is {rate}, which cannot be")
+    if abs(rate * wall_s - ops) > 1 + ops / 50:
+        raise refuse(_TOOL, f"{where} contradicts bogo-ops and wall-clock-time beside it")
+    return rate
 
 
 def version(stdout: bytes, stderr: bytes) -> str:  # noqa: ARG001
@@ -119,5 +113,4 @@ def version(stdout: bytes, stderr: bytes) -> str:  # noqa: ARG001
 
     The kernel differs between targets, the program does not. ReadError where stdout states none.
     """
-    report(stdout, _TOOL)
     return version_line(stdout, _TOOL, _VERSION)

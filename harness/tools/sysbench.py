@@ -1,8 +1,9 @@
-"""Reads the report of sysbench 0.4.12, 0.5 and 1: cpu, memory, fileio, threads, mutex and oltp.
+"""Reads the report of sysbench 0.4.12, 0.5, 1.0 and 1.1 for cpu, memory, fileio, threads,
+mutex and oltp.
 
-sysbench prints text for people, two digits after the point. Which test it was is told by its
-figures; a report that does not reach its last line is refused. What 0.4 and 0.5 call MB is
-1024² bytes, as the MiB of later releases.
+sysbench prints text for people, mostly two digits after the point. What 0.4 and 0.5 call
+"MB/sec" and "Mb/sec" is counted in 1024 × 1024 bytes like the "MiB/sec" of later versions;
+both are MiB/s here. The reports of threads and mutex do not say which of the two they are.
 """
 
 from __future__ import annotations
@@ -11,130 +12,200 @@ import re
 
 from harness.model import Metric, Sample
 from harness.tools._sample import sample, table
-from harness.tools._text import decode, excerpt, number, one, refuse, report, version_line
+from harness.tools._sysbench_report import TOOL, Report, parse
+from harness.tools._text import decode, excerpt, number, refuse, report, version_line
 
 PROGRAM = "sysbench"
 VERSION_ARGS = ("--version",)
+BUNDLED = True
 METRICS = table(
     Metric("events_per_s", "1/s", "higher"),
     Metric("bandwidth_mib_per_s", "MiB/s", "higher"),
-    Metric("reads_per_s", "1/s", "higher"),
-    Metric("writes_per_s", "1/s", "higher"),
+    Metric("read_iops", "1/s", "higher"),
     Metric("read_bw_mib_per_s", "MiB/s", "higher"),
+    Metric("write_iops", "1/s", "higher"),
     Metric("write_bw_mib_per_s", "MiB/s", "higher"),
     Metric("transactions_per_s", "1/s", "higher"),
     Metric("queries_per_s", "1/s", "higher"),
     Metric("latency_p95_ms", "ms", "lower"),
 )
 
-_TOOL = "sysbench"
+_SHORTEST_S = 0.02
+"""Of less, four digits after the point do not tell a rate to a percent."""
+_MIB_IN = {"": 1 / 1024**2, "K": 1 / 1024, "M": 1, "G": 1024, "T": 1024**2}
 _FAILURE = re.compile(r"^(?:FATAL|ALERT|PANIC)\b.*$", re.MULTILINE)
-_RELEASE = re.compile(r"\Asysbench ([0-9]+)\.[0-9]+")
-_EVENTS = re.compile(r"^ +events per second: +(\S+)$", re.MULTILINE)
-_BANDWIDTH = re.compile(r"^\S+ Mi?B transferred \((\S+) Mi?B/sec\)$", re.MULTILINE)
-_FILES = re.compile(
-    r"^File operations:\n +reads/s: +(\S+)\n +writes/s: +(\S+)\n +fsyncs/s: +\S+\n\n"
-    r"Throughput:\n +read, MiB/s: +(\S+)\n +written, MiB/s: +(\S+)$",
-    re.MULTILINE,
+_F = r"([0-9]+(?:\.[0-9]+)?)"
+_N = r"([0-9]+)"
+_PER_SEC = rf"{_N} +\({_F} per sec\.\)"
+_CPU = (r"CPU speed:", r"    events per second: +(\S+)")
+_MEMORY = (
+    rf"(?:Total operations|Operations performed): {_N} \( *{_F} (?:per second|ops/sec)\)",
+    rf"{_F} (?:MiB|MB) transferred \((\S+) (?:MiB|MB)/sec\)",
 )
-_TRANSACTIONS = re.compile(r"^ +transactions: +[0-9]+ +\((\S+) per sec\.\)$", re.MULTILINE)
-_QUERIES = re.compile(r"^ +queries: +[0-9]+ +\((\S+) per sec\.\)$", re.MULTILINE)
-_BARE = re.compile(
-    r"^Threads started!\n(?:Done\.\n)?\n+(?:Maximum prime number checked in CPU test: [0-9]+\n+)?"
-    r"(?:General statistics|Test execution summary):$",
-    re.MULTILINE,
+_FILES = (
+    r"File operations:",
+    rf"    reads/s: +{_F}",
+    rf"    writes/s: +{_F}",
+    rf"    fsyncs/s: +{_F}",
+    rf"    read, MiB/s: +{_F}",
+    rf"    written, MiB/s: +{_F}",
 )
-"""Nothing but a count of events: threads and mutex; cpu before 1.0."""
-_COUNT = re.compile(r"^ +total number of events: +(\S+)$", re.MULTILINE)
-_TIME = re.compile(r"^ +total time: +(\S+)s$", re.MULTILINE)
-_LATENCY = re.compile(
-    r"^Latency \(ms\):\n +min: +\S+\n +avg: +\S+\n +max: +\S+\n"
-    r" +(95th percentile|percentile stats): +(\S+)\n +sum: +\S+$",
-    re.MULTILINE,
+_FILES_0 = (
+    rf"Operations performed:  {_N} [Rr]eads?, {_N} [Ww]rites?, {_N} Other = {_N} Total",
+    rf"Read {_F}([KMGT]?)b  Written {_F}([KMGT]?)b  Total transferred {_F}([KMGT]?)b"
+    rf"  \({_F}([KMGT]?)b/sec\)",
+    rf" *{_F} Requests/sec executed",
 )
-_OLD_LATENCY = re.compile(
-    r"^ +(?:per-request statistics|response time):\n +min: +\S+ms\n +avg: +\S+ms\n +max: +\S+ms\n"
-    r" +(approx\. +95 percentile): +(\S+)ms$",
-    re.MULTILINE,
+_FILES_11 = (
+    rf"         read:  IOPS={_F} {_F} MiB/s \({_F} MB/s\)",
+    rf"         write: IOPS={_F} {_F} MiB/s \({_F} MB/s\)",
+    rf"         fsync: IOPS={_F}",
 )
-_LAST = re.compile(r"^ +execution time \(avg/stddev\): +[0-9.]+/[0-9.]+$", re.MULTILINE)
+_OLTP = (
+    r"(?:SQL|OLTP test) statistics:",
+    r"    queries performed:",
+    rf"        read: +{_N}",
+    rf"        write: +{_N}",
+    rf"        other: +{_N}",
+    rf"        total: +{_N}",
+    rf"    transactions: +{_PER_SEC}",
+    rf"(?:    (?:deadlocks|queries): +{_PER_SEC})",
+    rf"    (?:read/write requests|ignored errors): +{_PER_SEC}",
+    rf"    (?:other operations|reconnects): +{_PER_SEC}",
+)
+_OLTP_05 = (
+    *_OLTP[:7],
+    rf"    read/write requests: +{_PER_SEC}",
+    rf"    other operations: +{_PER_SEC}",
+    rf"    ignored errors: +{_PER_SEC}",
+    rf"    reconnects: +{_PER_SEC}",
+)
 _VERSION = re.compile(r"sysbench [0-9]+\.[0-9]+[\w.+-]*")
 
 
 def read(stdout: bytes, stderr: bytes) -> tuple[Sample, ...]:
-    """What the test is about, and latency_p95_ms (ms, of one event).
+    """cpu, threads and mutex: events_per_s (1/s); memory: bandwidth_mib_per_s (MiB/s).
 
-    cpu, threads, mutex: events_per_s; memory: bandwidth_mib_per_s; fileio: reads_per_s and
-    read_bw_mib_per_s where it read, writes_per_s and write_bw_mib_per_s where it wrote; oltp:
-    transactions_per_s, from 1.0 on queries_per_s too. Where only a count is printed, events per
-    second are count by time. The latency is left out where it is below the 0.01 ms that sysbench
-    prints, or switched off (`--percentile=0`). ReadError for another percentile, and for any
-    other, incomplete or failed report.
+    fileio: iops (1/s) and bw (MiB/s) of what it read and of what it wrote. oltp:
+    transactions_per_s and queries_per_s (1/s). All also give latency_p95_ms (ms, of one
+    event) where it is not below the 0.01 ms that sysbench prints. Where a rate is not printed
+    it is the number printed over the time printed.
+
+    ReadError for any other, incomplete or failed report.
     """
-    text = report(stdout, _TOOL)
-    for stream in (text, decode(stderr, _TOOL, "stderr")):
+    text = report(stdout, TOOL)
+    for stream in (text, decode(stderr, TOOL, "stderr")):
         if failure := _FAILURE.search(stream):
-            raise refuse(_TOOL, f"it failed: {excerpt(failure.group())}")
-    release = one(_RELEASE, text, _TOOL, "the first line, 'sysbench' with its release,").group(1)
-    if release not in ("0", "1"):
-        raise refuse(_TOOL, f"it is of sysbench {release}, 0 and 1 are read")
-    found = _figures(text, old=release == "0")
-    one(_LAST, text, _TOOL, "'execution time', the last line,")
-    if _number(_COUNT, text, "'total number of events'") < 1:
-        raise refuse(_TOOL, "'total number of events' is zero: nothing was measured")
-    samples = [sample(METRICS[name], value, _TOOL, where) for name, (value, where) in found.items()]
-    where = "'95th percentile' of the latency"
-    latency = one(_OLD_LATENCY if release == "0" else _LATENCY, text, _TOOL, where)
-    if latency.group(1) != "percentile stats":
-        p95 = number(latency.group(2), _TOOL, where)
-        if p95 != 0:
-            samples.append(sample(METRICS["latency_p95_ms"], p95, _TOOL, where))
+            raise refuse(TOOL, f"it failed: {excerpt(failure.group())}")
+    found = parse(text)
+    samples = _result(found)
+    if found.p95_ms is not None:
+        metric = METRICS["latency_p95_ms"]
+        samples.append(sample(metric, found.p95_ms, TOOL, "'95th percentile'"))
     return tuple(samples)
 
 
-def _figures(text: str, *, old: bool) -> dict[str, tuple[float, str]]:
-    """The test's own figures by metric, with the words that name each in messages."""
-    if "\nCPU speed:\n" in text:
-        return {"events_per_s": _named(_EVENTS, text, "'events per second'")}
-    if "B transferred (" in text:
-        return {"bandwidth_mib_per_s": _named(_BANDWIDTH, text, "'MiB transferred'")}
-    if "\nFile operations:\n" in text:
-        return _files(text)
-    if " transactions: " in text:
-        found = {"transactions_per_s": _named(_TRANSACTIONS, text, "'transactions'")}
-        return found if old else {**found, "queries_per_s": _named(_QUERIES, text, "'queries'")}
-    if _BARE.search(text):
-        count = _number(_COUNT, text, "'total number of events'")
-        seconds = _number(_TIME, text, "'total time'")
-        if seconds > 0:
-            return {"events_per_s": (count / seconds, "'total number of events' by 'total time'")}
-    raise refuse(_TOOL, "stdout holds no result of a test that is known")
+def _result(found: Report) -> list[Sample]:
+    """What the lines of the test itself give; those of threads and mutex have none."""
+    if not found.body:
+        return [_sample("events_per_s", _rate(found, found.events), "the rate of events")]
+    if cells := _cells(found, _CPU):
+        _agree(cells[0], _rate(found, found.events), "'events per second'")
+        return [_sample("events_per_s", cells[0], "'events per second'")]
+    if cells := _cells(found, _MEMORY):
+        _agree(cells[3], cells[2] / _time(found), "'MiB transferred'")
+        return [_sample("bandwidth_mib_per_s", cells[3], "'MiB transferred'")]
+    if cells := _cells(found, _FILES):
+        return _files(cells[0], cells[3], cells[1], cells[4])
+    if cells := _cells(found, _FILES_11):
+        return _files(cells[0], cells[1], cells[3], cells[4])
+    if cells := _cells(found, _FILES_0):
+        return _files_0(cells, found)
+    if cells := (_cells(found, _OLTP) or _cells(found, _OLTP_05)):
+        if sum(cells[:3]) != cells[3]:
+            raise refuse(TOOL, "the total of 'queries performed' is not the sum of its parts")
+        _agree(cells[5], cells[4] / _time(found), "'transactions'")
+        return [
+            _sample("transactions_per_s", cells[5], "'transactions'"),
+            _sample("queries_per_s", _rate(found, cells[3]), "'queries performed'"),
+        ]
+    at, line = found.body[0]
+    raise refuse(
+        TOOL,
+        f"stdout holds no result of cpu, memory, fileio, threads, mutex or oltp: line {at}"
+        f" and those after it are of none ({excerpt(line)!r})",
+    )
 
 
-def _files(text: str) -> dict[str, tuple[float, str]]:
-    words = one(_FILES, text, _TOOL, "'File operations' and 'Throughput'").groups()
-    reads, writes, read, written = (number(word, _TOOL, "'File operations'") for word in words)
-    found = {}
-    for name, bandwidth, rate, moved in (
-        ("reads_per_s", "read_bw_mib_per_s", reads, read),
-        ("writes_per_s", "write_bw_mib_per_s", writes, written),
-    ):
-        if (rate == 0) != (moved == 0):
-            raise refuse(_TOOL, f"{name} and {bandwidth} contradict each other")
-        if rate != 0:
-            found[name] = (rate, "'File operations'")
-            found[bandwidth] = (moved, "'Throughput'")
-    return found
+def _cells(found: Report, forms: tuple[str, ...]) -> list[float]:
+    """What stands in the test's lines, if they are of `forms`; none otherwise.
+
+    A unit's prefix is handed on as its factor to MiB.
+    """
+    if len(forms) != len(found.body):
+        return []
+    cells: list[float] = []
+    for (at, line), form in zip(found.body, forms, strict=True):
+        matched = re.fullmatch(form, line)
+        if matched is None:
+            return []
+        for cell in matched.groups():
+            factor = _MIB_IN.get(cell)
+            cells.append(number(cell, TOOL, f"stdout line {at}") if factor is None else factor)
+    return cells
 
 
-def _named(pattern: re.Pattern[str], text: str, where: str) -> tuple[float, str]:
-    return _number(pattern, text, where), where
+def _files(reads: float, read_mib: float, writes: float, written_mib: float) -> list[Sample]:
+    samples = []
+    for name, iops, mib in (("read", reads, read_mib), ("write", writes, written_mib)):
+        if (iops == 0) != (mib == 0):
+            raise refuse(TOOL, f"one of '{name}s/s' and its MiB/s is zero, the other is not")
+        if iops:
+            samples.append(_sample(f"{name}_iops", iops, f"'{name}s/s'"))
+            samples.append(_sample(f"{name}_bw_mib_per_s", mib, f"'{name}, MiB/s'"))
+    if not samples:
+        raise refuse(TOOL, "it neither read nor wrote: nothing was measured")
+    return samples
 
 
-def _number(pattern: re.Pattern[str], text: str, where: str) -> float:
-    return number(one(pattern, text, _TOOL, where).group(1), _TOOL, where)
+def _files_0(cells: list[float], found: Report) -> list[Sample]:
+    reads, writes, other, total = cells[:4]
+    read_mib, written_mib = cells[4] * cells[5], cells[6] * cells[7]
+    if reads + writes + other != total:
+        raise refuse(TOOL, "'Operations performed' is not the sum of its parts")
+    _agree(cells[12], (reads + writes) / _time(found), "'Requests/sec executed'")
+    _agree(cells[8] * cells[9], read_mib + written_mib, "'Total transferred'")
+    time_s = _time(found)
+    return _files(reads / time_s, read_mib / time_s, writes / time_s, written_mib / time_s)
+
+
+def _sample(name: str, value: float, where: str) -> Sample:
+    return sample(METRICS[name], value, TOOL, where)
+
+
+def _time(found: Report) -> float:
+    if found.time_s is None or found.time_s < _SHORTEST_S:
+        raise refuse(
+            TOOL, f"'total time' is {found.time_s} s, too short to take a rate from", "let it run"
+        )
+    return found.time_s
+
+
+def _rate(found: Report, count: float | None) -> float:
+    if count is None:
+        raise refuse(TOOL, "the number of events is missing from stdout, or incomplete")
+    rate = count / _time(found)
+    if found.rate_per_s is not None and count == found.events:
+        _agree(found.rate_per_s, rate, "'events/s (eps)'")
+    return rate
+
+
+def _agree(stated: float, counted: float, where: str) -> None:
+    """Figures printed apart agree to 5 percent: their clocks are not read at one moment."""
+    if stated != 0 and abs(stated - counted) > 0.05 * max(stated, counted) + 0.01:
+        raise refuse(TOOL, f"{where} is {stated:g} where the figures beside it give {counted:g}")
 
 
 def version(stdout: bytes, stderr: bytes) -> str:  # noqa: ARG001
     """Such as `sysbench 1.0.20`; ReadError where stdout states none."""
-    return version_line(stdout, _TOOL, _VERSION)
+    return version_line(stdout, TOOL, _VERSION)

@@ -26,7 +26,7 @@ def tree(folder: Path) -> Path:
     programs.mkdir(parents=True)
     libraries.mkdir(parents=True)
     played = {name: name for name in BASE_PROGRAMS}
-    played |= {tools.load(name).PROGRAM: ROLES.get(name, "true") for name in tools.names()}
+    played |= {tools.load(name).PROGRAM: ROLES.get(name, "true") for name in tools.bundled()}
     for name, own in played.items():
         found = shutil.which(own)
         assert found is not None, own

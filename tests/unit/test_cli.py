@@ -76,13 +76,36 @@ OUTPUTS = Path(__file__).parent / "outputs"
 def test_parse_prints_the_samples_of_a_tool(tmp_path: Path) -> None:
     done = baremark("parse", "sysbench", str(OUTPUTS / "sysbench" / "memory-read.out"))
     assert done.returncode == 0, done.stderr
-    head, first, *_ = (line.split() for line in done.stdout.splitlines())
-    assert head == ["metric", "value", "unit", "better", "labels"]
-    assert first == ["bandwidth_mib_per_s", "26645.46", "MiB/s", "higher"]
+    assert done.stdout.splitlines() == [
+        "metric                  value  unit   better  labels",
+        "bandwidth_mib_per_s  26645.46  MiB/s  higher",
+        "latency_p95_ms           6.67  ms     lower",
+    ]
     done = baremark("parse", "fio", str(OUTPUTS / "fio" / "disk-fdatasync.out"), "-f", "json")
     assert {"metric", "value", "unit", "better", "labels"} == set(json.loads(done.stdout)[0])
-    done = baremark("parse", "fio", str(OUTPUTS / "fio" / "two-jobs.out"), "-f", "json")
-    assert json.loads(done.stdout)[0]["labels"] == {"job": "a"}
+
+
+def test_parse_tells_the_samples_of_one_metric_apart_by_their_labels() -> None:
+    file = str(OUTPUTS / "fio" / "v3.39-numjobs.out")
+    rows = baremark("parse", "fio", file).stdout.splitlines()
+    assert [row.split()[-2:] for row in rows if row.startswith("read_iops")] == [
+        ["job=both", "index=0"],
+        ["job=both", "index=1"],
+    ]
+    assert len({row.index("job=both") for row in rows[1:]} | {rows[0].index("labels")}) == 1
+    samples = json.loads(baremark("parse", "fio", file, "--format", "json").stdout)
+    assert samples[0]["labels"] == {"job": "both", "index": "0"}
+
+
+def test_parse_reads_a_report_that_came_on_standard_error(tmp_path: Path) -> None:
+    (tmp_path / "empty").write_bytes(b"")
+    table = str(OUTPUTS / "stress-ng" / "v0.15.06-brief.err")
+    done = baremark("parse", "stress-ng", str(tmp_path / "empty"), "--stderr", table)
+    assert done.stdout.splitlines()[1].split() == ["bogo_ops_per_s", "3856.85", "1/s", "higher"]
+    failed = str(OUTPUTS / "iperf3" / "refused" / "v3.18-text.err")
+    done = baremark("parse", "iperf3", str(tmp_path / "empty"), "--stderr", failed)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Connection refused" in done.stderr
 
 
 def test_parse_says_why_there_are_no_samples(tmp_path: Path) -> None:

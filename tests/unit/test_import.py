@@ -387,10 +387,10 @@ def asked(tool: str, **more: Any) -> Request:
         ("sockperf", "network-rr", "network", "3.7-no.git"),
         ("sysbench", "cpu-sysbench-1t", "cpu", "sysbench 1.0.20"),
         ("sysbench", "memory-read", "memory", "sysbench 1.0.20"),
-        ("sysbench", "fileio", "disk", "sysbench 1.0.20"),
+        ("sysbench", "fileio-rndrw", "disk", "sysbench 1.0.20"),
         ("sysbench", "threads", "kernel", "sysbench 1.0.20"),
-        ("fio", "two-jobs", "disk", "fio-3.33"),
-        ("iperf3", "bidir", "network", "iperf 3.12"),
+        ("fio", "v3.41-two-jobs", "disk", "fio-3.41"),
+        ("iperf3", "v3.18-bidir", "network", "iperf 3.18"),
         ("stress-ng", "kernel-switch", "kernel", "0.15.06"),
     ],
 )

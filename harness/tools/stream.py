@@ -1,0 +1,70 @@
+"""Reads the report of the classic STREAM benchmark, `stream.c` 5.9 and 5.10.
+
+STREAM prints its best rates in MB/s of 10^6 bytes; here they are MiB/s of 2^20. It has no
+option for its version: it states that in the first lines of every report. No Debian package
+holds it, so it is in no bundle; its reader serves `baremark parse`.
+"""
+
+from __future__ import annotations
+
+import re
+
+from harness.model import Metric, Sample
+from harness.tools._sample import sample, table
+from harness.tools._text import decode, excerpt, number, one, refuse, report, version_line
+
+PROGRAM = "stream"
+VERSION_ARGS = ()
+BUNDLED = False
+METRICS = table(
+    Metric("copy_mib_per_s", "MiB/s", "higher"),
+    Metric("scale_mib_per_s", "MiB/s", "higher"),
+    Metric("add_mib_per_s", "MiB/s", "higher"),
+    Metric("triad_mib_per_s", "MiB/s", "higher"),
+)
+
+_TOOL = "stream"
+_MB = 1_000_000
+_MIB = 1024 * 1024
+_FAILURE = re.compile(r"^(?:Failed Validation|WEIRD).*$", re.MULTILINE)
+_HEADING = re.compile(
+    r"^Function +(?:Best Rate MB/s|Rate \(MB/s\)) +Avg time +Min time +Max time *$", re.MULTILINE
+)
+_VALID = re.compile(
+    r"^Solution Validates(?:: avg error less than [0-9.e+-]+ on all three arrays)?$", re.MULTILINE
+)
+_RULE = re.compile(r"^-{20,}$", re.MULTILINE)
+_VERSION = re.compile(r"STREAM version \$Revision: [0-9]+\.[0-9]+ \$")
+
+
+def read(stdout: bytes, stderr: bytes) -> tuple[Sample, ...]:
+    """copy, scale, add and triad (MiB/s): each kernel's best rate, as STREAM counts bytes.
+
+    ReadError where the solution did not validate, or where a rate, its times or the rule under
+    the report is missing or cannot be.
+    """
+    text = report(stdout, _TOOL)
+    for stream in (text, decode(stderr, _TOOL, "stderr")):
+        if failure := _FAILURE.search(stream):
+            raise refuse(_TOOL, f"it failed: {excerpt(failure.group())}")
+    one(_HEADING, text, _TOOL, "the heading 'Function'")
+    one(_VALID, text, _TOOL, "'Solution Validates'")
+    rule = _RULE.search(text)
+    if rule is None or not text.rstrip().endswith(f"\n{rule.group()}"):
+        raise refuse(_TOOL, "stdout does not end with a rule of dashes: it is incomplete")
+    return tuple(_kernel(name, text) for name in ("Copy", "Scale", "Add", "Triad"))
+
+
+def _kernel(name: str, text: str) -> Sample:
+    where = f"'{name}'"
+    row = one(re.compile(rf"^{name}: +(\S+) +(\S+) +(\S+) +(\S+) *$", re.MULTILINE), text, _TOOL,
+              where)  # fmt: skip
+    rate, mean, least, most = (number(cell, _TOOL, where) for cell in row.groups())
+    if not 0 < least <= mean <= most:
+        raise refuse(_TOOL, f"{where} has times of which the mean is not between the others")
+    return sample(METRICS[f"{name.lower()}_mib_per_s"], rate * _MB / _MIB, _TOOL, where)
+
+
+def version(stdout: bytes, stderr: bytes) -> str:  # noqa: ARG001
+    """Such as `STREAM version $Revision: 5.10 $`, from a report; ReadError where there is none."""
+    return version_line(stdout, _TOOL, _VERSION)

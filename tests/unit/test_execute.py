@@ -1,0 +1,49 @@
+"""What becomes of a reply: samples, or one sentence that says why there are none."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from harness.execute import _judged
+from harness.model import Metric, Resource, TrialStatus, Workload
+from harness.session import Reply
+
+OUTPUTS = Path(__file__).parent / "outputs"
+
+
+def reply(tool: str, name: str) -> Reply:
+    """A real output as it comes from a target: the program's streams between the marks."""
+    stdout = (OUTPUTS / tool / f"{name}.out").read_bytes()
+    stderr = (OUTPUTS / tool / f"{name}.err").read_bytes()
+    digest = hashlib.sha256(stdout).hexdigest().encode()
+    marks = b"baremark begin 1 1000\n%bbaremark end 2000000000 0\n%b  -\n" % (stderr, digest)
+    return Reply(0, stdout, marks, 2.0)
+
+
+def workload(tool: str, *names: str) -> Workload:
+    metrics = tuple(Metric(name, "1/s", "higher") for name in names)
+    return Workload("mine", "Mine", 1, next(iter(Resource)), tool, (), metrics)
+
+
+def test_a_metric_that_one_sample_bears_is_taken() -> None:
+    outcome = _judged(reply("fio", "v3.39-group"), workload("fio", "read_iops"), 60)
+    assert (outcome.status, len(outcome.samples)) == (TrialStatus.OK, 1)
+
+
+def test_a_metric_that_only_one_of_two_jobs_has_is_taken() -> None:
+    outcome = _judged(reply("fio", "v3.41-two-jobs"), workload("fio", "read_iops"), 60)
+    assert [sample.labels for sample in outcome.samples] == [(("job", "reader"),)]
+
+
+def test_a_metric_that_two_samples_bear_fails_the_trial_and_says_so() -> None:
+    outcome = _judged(reply("fio", "v3.39-numjobs"), workload("fio", "read_iops"), 60)
+    assert (outcome.status, outcome.samples) == (TrialStatus.FAILED, ())
+    assert outcome.reason == (
+        "fio reported read_iops 2 times (job=both index=0; job=both index=1); a workload needs one"
+    )
+
+
+def test_a_metric_that_no_sample_bears_fails_the_trial_and_says_so() -> None:
+    outcome = _judged(reply("fio", "v3.39-group"), workload("fio", "write_iops"), 60)
+    assert outcome.reason == "fio did not report write_iops"
