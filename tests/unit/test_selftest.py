@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from harness.analyze.control import Control
-from harness.analyze.coverage import Coverage, coverage
+from harness.analyze.coverage import Coverage, coverage, pairs
 from harness.model import TrialStatus
 from harness.selftest import SelfTest, as_json, sentences
 from tests.synthetic import CPU, DOCKER, NATIVE, make_run
@@ -25,7 +25,9 @@ def judged(factor: float, truth: float, *, blocks: int = 60, known_to: float = 0
 
     run = make_run(value, workloads=[CPU], blocks=blocks)
     truths = dict.fromkeys(range(blocks), truth)
-    found = coverage("slowed", run.trials, CPU, ARMS, truths, 6, known_to)
+    found = coverage(
+        "slowed", pairs(run.trials, CPU, ARMS), CPU, truths, (blocks // 6, 6), known_to
+    )
     assert found is not None
     return found
 
@@ -48,16 +50,34 @@ def test_what_is_known_to_a_percent_is_covered_to_a_percent() -> None:
     assert judged(1.25, 1.27, known_to=0.05).covered == 10
 
 
-def test_a_repetition_without_enough_blocks_is_lost_and_counted() -> None:
-    run = make_run(lambda *_: 100.0, workloads=[CPU], blocks=12)
+def with_failures(blocks: int, *failed: int) -> dict[int, tuple[float, float]]:
+    run = make_run(lambda *_: 100.0, workloads=[CPU], blocks=blocks)
     trials = [
-        replace(trial, status=TrialStatus.FAILED) if trial.block == 3 else trial
+        replace(trial, status=TrialStatus.FAILED) if trial.block in failed else trial
         for trial in run.trials
     ]
-    found = coverage("slowed", trials, CPU, ARMS, dict.fromkeys(range(12), 1.0), 6)
+    return pairs(trials, CPU, ARMS)
+
+
+def test_a_block_without_both_values_is_made_up_for_by_the_next() -> None:
+    truths = dict.fromkeys(range(13), 1.0)
+    found = coverage("slowed", with_failures(13, 3), CPU, truths, (2, 6))
+    assert found is not None
+    assert (found.repetitions, found.lost) == (2, 0)
+
+
+def test_a_repetition_without_enough_blocks_is_lost_and_counted() -> None:
+    truths = dict.fromkeys(range(12), 1.0)
+    found = coverage("slowed", with_failures(12, 3), CPU, truths, (2, 6))
     assert found is not None
     assert (found.repetitions, found.lost) == (1, 1)
-    assert coverage("slowed", [], CPU, ARMS, {0: 1.0}, 6) is None
+    assert coverage("slowed", {}, CPU, {0: 1.0}, (1, 6)) is None
+
+
+def test_a_block_whose_truth_is_not_known_is_left_out() -> None:
+    found = coverage("slowed", with_failures(12), CPU, dict.fromkeys(range(11), 1.0), (2, 6))
+    assert found is not None
+    assert found.lost == 1
 
 
 @pytest.mark.parametrize("truth", [1.25, 1.5])
