@@ -332,7 +332,7 @@ def quota(process: int, share: float) -> Iterator[None]:
 def test_a_cpu_quota_that_stops_the_program_is_told(
     own_server: sshd.Sshd, packed: Bundle, tmp_path: Path
 ) -> None:
-    with quota(own_server.process.pid, 0.5), seats(own_server, packed) as seat:
+    with quota(own_server.process.pid, 0.2), seats(own_server, packed) as seat:
         run = measured(tmp_path / "runs", seat, CPU)
     told = found(run, "throttling")
     assert len(told) == len(run.trials)
@@ -340,7 +340,7 @@ def test_a_cpu_quota_that_stops_the_program_is_told(
         assert finding.outcome == "flagged"
         periods = finding.figures["throttled_periods"]
         assert isinstance(periods, float)
-        assert periods > 5
+        assert periods > 0
 
 
 def test_a_calm_machine_has_nothing_against_it(seat: dict[str, Seat], tmp_path: Path) -> None:
