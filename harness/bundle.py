@@ -20,7 +20,7 @@ from pathlib import Path
 import zstandard
 
 from harness import tools
-from harness.errors import HarnessError, ReadError
+from harness.errors import HarnessError, ReadError, writing
 from harness.session import OUTPUT_LIMIT_BYTES, Session
 
 BASE_PROGRAMS = ("cat", "dash", "date", "env", "head", "sha256sum", "timeout")
@@ -64,6 +64,11 @@ def pack(tree: Path, into: Path) -> Bundle:
         packed = into / f"bundle-{known.read_text().strip()}.tar.zst"
         if packed.exists():
             return load(packed)
+    with writing(into, "make room or make it writable, or choose another XDG_CACHE_HOME"):
+        return _packed(tree, into, known)
+
+
+def _packed(tree: Path, into: Path, known: Path) -> Bundle:
     with tempfile.TemporaryDirectory(prefix="unfinished-", dir=into) as folder:
         root = Path(folder) / "tree"
         _unpack(tree, root)
@@ -73,7 +78,8 @@ def pack(tree: Path, into: Path) -> Bundle:
         aside = Path(folder) / "packed"
         _archive(digest, {**contents, MANIFEST: listing.encode()}, aside)
         aside.replace(into / f"bundle-{digest}.tar.zst")
-    known.write_text(digest + "\n")
+        (Path(folder) / "digest").write_text(digest + "\n")
+        (Path(folder) / "digest").replace(known)
     return Bundle(digest, into / f"bundle-{digest}.tar.zst", _listed(listing.encode()))
 
 
@@ -250,7 +256,10 @@ def _inside(root: Path, path: Path) -> Path:
             return path
         aim = path.readlink()
         path = root / aim.relative_to("/") if aim.is_absolute() else path.parent / aim
-    raise HarnessError(f"{path} in the bundle's tree is a circle of links", "")
+    raise HarnessError(
+        f"{path} in the bundle's tree is a circle of links",
+        "baremark down --purge, so that the tree is built again",
+    )
 
 
 def _needed(root: Path, loader: Path, folders: Sequence[str], program: Path) -> dict[str, Path]:

@@ -6,18 +6,22 @@ once. This is the one place where errors end and exit codes are made.
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer.core import TyperGroup
 
 from harness import __version__
-from harness.errors import EXIT_RUN, HarnessError, UseError
+from harness.errors import EXIT_INTERRUPTED, EXIT_RUN, HarnessError, Interrupted, UseError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,10 +34,21 @@ if TYPE_CHECKING:
     from harness.selftest import SelfTest
     from harness.state import Standing
 
-EXIT_INTERRUPTED = 130
 LOCALHOST = Path("inventories/localhost")
 
+
+class _Verbs(TyperGroup):
+    """Ctrl-C, and a polite kill, end a verb with a message: Typer would say nothing."""
+
+    def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise Interrupted("interrupted", "baremark down removes what is up") from None
+
+
 app = typer.Typer(
+    cls=_Verbs,
     help="Measure what a virtualization architecture costs against the bare metal under it.",
     no_args_is_help=True,
     add_completion=False,
@@ -110,11 +125,10 @@ def doctor(inventory: InventoryOption = LOCALHOST, target: TargetOption = None) 
 @app.command()
 def up(inventory: InventoryOption = LOCALHOST, target: TargetOption = None) -> None:
     """Provision the targets of an inventory. Can be said again at any time."""
-    from harness import state
 
     console = _console()
     hosts = _hosts(inventory, target)
-    with state.locked(state.state_folder(inventory)):
+    with _locked(inventory, hosts):
         standing, _ = _provision(inventory, hosts, console)
     console.standing(standing)
     if standing.failed:
@@ -129,11 +143,11 @@ def down(
     ] = False,
 ) -> None:
     """Remove every target and what a killed run left. Can be said again at any time."""
-    from harness import provision, state
+    from harness import provision
 
     console = _console()
     hosts = _hosts(inventory, None)
-    with state.locked(state.state_folder(inventory)):
+    with _locked(inventory, hosts):
         provision.down(inventory, hosts, console.step, purge=purge)
     console.say("everything is taken down")
 
@@ -143,7 +157,10 @@ def run(
     inventory: InventoryOption = LOCALHOST,
     target: TargetOption = None,
     workload: WorkloadOption = None,
-    preset: PresetOption = "quick",
+    preset: Annotated[
+        str | None,
+        typer.Option("--preset", help="smoke, quick (default), nightly or publication."),
+    ] = None,
     budget: BudgetOption = None,
     precision: PrecisionOption = None,
     max_blocks: MaxBlocksOption = None,
@@ -158,19 +175,39 @@ def run(
     """Measure on targets that are up; leaves them up. Prints the table."""
     from harness import state
 
+    fixed = {
+        "--preset": preset,
+        "--workload": workload,
+        "--target": target,
+        "--seed": seed,
+        "--precision": precision,
+        "--max-blocks": max_blocks,
+        "--accept": accept,
+    }
+    given = [name for name, value in fixed.items() if value]
+    if resume is not None and given:
+        raise UseError(
+            f"{', '.join(given)} cannot be given with --resume: the run's manifest fixed that",
+            "leave it out; only --budget and --results go with --resume",
+        )
     console = _console()
     request = _request(
-        workloads, workload, preset, budget, seed, precision, max_blocks, accept or ()
+        workloads,
+        workload,
+        preset or "quick",
+        budget,
+        seed,
+        precision,
+        max_blocks,
+        accept or (),
     )
     _writable(results)
     hosts = _hosts(inventory, target)
-    with state.locked(state.state_folder(inventory)):
+    with _locked(inventory, hosts):
         standing = state.read(state.state_folder(inventory), inventory)
         packed = _bundle(standing)
-        folders, whole = _measure(
-            inventory, hosts, standing, packed, request, results, console, resume
-        )
-    _end(folders, results, console, whole=whole)
+        measured = _measure(inventory, hosts, standing, packed, request, results, console, resume)
+    _end(measured, results, console)
 
 
 @app.command()
@@ -190,7 +227,7 @@ def bench(
     """Provision, measure, print and write the table, take everything down again."""
     from dataclasses import replace
 
-    from harness import provision, state
+    from harness import provision
 
     console = _console()
     request = _request(
@@ -198,23 +235,21 @@ def bench(
     )
     _writable(results)
     hosts = _hosts(inventory, target)
-    with state.locked(state.state_folder(inventory)):
+    with _locked(inventory, hosts):
         findings = provision.doctor(inventory, hosts, console.step)
         unusable = {finding.target: finding.why for finding in findings if not finding.usable}
         for finding in findings:
             if not finding.usable:
                 console.warn(f"{finding.target} is left out: {finding.why} ({finding.fix})")
-        possible = _possible(hosts, unusable)
+        possible = _possible(inventory, hosts, unusable)
         try:
             standing, packed = _provision(inventory, possible, console)
             standing = replace(standing, failed={**unusable, **standing.failed})
-            folders, whole = _measure(
-                inventory, hosts, standing, packed, request, results, console, None
-            )
+            measured = _measure(inventory, hosts, standing, packed, request, results, console, None)
         finally:
             console.say("take everything down")
             provision.down(inventory, hosts, console.step, purge=False)
-    _end(folders, results, console, whole=whole)
+    _end(measured, results, console)
     if set(standing.failed) - set(unusable):
         raise typer.Exit(EXIT_RUN)
 
@@ -236,7 +271,8 @@ def table(
     from harness import ledger, publish
 
     publish.require(format)
-    folders = [ledger.find(results / "runs", name) for name in run or ["latest"]]
+    found = [ledger.find(results / "runs", name).resolve() for name in run or ["latest"]]
+    folders = list(dict.fromkeys(found))
     text = publish.render(_table(folders, results), format)
     if output is None:
         print(text, end="")
@@ -306,7 +342,7 @@ def selftest(
     workloads: WorkloadsOption = Path("workloads"),
 ) -> None:
     """Judge the harness: native against itself, and slowdowns of known size."""
-    from harness import provision, state
+    from harness import provision
     from harness import workload as files
     from harness.measure import Request
     from harness.model import Preset
@@ -318,10 +354,10 @@ def selftest(
     request = Request(Preset("selftest", blocks, seconds, blocks), chosen)
     _writable(results)
     hosts = _hosts(inventory, ["baremetal", "docker"])
-    with state.locked(state.state_folder(inventory)):
+    with _locked(inventory, hosts):
         findings = provision.doctor(inventory, hosts, console.step)
         unusable = {finding.target: finding.why for finding in findings if not finding.usable}
-        possible = _possible(hosts, unusable)
+        possible = _possible(inventory, hosts, unusable)
         try:
             standing, packed = _provision(inventory, possible, console)
             reports = [
@@ -373,6 +409,16 @@ def _hosts(path: Path, patterns: Sequence[str] | None) -> tuple[Host, ...]:
     from harness import inventory
 
     return inventory.choose(inventory.load(path), patterns or ())
+
+
+@contextmanager
+def _locked(inventory: Path, hosts: Sequence[Host]) -> Iterator[None]:
+    """Nobody else works with these targets meanwhile, nor with this machine if they are on it."""
+    from harness import state
+
+    here = any(host.local for host in hosts)
+    with state.locked(state.state_folder(inventory), here=here):
+        yield
 
 
 def _request(
@@ -466,7 +512,7 @@ def _writable(results: Path) -> None:
         ) from None
 
 
-def _possible(hosts: Sequence[Host], unusable: dict[str, str]) -> tuple[Host, ...]:
+def _possible(inventory: Path, hosts: Sequence[Host], unusable: dict[str, str]) -> tuple[Host, ...]:
     from dataclasses import replace
 
     possible = tuple(
@@ -476,7 +522,7 @@ def _possible(hosts: Sequence[Host], unusable: dict[str, str]) -> tuple[Host, ..
     )
     if not possible:
         why = "; ".join(f"{host.name}: {unusable[host.name]}" for host in hosts)
-        raise HarnessError(f"no machine can be measured: {why}", "baremark doctor")
+        raise HarnessError(f"no machine can be measured: {why}", f"baremark doctor -i {inventory}")
     return possible
 
 
@@ -551,6 +597,16 @@ def _bundle(standing: Standing) -> Bundle:
     return bundle.load(state.cache_folder() / f"bundle-{standing.bundle}.tar.zst")
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What came of measuring some hosts: the folders of their runs, whether all are whole, and
+    what kept the others from being measured."""
+
+    folders: tuple[Path, ...]
+    whole: bool
+    errors: tuple[HarnessError, ...]
+
+
 def _measure(
     inventory: Path,
     hosts: Sequence[Host],
@@ -560,8 +616,11 @@ def _measure(
     results: Path,
     console: Console,
     resume: str | None,
-) -> tuple[list[Path], bool]:
-    """Measure all hosts, each in a thread of its own; their runs, and whether all are whole."""
+) -> Measured:
+    """Measure all hosts, each in a thread of its own; one's trouble costs no other its run.
+
+    Raises the first trouble where no host was measured at all.
+    """
     from harness import ledger, session, state
     from harness.measure import Announce, Measurement
 
@@ -573,9 +632,20 @@ def _measure(
         name = ledger.read_manifest(folder).host
         hosts = [host for host in hosts if host.name == name]
         if not hosts:
-            raise UseError(f"the run {resume} is of {name}, which is not in {inventory}", "-i")
+            raise UseError(
+                f"the run {resume} is of {name}, which is not in {inventory}",
+                "name the inventory that it was made with: -i INVENTORY",
+            )
     folders: list[Path] = []
-    errors: list[BaseException] = []
+    troubles: list[BaseException] = [
+        HarnessError(
+            f"{host.name} is not measured: its native target is not up: "
+            f"{standing.failed.get(host.native.name, 'baremark up was not asked for it')}",
+            f"baremark doctor -i {inventory}",
+        )
+        for host in hosts
+        if host.native.name not in standing.endpoints
+    ]
 
     def one(host: Host) -> None:
         try:
@@ -588,18 +658,24 @@ def _measure(
                     measurement.begin(host, standing.endpoints, standing.failed, packed, request)
                 )
         except BaseException as error:
-            errors.append(error)
+            troubles.append(error)
 
+    up = [host for host in hosts if host.native.name in standing.endpoints]
     with _interrupting(measurement, console):
-        _in_threads([lambda host=host: one(host) for host in hosts])  # type: ignore[misc]
-    for error in errors[1:]:
-        console.warn(str(error))
-    if errors:
+        _in_threads([lambda host=host: one(host) for host in up])  # type: ignore[misc]
+    errors = tuple(each for each in troubles if isinstance(each, HarnessError))
+    for trouble in troubles:
+        if not isinstance(trouble, HarnessError):
+            raise trouble
+    if errors and not folders:
+        for further in errors[1:]:
+            console.error(further)
         raise errors[0]
     runs = [ledger.read_run(folder) for folder in folders]
     for each in runs:
         console.ended(each)
-    return sorted(folders), all(each.ended != "interrupted" for each in runs)
+    whole = all(each.ended != "interrupted" for each in runs)
+    return Measured(tuple(sorted(folders)), whole, errors)
 
 
 @contextmanager
@@ -643,39 +719,68 @@ def _show(folders: Sequence[Path], results: Path, console: Console) -> None:
 
     made = _table(folders, results)
     print(publish.render(made, "terminal"), end="")
-    name = "+".join(folder.name for folder in folders)
+    name = publish.name_of([folder.name for folder in folders])
     for format, ending in (("markdown", "md"), ("csv", "csv")):
         path = results / "published" / f"{name}.{ending}"
         publish.write(publish.render(made, format), path)
         console.say(f"written: {path}")
 
 
-def _end(folders: Sequence[Path], results: Path, console: Console, *, whole: bool) -> None:
-    """Show the table; an interrupted run that is too short for one is told so and kept."""
+def _end(measured: Measured, results: Path, console: Console) -> None:
+    """Show the table; an interrupted run that is too short for one is told so and kept. Then
+    tell of the hosts that were not measured."""
     try:
-        _show(folders, results, console)
+        _show(measured.folders, results, console)
     except HarnessError as error:
-        if whole:
+        if measured.whole:
             raise
         console.warn(f"interrupted before there was a table: {error.message}")
-    if not whole:
+    for trouble in measured.errors:
+        console.error(trouble)
+    if not measured.whole:
         raise typer.Exit(EXIT_INTERRUPTED)
+    if measured.errors:
+        raise typer.Exit(EXIT_RUN)
 
 
 def main() -> None:
     """Run the command line; the one place where an error becomes an exit code.
 
-    A polite kill ends as Ctrl-C does, so that what is up is taken down.
+    A polite kill ends as Ctrl-C does, so that what is up is taken down. What the operating system
+    refuses to write ends with a message too, wherever it happens.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except HarnessError as error:
-        _console().error(error)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        _console().error(HarnessError("interrupted", "baremark down removes what is up"))
-        sys.exit(EXIT_INTERRUPTED)
+        _fail(error)
+    except OSError as error:
+        if error.errno not in _REFUSALS:
+            raise
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        what = f"{error.filename}" if error.filename else "the output"
+        _fail(
+            HarnessError(
+                f"cannot write {what}: {error.strerror}",
+                "make room or make it writable; XDG_STATE_HOME, XDG_CACHE_HOME and TMPDIR choose "
+                "other folders, --results that of the results",
+            )
+        )
+
+
+_REFUSALS = frozenset(
+    {errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOSPC, errno.EPERM, errno.EROFS}
+)
+"""What the operating system says where something cannot be written."""
+
+
+def _fail(error: HarnessError) -> None:
+    _console().error(error)
+    sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":

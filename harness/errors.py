@@ -5,10 +5,16 @@ Everything else is a defect and keeps its traceback.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 EXIT_RUN = 1
 """Something failed while working: a target, a measurement, a file system."""
 EXIT_USE = 2
 """What was asked for cannot be done as it was asked: inventory, workload, option, size."""
+EXIT_INTERRUPTED = 130
+"""The user, or a polite kill, ended it."""
 
 
 class HarnessError(Exception):
@@ -32,5 +38,22 @@ class UseError(HarnessError):
     exit_code = EXIT_USE
 
 
+class Interrupted(HarnessError):
+    """Ended by Ctrl-C or a polite kill."""
+
+    exit_code = EXIT_INTERRUPTED
+
+
 class ReadError(HarnessError):
     """A program's output from which no number may be taken."""
+
+
+@contextmanager
+def writing(folder: Path, hint: str) -> Iterator[None]:
+    """Turns an operating-system error into a `HarnessError` that says what cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise HarnessError(
+            f"cannot write to {error.filename or folder}: {error.strerror or error}", hint
+        ) from None

@@ -13,8 +13,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +23,7 @@ from typing import Any
 import zstandard
 from pydantic import TypeAdapter, ValidationError
 
-from harness.errors import HarnessError, UseError
+from harness.errors import HarnessError, UseError, writing
 from harness.model import CpuTime, HostLoad, Manifest, Probe, Run, Sample, Trial, TrialStatus
 
 SCHEMA = 1
@@ -41,17 +41,12 @@ def run_id(host: str, when: datetime) -> str:
     return f"{when.astimezone(UTC):%Y%m%dT%H%M%SZ}-{host}"
 
 
-@contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    """Turns an operating-system error into one that says what could not be written."""
-    try:
-        yield
-    except OSError as error:
-        raise HarnessError(
-            f"cannot write to {folder}: {error.strerror or error}",
-            "make room or make it writable, or choose another folder with --results; "
-            "what was recorded before is kept, baremark run --resume goes on from it",
-        ) from None
+def _writing(folder: Path) -> AbstractContextManager[None]:
+    return writing(
+        folder,
+        "make room or make it writable, or choose another folder with --results; "
+        "what was recorded before is kept, baremark run --resume goes on from it",
+    )
 
 
 class Ledger:
@@ -219,6 +214,7 @@ def read_run(folder: Path) -> Run:
     used_s: float | None = None
     calibrations: dict[str, tuple[float, ...]] = {}
     probes: list[Probe] = []
+    cut_short = False
     try:
         text = file.read_bytes()
     except OSError as error:
@@ -244,19 +240,24 @@ def read_run(folder: Path) -> Run:
                     Probe(int(record["block"]), float(record["busy"]), float(record["waited_s"]))
                 )
             elif kind == "resumed":
+                cut_short = cut_short or ended is None
                 ended = None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise HarnessError(
                 f"{file}:{number}: not a ledger record: {error}",
                 "restore the run from a copy; nothing is computed from a damaged ledger",
             ) from None
+    if cut_short:
+        used_s = None  # how long the part took that a kill ended, nobody recorded
     return Run(manifest, tuple(trials), ended, used_s, calibrations, tuple(probes))
 
 
 def read_raw(folder: Path, trial: Trial) -> bytes:
     """What the trial's program printed, checked against the recorded sha256."""
     if trial.raw is None:
-        raise HarnessError(f"trial {trial.id} has no output: {trial.reason}", "")
+        raise HarnessError(
+            f"trial {trial.id} has no output: {trial.reason}", "choose a trial that ended by itself"
+        )
     try:
         data = zstandard.ZstdDecompressor().decompress((folder / trial.raw).read_bytes())
     except (OSError, zstandard.ZstdError) as error:
@@ -292,10 +293,15 @@ def _sample(record: dict[str, Any]) -> Sample:
 
 
 def _write_synced(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    """A file that could not be written to its end is not left there."""
+    try:
+        with path.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _sync_folder(folder: Path) -> None:

@@ -149,7 +149,10 @@ class Measurement:
             missing: list[Missing] = []
             ready = self._ready(present, endpoints, packed, request, missing, open_sessions)
             for lost in missing:
-                raise HarnessError(f"{lost.target} cannot take part again: {lost.reason}", "")
+                raise HarnessError(
+                    f"{lost.target} cannot take part again: {lost.reason}",
+                    "baremark up, then --resume again; or begin a new run",
+                )
             for before in manifest.targets:
                 _refuse_if_changed(before, ready[before.target.name].record)
             with Ledger.resume(folder) as record:
@@ -256,7 +259,9 @@ class Measurement:
         request: Request,
         before: Sequence[Trial],
     ) -> None:
-        seats = {name: self._seat(host, one, ready) for name, one in ready.items()}
+        seats: dict[str, Seat] = {}
+        for name, one in ready.items():
+            seats[name] = self._seat(host, one, seats)
         execution = Execution(
             manifest.plan,
             manifest.workloads,
@@ -273,11 +278,13 @@ class Measurement:
         self._announce.planned(manifest.plan, manifest.planned_s, manifest.run)
         execution.run(before, request.budget_s)
 
-    def _seat(self, host: Host, one: _Ready, ready: Mapping[str, _Ready]) -> Seat:
+    def _seat(self, host: Host, one: _Ready, seats: Mapping[str, Seat]) -> Seat:
+        """The seat of a target. A target on another machine is reached through the session of
+        that machine's native target: the one that stands then, not the one that stood first."""
         target = one.record.target
 
         def reopen() -> Session:
-            through = None if host.local or target.native else ready[host.name].session
+            through = None if host.local or target.native else _standing(seats[host.name])
             return session.connect(target.name, one.endpoint, self._key, through=through)
 
         return Seat(
@@ -289,6 +296,16 @@ class Measurement:
             reopen=reopen,
             process=backends.load(target.backend).process(one.record.fingerprint.outside),
         )
+
+
+def _standing(native: Seat) -> Session:
+    """The session of a native target, made anew where it is lost: the loop would only do so
+    when the native target's own turn comes."""
+    if not native.session.alive:
+        native.session.close()
+        native.session = native.reopen()
+        native.connection += 1
+    return native.session
 
 
 def _precision(request: Request) -> tuple[dict[str, float], int]:

@@ -36,7 +36,7 @@ class Reading:
 
 
 def read(host: Session, cpus: Sequence[int], processes: Sequence[str]) -> Reading | None:
-    """Read the counters of a host; None where it does not answer.
+    """Read the counters of a host; None where it does not answer, or not to its end.
 
     `processes` are the numbers of the processes there that are targets.
     """
@@ -48,6 +48,8 @@ def read(host: Session, cpus: Sequence[int], processes: Sequence[str]) -> Readin
     try:
         reply = host.run(shlex.join(["grep", "-sH", "", *files]), limit_s=LIMIT_S)
     except ConnectionLost:
+        return None
+    if reply.exit_status is None:
         return None
     return parse(reply.stdout.decode(errors="replace"))
 

@@ -26,7 +26,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from harness import bundle, session, state
 from harness.bundle import Bundle
-from harness.errors import HarnessError, UseError
+from harness.errors import HarnessError, UseError, writing
 from harness.model import Endpoint, Host
 from harness.state import Standing
 
@@ -56,7 +56,8 @@ class Finding:
 def prepare(inventory: Path, progress: Progress) -> Bundle:
     """Build the root filesystem and the bundle on the controller, unless they are there."""
     cache = state.cache_folder()
-    cache.mkdir(parents=True, exist_ok=True)
+    with writing(cache, state.ELSEWHERE):
+        cache.mkdir(parents=True, exist_ok=True)
     play = _play("prepare.yml", inventory, {"baremark_cache": str(cache)}, progress)
     if play.failures:
         raise HarnessError(
@@ -77,9 +78,10 @@ def up(inventory: Path, hosts: Sequence[Host], packed: Bundle, progress: Progres
     others. Raises `HarnessError` when not even one native target came up.
     """
     folder = state.state_folder(inventory)
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     key = folder / state.KEY
-    line = session.public_line(session.load_key(key)) if key.exists() else session.make_key(key)
+    with writing(folder, state.ELSEWHERE):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        line = session.public_line(session.load_key(key)) if key.exists() else session.make_key(key)
     play = _play(
         "up.yml",
         inventory,
@@ -100,7 +102,10 @@ def up(inventory: Path, hosts: Sequence[Host], packed: Bundle, progress: Progres
             }
         )
     except ValidationError as error:
-        raise HarnessError(f"a role handed back no endpoint: {error}", "") from None
+        raise HarnessError(
+            f"a role handed back no endpoint: {error}",
+            "a role's create.yml must set baremark_endpoint (CONTRIBUTING.md, Add a backend)",
+        ) from None
     told: dict[str, str] = {**play.failures, **play.stats.get("baremark_failures", {})}
     failed = {
         target.name: told.get(target.name) or told.get(host.name) or "no reason given"
@@ -258,7 +263,10 @@ def _play(
         if runner.rc != 0 and not failed:
             said = Path(runner.config.artifact_dir, "stdout").read_text(errors="replace")
             last = "\n".join("  " + line for line in said.strip().splitlines()[-8:])
-            raise HarnessError(f"the playbook {playbook} did not run:\n{last}", "")
+            raise HarnessError(
+                f"the playbook {playbook} did not run:\n{last}",
+                "mend what Ansible names; see also: ansible-inventory -i INVENTORY --list",
+            )
     return _Play(stats, {host: failures.get(host, "no reason given") for host in failed})
 
 

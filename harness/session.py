@@ -202,7 +202,10 @@ class Session:
         seconds = time.monotonic() - begin
         interrupted = self._interrupted.is_set()
         if status is None and not (timed_out or overflow or interrupted):
-            raise ConnectionLost(f"{self.name}: the connection ended before the command did")
+            raise ConnectionLost(
+                f"{self.name}: the connection ended before the command did",
+                "see whether the target still runs; baremark run --resume goes on where it stopped",
+            )
         arrivals = tuple((size, when - begin) for size, when in err.arrivals)
         return Reply(
             status, out.data, err.data, seconds, timed_out, overflow, interrupted, arrivals
@@ -353,7 +356,8 @@ def load_key(path: Path) -> Key:
         return paramiko.Ed25519Key.from_private_key_file(str(path))
     except (OSError, paramiko.SSHException) as error:
         raise HarnessError(
-            f"no usable client key {path}: {error}", "baremark up makes one"
+            f"no usable client key {path}: {error}",
+            "baremark down removes it, and baremark up makes a new one",
         ) from None
 
 

@@ -11,18 +11,22 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from harness.errors import HarnessError, UseError
+from harness.errors import HarnessError, UseError, writing
 from harness.model import Endpoint
 
 KEY = "id_ed25519"
 _FILE = "standing.json"
+
+ELSEWHERE = "make room or make it writable; XDG_STATE_HOME and XDG_CACHE_HOME choose other folders"
+"""What to do where state or cache cannot be written."""
 
 
 def cache_folder() -> Path:
@@ -47,10 +51,15 @@ class Standing:
 
 
 def write(folder: Path, standing: Standing) -> None:
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """Write down what stands, as a whole or not at all. Raises `HarnessError`."""
     aside = folder / f".{_FILE}"
-    aside.write_text(json.dumps(asdict(standing), indent=1, ensure_ascii=False) + "\n")
-    aside.replace(folder / _FILE)
+    with writing(folder, ELSEWHERE):
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            aside.write_text(json.dumps(asdict(standing), indent=1, ensure_ascii=False) + "\n")
+            aside.replace(folder / _FILE)
+        finally:
+            aside.unlink(missing_ok=True)
 
 
 def read(folder: Path, inventory: Path) -> Standing:
@@ -72,23 +81,62 @@ def forget(folder: Path) -> None:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Only one process at a time works with the targets of an inventory. Raises `UseError`."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    lock = folder.parent / f".{folder.name}.lock"
-    file = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+def locked(folder: Path, *, here: bool) -> Iterator[None]:
+    """Only one process at a time works with the targets of an inventory and, where targets are
+    `here`, on this machine: whoever works with them, from whatever inventory or clone.
+
+    Raises `UseError` where another one does, `HarnessError` where no lock can be made.
+    """
+    with ExitStack() as held:
+        held.enter_context(_lock(folder.parent / f".{folder.name}.lock", "this inventory"))
+        if here:
+            held.enter_context(_lock(_MACHINE_LOCK, "this machine"))
+        yield
+
+
+_MACHINE_LOCK = Path(
+    "/run/lock" if os.access("/run/lock", os.W_OK) else tempfile.gettempdir(), "baremark.lock"
+)
+
+
+@contextmanager
+def _lock(path: Path, what: str) -> Iterator[None]:
+    """Hold the lock file `path`, which only its holder removes."""
+    with writing(path.parent, ELSEWHERE):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            file = _opened(path)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(file)
+                raise UseError(
+                    f"another baremark works with the targets of {what}",
+                    "wait for it to end; two measurements at once would measure each other",
+                ) from None
+            if _is_at(file, path):
+                break
+            os.close(file)  # its holder removed it between the opening and the locking
     try:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UseError(
-                "another baremark works with the targets of this inventory",
-                "wait for it to end; two measurements at once would measure each other",
-            ) from None
         yield
     finally:
-        lock.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
         os.close(file)
+
+
+def _opened(path: Path) -> int:
+    """A file that another user made is only read: that is enough to lock it."""
+    try:
+        return os.open(path, os.O_RDONLY | os.O_CREAT, 0o644)
+    except PermissionError:
+        return os.open(path, os.O_RDONLY)
+
+
+def _is_at(file: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _folder(variable: str, default: str) -> Path:

@@ -7,6 +7,7 @@ module's. There is no list to keep.
 from __future__ import annotations
 
 import pkgutil
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +38,11 @@ def render(table: Table, format: str) -> str:
     require(format)
     text: str = import_module(f"{__name__}.{format}").render(table)
     return text
+
+
+def name_of(runs: Sequence[str]) -> str:
+    """The name of the files of a table of `runs`: short, however many they are."""
+    return "+".join(runs) if len(runs) <= 2 else f"{runs[0]}+{len(runs) - 1}-more"
 
 
 def write(text: str, path: Path) -> None:

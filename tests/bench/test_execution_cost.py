@@ -119,7 +119,8 @@ def test_the_observer_costs_nothing(tmp_path: Path, benchmark: Any, whole: bool)
     in random order within each pair. The aim is a ratio within 1 %."""
     if sshd.program() is None:
         pytest.skip("there is no sshd: apt-get install openssh-server")
-    archives = sorted(state.cache_folder().glob("bundle-*.tar.zst"))
+    caches = (Path(__file__).parents[2] / ".cache" / "baremark", state.cache_folder())
+    archives = [archive for cache in caches for archive in cache.glob("bundle-*.tar.zst")]
     if not archives:
         pytest.skip("no bundle of the real programs is in the cache: baremark up makes one")
     packed = max(archives, key=lambda archive: archive.stat().st_mtime)

@@ -118,21 +118,69 @@ def test_parse_says_why_there_are_no_samples(tmp_path: Path) -> None:
     assert "cannot read" in refused("parse", "fio", str(tmp_path / "none"))
 
 
-def test_a_polite_kill_ends_as_ctrl_c_does() -> None:
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGINT"])
+def test_a_verb_that_is_ended_takes_down_what_is_up_and_says_so(number: str) -> None:
     code = (
-        "import harness.cli as c, os, signal\n"
-        "def app():\n"
+        "import harness.cli as c, os, signal, sys\n"
+        "@c.app.command()\n"
+        "def wait():\n"
         "    try:\n"
-        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        f"        os.kill(os.getpid(), signal.{number})\n"
         "    finally:\n"
         "        print('taken down')\n"
-        "c.app = app\n"
+        "sys.argv = ['baremark', 'wait']\n"
         "c.main()"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (130, "taken down\n")
+    assert done.stderr.startswith("error: interrupted\nto do: baremark down")
+
+
+def test_a_state_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = baremark("down", XDG_STATE_HOME=str(tmp_path / "file"))
+    assert done.returncode == 1
+    assert "cannot write to" in done.stderr
+    assert "XDG_STATE_HOME" in done.stderr
     assert "Traceback" not in done.stderr
-    assert "interrupted" in done.stderr
+
+
+def test_a_table_that_cannot_be_written_to_its_end_is_told(tmp_path: Path) -> None:
+    example = str(ROOT / "docs" / "example")
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [str(BAREMARK), "table", example, "--results", str(tmp_path)],
+            cwd=ROOT,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: cannot write the output: No space left")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_run_named_twice_is_one_run(tmp_path: Path) -> None:
+    example = str(ROOT / "docs" / "example")
+    once, twice = (
+        baremark("table", *([example] * n), "-f", "csv", "--results", str(tmp_path)).stdout
+        for n in (1, 2)
+    )
+    assert once == twice != ""
+
+
+@pytest.mark.parametrize("given", [("--preset", "smoke"), ("-w", "cpu-*"), ("--accept", "steal")])
+def test_what_a_run_fixed_cannot_be_changed_when_it_is_resumed(given: tuple[str, str]) -> None:
+    assert "cannot be given with --resume" in refused("run", "--resume", "latest", *given)
+
+
+def test_the_table_of_many_runs_has_a_short_file_name() -> None:
+    from harness.publish import name_of
+
+    assert name_of(["a", "b"]) == "a+b"
+    assert name_of([f"20260101T000000Z-host{n}" for n in range(40)]) == (
+        "20260101T000000Z-host0+39-more"
+    )
 
 
 def test_an_unknown_preset() -> None:

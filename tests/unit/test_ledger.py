@@ -241,6 +241,33 @@ def small_disk(tmp_path: Path) -> Path:
     return place
 
 
+def test_a_full_disk_leaves_no_half_output(small_disk: Path) -> None:
+    try:
+        with Ledger.create(small_disk, manifest()) as record:
+            noise = os.urandom(400 * 1024)
+            with pytest.raises(HarnessError, match="No space left"):
+                record.keep_raw("b000-000", noise, b"")
+            assert list((record.folder / ledger.RAW).iterdir()) == []
+    finally:
+        subprocess.run(["umount", str(small_disk)], check=True)
+
+
+def test_how_long_a_killed_part_took_is_not_known(tmp_path: Path) -> None:
+    with Ledger.create(tmp_path, manifest()) as record:
+        record.record(trial("b000-000"))
+    with Ledger.resume(record.folder) as record:
+        record.end("complete", 1.0)
+    assert ledger.read_run(record.folder).used_s is None
+
+
+def test_the_parts_of_a_run_that_was_ended_add_up(tmp_path: Path) -> None:
+    with Ledger.create(tmp_path, manifest()) as record:
+        record.end("interrupted", 2.0)
+    with Ledger.resume(record.folder) as record:
+        record.end("complete", 1.0)
+    assert ledger.read_run(record.folder).used_s == 3.0
+
+
 def test_a_full_disk_is_told_and_leaves_no_half_record(small_disk: Path) -> None:
     try:
         with Ledger.create(small_disk, manifest()) as record:

@@ -1,0 +1,59 @@
+"""Reaching the targets of a machine that is not the controller's, over real SSH."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness import session
+from harness.errors import HarnessError
+from harness.execute import Seat
+from harness.measure import Announce, Measurement, _Ready
+from harness.model import BackendClass, Fingerprint, Host, Size, Target, TargetRecord
+
+from . import sshd
+
+pytestmark = pytest.mark.system
+
+SIZE = Size(1, 256, 2, (0,))
+NATIVE = Target("lab1", "baremetal", "lab1", SIZE, "198.18.0.1")
+OTHER = Target("container", "docker", "lab1", SIZE, "198.18.0.11")
+SEEN = Fingerprint(*("docker", BackendClass.OS, "docker"), *(None,) * 8, inside={}, outside={})
+
+
+def test_a_target_is_reached_through_the_session_of_native_that_stands_now(
+    server: sshd.Sshd, own_server: sshd.Sshd, tmp_path: Path
+) -> None:
+    """`server` is the remote machine, `own_server` a target that only it can reach."""
+    host = Host("lab1", (NATIVE, OTHER), local=False, peer="")
+    silent = Announce(lambda _: None, lambda *_: None, lambda *_: None)
+    own_key = session.load_key(_both_enter(server, own_server, tmp_path))
+    measurement = Measurement(tmp_path, own_key, silent)
+    native = session.connect("lab1", server.endpoint, own_key)
+    other = session.connect("container", own_server.endpoint, own_key, through=native)
+    seats: dict[str, Seat] = {}
+    for target, opened, at in (
+        (NATIVE, native, server.endpoint),
+        (OTHER, other, own_server.endpoint),
+    ):
+        one = _Ready(TargetRecord(target, SEEN, {}), opened, "", at)
+        seats[target.name] = measurement._seat(host, one, seats)
+    native.close()
+    with pytest.raises(HarnessError):
+        other.check("true", limit_s=10)
+    again = seats["container"].reopen()
+    assert again.check("echo back", limit_s=10) == "back\n"
+    assert seats["lab1"].session is not native
+    assert (seats["lab1"].connection, seats["lab1"].session.alive) == (2, True)
+    again.close()
+    seats["lab1"].session.close()
+
+
+def _both_enter(first: sshd.Sshd, second: sshd.Sshd, folder: Path) -> Path:
+    """A client key that both servers let in."""
+    line = session.make_key(folder / "key")
+    for one in (first, second):
+        with (one.folder / "authorized_keys").open("a") as file:
+            file.write(line + "\n")
+    return folder / "key"
