@@ -225,7 +225,7 @@ class Measurement:
         when = datetime.now(UTC)
         seed = secrets.randbits(32) if request.seed is None else request.seed
         precision, least = _precision(request)
-        most = request.max_blocks or (plan.MAX_BLOCKS if precision else None)
+        most = _most_blocks(request, least)
         made = plan.make(host, request.workloads, request.preset, seed, blocks=most)
         if request.budget_s is not None:
             blocks = plan.blocks_within(made, request.budget_s)
@@ -315,6 +315,24 @@ def _precision(request: Request) -> tuple[dict[str, float], int]:
     wanted = {str(resource): request.precision or own for resource, own in PRECISION.items()}
     least = request.preset.blocks if request.preset.to_precision else LEAST_BLOCKS
     return wanted, least
+
+
+def _most_blocks(request: Request, least: int) -> int:
+    """The cap: of the preset, of a run to a precision, or a lower one of the user's.
+
+    `least` is the number of blocks before which no precision is looked for, 0 where none is
+    asked for. Raises `UseError` for a cap under it.
+    """
+    most = request.preset.max_blocks if least == 0 else plan.MAX_BLOCKS
+    if request.max_blocks is None:
+        return most
+    if request.max_blocks < least:
+        raise UseError(
+            f"--max-blocks {request.max_blocks} is under the {least} blocks before which no "
+            "precision is looked for",
+            f"give at least {least}, or ask for no precision",
+        )
+    return request.max_blocks if least else min(most, request.max_blocks)
 
 
 def _enough(manifest: Manifest, blocks: int, trials: Sequence[Trial]) -> bool:
