@@ -7,6 +7,7 @@ several hosts are measured at the same time, one thread each.
 from __future__ import annotations
 
 import secrets
+import shlex
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -198,6 +199,8 @@ class Measurement:
         through = native.session if native and not host.local else None
         opened = session.connect(target.name, endpoint, self._key, through=through)
         open_sessions.callback(opened.close)
+        if target.native and not host.local:
+            require_alone(opened)
         opened.check(["mkdir", "-p", endpoint.work, endpoint.store], limit_s=FOLDER_LIMIT_S)
         self._announce.step(f"verify the bundle on {target.name}")
         place = bundle.push(packed, opened, endpoint.store)
@@ -295,6 +298,26 @@ class Measurement:
             peer=host.peer,
             reopen=reopen,
             process=backends.load(target.backend).process(one.record.fingerprint.outside),
+        )
+
+
+REMOTE_LOCK = "/run/lock/baremark.lock"
+"""The file that a baremark at work on that machine itself holds too (see `state.locked`)."""
+
+
+def require_alone(native: Session, lock: str = REMOTE_LOCK) -> None:
+    """Hold a lock on another machine as long as this session lasts. Raises `UseError`.
+
+    The controller's own locks do not reach there: another controller would measure this one.
+    """
+    inner = f"echo held; cat >/dev/null; rm -f {lock}"
+    said = native.hold(
+        f"flock --nonblock {lock} sh -c {shlex.quote(inner)} || echo taken", limit_s=FOLDER_LIMIT_S
+    )
+    if said.strip() != b"held":
+        raise UseError(
+            f"{native.name}: another baremark works on that machine",
+            "wait for it to end; two measurements at once would measure each other",
         )
 
 
