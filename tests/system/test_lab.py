@@ -26,6 +26,7 @@ BAREMARK = Path(sys.executable).with_name("baremark")
 
 pytestmark = [
     pytest.mark.system,
+    pytest.mark.long,
     pytest.mark.skipif(os.geteuid() != 0, reason="provisioning this machine takes root"),
 ]
 
@@ -110,7 +111,6 @@ def test_the_doctor_looks_into_a_second_machine_and_changes_nothing(
     assert box.run(THERE).stdout == there
 
 
-@pytest.mark.long
 def test_two_machines_are_provisioned_measured_and_cleared_with_real_kvm_on_the_second(
     box: labbox.LabBox, tmp_path: Path
 ) -> None:
