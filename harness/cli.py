@@ -139,6 +139,14 @@ def down(
 
 
 @app.command()
+def key() -> None:
+    """Print the public key that adopted targets must let in (their authorized_keys)."""
+    from harness import adopt
+
+    print(adopt.public_key())
+
+
+@app.command()
 def run(
     inventory: InventoryOption = LOCALHOST,
     target: TargetOption = None,
@@ -306,7 +314,7 @@ def selftest(
     workloads: WorkloadsOption = Path("workloads"),
 ) -> None:
     """Judge the harness: native against itself, and slowdowns of known size."""
-    from harness import provision, state
+    from harness import adopt, provision, state
     from harness import workload as files
     from harness.measure import Request
     from harness.model import Preset
@@ -317,7 +325,9 @@ def selftest(
     chosen = files.choose(files.load_all(workloads), workload or ())
     request = Request(Preset("selftest", blocks, seconds, blocks), chosen)
     _writable(results)
-    hosts = _hosts(inventory, ["baremetal", "docker"])
+    hosts = adopt.provisioned(_hosts(inventory, ["baremetal", "docker"]))
+    if not hosts:
+        raise UseError(f"every target of {inventory} is adopted", "judge the harness elsewhere: -i")
     with state.locked(state.state_folder(inventory)):
         findings = provision.doctor(inventory, hosts, console.step)
         unusable = {finding.target: finding.why for finding in findings if not finding.usable}

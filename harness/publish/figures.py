@@ -14,6 +14,8 @@ from harness.model import Estimate
 from harness.publish.table import Column, Figure, Row, Section, Summary, percent
 
 NO_RESULT = "no result"
+APART = "other machine"
+"""The verdict of a target that has no native target on its machine: it is shown by its values."""
 VERDICTS = {"slower": "▲", "equivalent": "≈", "suspect": "‼", "unresolved": "·"}
 """What stands behind an overhead; one character each, so that columns stay aligned."""
 _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e4, "k"))
@@ -74,6 +76,8 @@ def cell(figure: Figure, native: bool) -> Cell:
     if figure.median is None:
         return Cell(NO_RESULT, "", marks)
     if native:
+        return Cell(value(figure.median), "", marks)
+    if figure.verdict == APART:
         return Cell(value(figure.median), "", marks)
     if not figure.factor:
         return Cell(value(figure.median), "not paired", marks)
