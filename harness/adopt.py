@@ -54,19 +54,22 @@ mkdir "$new" && printf %s "$made" >"$new/$mark" && mv "$new" "$folder"
 mark, the innermost first."""
 
 _REMOVE = r"""
-folder=$1 mark=$2
-for new in "$folder".new-*; do
-    [ -e "$new/$mark" ] && rm -rf -- "$new"
+mark=$3 made=
+for folder in "$1" "$2"; do
+    for new in "$folder".new-*; do
+        [ -e "$new/$mark" ] && rm -rf -- "$new"
+    done
+    [ -e "$folder/$mark" ] || continue
+    made="$made$(cat "$folder/$mark")
+"
+    rm -rf -- "$folder" || exit 1
 done
-[ -e "$folder/$mark" ] || exit 0
-made=$(cat "$folder/$mark")
-rm -rf -- "$folder" || exit 1
-printf '%s\n' "$made" | while IFS= read -r above; do
+printf %s "$made" | while IFS= read -r above; do
     [ -n "$above" ] && rmdir -- "$above" 2>/dev/null
 done
 exit 0
 """
-"""Remove a marked folder, and those above it that were made for it and are empty now."""
+"""Remove the marked folders, and those above that were made for them and are empty now."""
 
 _LOOK = r"""
 for folder in "$1" "$2"; do
@@ -184,8 +187,8 @@ def down(folder: Path, hosts: Sequence[Host], progress: Callable[[str], None]) -
         progress(f"remove what is Baremark's from {name}, which is adopted")
         try:
             with connect(name, endpoint) as opened:
-                for place in _places(endpoint):
-                    opened.check(f"set -- {place} {MARK}\n{_REMOVE}", limit_s=REMOVE_LIMIT_S)
+                words = " ".join((*_places(endpoint), MARK))
+                opened.check(f"set -- {words}\n{_REMOVE}", limit_s=REMOVE_LIMIT_S)
         except HarnessError as error:
             if name in known:
                 left[name] = error.message

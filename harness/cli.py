@@ -238,14 +238,22 @@ def table(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write to this file instead.")
     ] = None,
+    by: Annotated[
+        str, typer.Option("--by", help="target, or architecture: native, type 1, type 2 …")
+    ] = "target",
     results: ResultsOption = Path("results"),
 ) -> None:
     """Print the table of overhead versus native, made from the ledger alone."""
+    from dataclasses import replace
+
     from harness import ledger, publish
 
     publish.require(format)
+    if by not in {"target", "architecture"}:
+        raise UseError(f"--by {by!r} is no order", "choose from: target, architecture")
     folders = [ledger.find(results / "runs", name) for name in run or ["latest"]]
-    text = publish.render(_table(folders, results), format)
+    made = replace(_table(folders, results), by_architecture=by == "architecture")
+    text = publish.render(made, format)
     if output is None:
         print(text, end="")
     else:

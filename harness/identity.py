@@ -36,10 +36,12 @@ class Kind:
 
     backend_class: BackendClass
     platforms: frozenset[str]
+    names_itself: bool = True
+    """Whether its processor always names it, so that the firmware's word alone proves nothing."""
 
 
-def _kind(backend_class: BackendClass, *platforms: str) -> Kind:
-    return Kind(backend_class, frozenset(platforms))
+def _kind(backend_class: BackendClass, *platforms: str, names_itself: bool = True) -> Kind:
+    return Kind(backend_class, frozenset(platforms), names_itself)
 
 
 KINDS: Mapping[str, Kind] = {
@@ -49,8 +51,8 @@ KINDS: Mapping[str, Kind] = {
     "kvm": _kind(BackendClass.TYPE1, "kvm", "amazon", "google", EMULATOR),
     "lxc": _kind(BackendClass.OS, "lxc", "lxc-libvirt"),
     "podman": _kind(BackendClass.OS, "podman", GVISOR),
-    "virtual_pc": _kind(BackendClass.TYPE2, "microsoft"),
-    "virtualbox": _kind(BackendClass.TYPE2, "oracle"),
+    "virtual_pc": _kind(BackendClass.TYPE2, "microsoft", names_itself=False),
+    "virtualbox": _kind(BackendClass.TYPE2, "oracle", names_itself=False),
     "vmware_workstation": _kind(BackendClass.TYPE2, "vmware"),
     "xen": _kind(BackendClass.TYPE1, "xen"),
     "xenserver": _kind(BackendClass.TYPE1, "xen"),
@@ -182,6 +184,11 @@ def contradictions(
             f"declared is {backend}, but from inside it is {_called(found.platform)} "
             f"({backend} shows itself as {' or '.join(sorted(kind.platforms))})"
         )
+    if adopted and kind is not None and _is_firmware_alone(found, kind, inside):
+        texts.append(
+            f"declared is {backend}, but only its firmware says {found.platform}: its processor "
+            "names no hypervisor"
+        )
     if found.contradiction is not None:
         texts.append(f"declared is {backend}, but {found.contradiction}")
     if host is not None and found.platform is not None and not _matches(host, found):
@@ -214,6 +221,11 @@ def adopted(
         return BackendClass.SANDBOX, f"{backend}-{GVISOR}{end}"
     label = f"{CLOUD}-{platform}" if backend == CLOUD else backend
     return KINDS[backend].backend_class, f"{label}{end}"
+
+
+def _is_firmware_alone(found: Seen, kind: Kind, inside: Observed) -> bool:
+    read = inside.get("hypervisor_leaves") is not None
+    return kind.names_itself and read and found.cpuid is None and found.firmware is not None
 
 
 def _exact(cpuid: str, firmware: str) -> bool:

@@ -112,6 +112,13 @@ def relative_columns(section: Section) -> list[int]:
     return found or list(range(len(section.columns)))
 
 
+def resource_mean(section: Section, resource: str, column: int) -> str:
+    """The geometric mean of one target in one resource; native is what it is relative to."""
+    (group,) = (group for group in section.groups if group.resource == resource)
+    summary = group.summaries[column]
+    return "baseline" if summary is None else mean_effect(summary)
+
+
 def header(column: Column) -> tuple[str, str]:
     """The header in two parts, the name and what stands in brackets ("" for nothing)."""
     name, _, rest = column.header.partition(" (")
