@@ -129,8 +129,9 @@ def key(endpoint: Endpoint) -> Key:
 
 def connect(name: str, endpoint: Endpoint) -> Session:
     """Connect to an adopted target with its pinned key. Raises `HarnessError` with what to type."""
+    own_key = key(endpoint)
     try:
-        return session.connect(name, endpoint, key(endpoint))
+        return session.connect(name, endpoint, own_key)
     except WrongHostKey as error:
         raise WrongHostKey(
             error.message,

@@ -9,16 +9,23 @@ from __future__ import annotations
 import gzip
 import io
 import shutil
+import socket
 import stat
 import subprocess
 import tarfile
+import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import zstandard
 
-from harness import identity
+from harness import identity, session
 from harness.bundle import Bundle
+from harness.model import Endpoint
+
+from . import sshd
 
 ROOT = Path(__file__).parents[2]
 OBSERVE = ROOT / "harness" / "observe.sh"
@@ -132,3 +139,76 @@ def _member(name: str, mode: int, data: bytes, number: int) -> bytes:
 
 def _padded(data: bytes) -> bytes:
     return data + b"\0" * (-len(data) % 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """A guest of the common image that answers SSH on loopback."""
+
+    endpoint: Endpoint
+    process: subprocess.Popen[bytes]
+
+
+def userland() -> Path | None:
+    """The image's archive that was built last, if one was."""
+    found = sorted(
+        (ROOT / ".cache" / "baremark").glob("rootfs-*.tar.zst"),
+        key=lambda path: path.stat().st_mtime,
+    )
+    return found[-1] if found else None
+
+
+@contextmanager
+def answering(folder: Path, client: str, arguments: Sequence[str], cpu: str) -> Iterator[Guest]:
+    """Boot the common image as a guest that lets the public key `client` in, and end it."""
+    archive, files = userland(), ROOT / "playbooks" / "roles" / "kvm" / "files"
+    assert archive is not None
+    keys, disk, tree = folder / "identity", folder / "disk.raw", folder / "tree-1"
+    keys.mkdir(parents=True)
+    host_key = session.make_key(keys / "ssh_host_ed25519_key")
+    (keys / "ssh_host_ed25519_key.pub").write_text(host_key + "\n")
+    (keys / "authorized_keys").write_text(client + "\n")
+    boot = [str(folder / "vmlinuz-1"), str(folder / "initrd-1")]
+    for command in (
+        ["sh", str(files / "make-tree"), str(archive), str(tree), *boot],
+        ["sh", str(files / "make-disk"), str(tree), "4", str(keys), str(disk)],
+    ):
+        subprocess.run(command, check=True, capture_output=True)
+    port, console = sshd.free_port(), folder / "console"
+    process = subprocess.Popen(
+        [
+            *("setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", "-nodefaults"),
+            *("-no-user-config", "-display", "none", "-M", "q35", "-accel", "tcg", "-cpu", cpu),
+            *("-m", "768", "-kernel", boot[0], "-initrd", boot[1], "-append"),
+            "root=/dev/vda rw rootfstype=ext4 fsck.mode=skip console=ttyS0 net.ifnames=0 "
+            "mitigations=off baremark.address=10.0.2.15/24",
+            *("-drive", f"file={disk},if=virtio,format=raw,cache=unsafe"),
+            *("-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{port}-:22"),
+            *("-device", "virtio-net-pci,netdev=net,mac=52:54:00:62:6d:01"),
+            *("-device", "virtio-rng-pci", "-serial", f"file:{console}"),
+            *arguments,
+        ],
+        stdin=subprocess.DEVNULL,
+    )
+    try:
+        endpoint = Endpoint("127.0.0.1", port, "root", host_key, "", "")
+        deadline = time.monotonic() + BOOT_LIMIT_S
+        while not _greets(port):
+            said = console.read_text(errors="replace")[-2000:] if console.exists() else ""
+            assert process.poll() is None, said
+            assert time.monotonic() < deadline, said
+            time.sleep(1)
+        yield Guest(endpoint, process)
+    finally:
+        process.kill()
+        process.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _greets(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), 2) as connection:
+            connection.settimeout(10)
+            return connection.recv(4) == b"SSH-"
+    except OSError:
+        return False
