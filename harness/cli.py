@@ -150,6 +150,14 @@ def down(
 
 
 @app.command()
+def key() -> None:
+    """Print the public key that adopted targets must let in (their authorized_keys)."""
+    from harness import adopt
+
+    print(adopt.public_key())
+
+
+@app.command()
 def run(
     inventory: InventoryOption = LOCALHOST,
     target: TargetOption = None,
@@ -268,15 +276,23 @@ def table(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write to this file instead.")
     ] = None,
+    by: Annotated[
+        str, typer.Option("--by", help="target, or architecture: native, type 1, type 2 …")
+    ] = "target",
     results: ResultsOption = Path("results"),
 ) -> None:
     """Print the table of overhead versus native, made from the ledger alone."""
+    from dataclasses import replace
+
     from harness import ledger, publish
 
     publish.require(format)
+    if by not in {"target", "architecture"}:
+        raise UseError(f"--by {by!r} is no order", "choose from: target, architecture")
     found = [ledger.find(results / "runs", name).resolve() for name in run or ["latest"]]
     folders = list(dict.fromkeys(found))
-    text = publish.render(_table(folders, results), format)
+    made = replace(_table(folders, results), by_architecture=by == "architecture")
+    text = publish.render(made, format)
     if output is None:
         print(text, end="")
     else:
@@ -345,8 +361,8 @@ def selftest(
     workloads: WorkloadsOption = Path("workloads"),
 ) -> None:
     """Judge the harness: native against itself, and slowdowns of known size."""
+    from harness import adopt, provision
     from harness import bench as steps
-    from harness import provision
     from harness import workload as files
     from harness.measure import Request
     from harness.model import Preset
@@ -357,7 +373,9 @@ def selftest(
     chosen = files.choose(files.load_all(workloads), workload or ())
     request = Request(Preset("selftest", blocks, seconds, blocks), chosen)
     _writable(results)
-    hosts = _hosts(inventory, ["baremetal", "docker"])
+    hosts = adopt.provisioned(_hosts(inventory, ["baremetal", "docker"]))
+    if not hosts:
+        raise UseError(f"every target of {inventory} is adopted", "judge the harness elsewhere: -i")
     with steps.locked(inventory, hosts):
         findings = provision.doctor(inventory, hosts, console.step)
         unusable = {finding.target: finding.why for finding in findings if not finding.usable}

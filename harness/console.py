@@ -93,6 +93,10 @@ class Console:
 
     def standing(self, standing: Standing) -> None:
         for name, endpoint in standing.endpoints.items():
+            if "adopted" in endpoint.facts:
+                where = f"{endpoint.user}@{endpoint.address}:{endpoint.port}"
+                self.say(f"{name} is adopted: {where} answers with the pinned key")
+                continue
             facts = ", ".join(f"{key} {value}" for key, value in endpoint.facts.items())
             self.say(f"{name} is up at {endpoint.address}:{endpoint.port} ({facts})")
 

@@ -269,7 +269,9 @@ class Execution:
         started_at = now()
         outcome = self._outcome(seat, workload)
         self._counters = self._reading()
-        load = metering.between(before, self._counters, seat.target.size.cpus, seat.process)
+        load = None
+        if not seat.target.elsewhere:
+            load = metering.between(before, self._counters, seat.target.size.cpus, seat.process)
         seen = marks.read(outcome.reply) if outcome.reply else None
         raw = digest = None
         if outcome.reply is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from harness import backends
+from harness import backends, hostside, identity
 from harness.analyze.validity import size
 from harness.backends import Observed
 from harness.errors import HarnessError
@@ -20,37 +20,58 @@ OBSERVE_LIMIT_S = 120.0
 
 
 def observe(
-    target: Target, session: Session, host: Session, endpoint: Endpoint, native: Fingerprint | None
+    target: Target,
+    session: Session,
+    host: Session,
+    endpoint: Endpoint,
+    native: Fingerprint | None,
+    place: str = "",
 ) -> Fingerprint:
     """Observe a target from inside and from its host's side.
 
     `host` is the session of the native target and `native` its fingerprint (None for itself):
-    where the host is a guest, so is everything on it. Raises `HarnessError` when the target
-    cannot be observed.
+    where the host is a guest, so is everything on it. `place` is the bundle's folder on the
+    target ("" where it has none yet: then its CPUID leaves are not read). Raises `HarnessError`
+    when the target cannot be observed.
     """
-    script = Path(__file__).with_name("observe.sh").read_bytes()
-    printed = session.check(
-        ["sh", "-s", "--", endpoint.work], limit_s=OBSERVE_LIMIT_S, stdin=script
-    )
-    inside = dict(line.split("\t", 1) for line in printed.splitlines() if "\t" in line)
-    backend = backends.load(target.backend)
-    outside = backend.observe(host, endpoint)
-    backend_class, label = backend.identify(inside, outside)
+    inside = look_inside(session, endpoint.work, place)
+    nested = _is_guest(inside) if native is None else native.nested
+    if target.adopted:
+        outside: Observed = hostside.observe(target, session, host, endpoint)
+        backend_class, label = identity.adopted(
+            target.backend, inside, outside, elsewhere=target.elsewhere
+        )
+        nested = None if target.elsewhere else nested
+    else:
+        backend = backends.load(target.backend)
+        outside = backend.observe(host, endpoint)
+        backend_class, label = backend.identify(inside, outside)
     return Fingerprint(
         backend=target.backend,
         backend_class=backend_class,
         label=label,
-        nested=_is_guest(inside) if native is None else native.nested,
+        nested=nested,
         release=outside.get("release"),
         accelerator=outside.get("accelerator"),
         kernel=inside.get("kernel"),
         cpu_model=inside.get("cpu_model"),
         vcpus=int(inside["vcpus"]) if "vcpus" in inside else None,
-        memory_mib=_memory_mib(inside),
+        memory_mib=memory_mib(inside),
         clocksource=inside.get("clocksource"),
         inside=inside,
         outside=outside,
     )
+
+
+def look_inside(session: Session, work: str, place: str = "") -> dict[str, str]:
+    """What a target tells of itself from inside, by name."""
+    script = Path(__file__).with_name("observe.sh").read_bytes()
+    printed = session.check(["sh", "-s", "--", work, place], limit_s=OBSERVE_LIMIT_S, stdin=script)
+    inside = dict(line.split("\t", 1) for line in printed.splitlines() if "\t" in line)
+    registers = [inside.pop(name) for name in sorted(inside) if name.startswith("cpuid_")]
+    if registers:
+        inside["hypervisor_leaves"] = identity.leaves("\n".join(registers))
+    return inside
 
 
 def refuse_if_false(
@@ -60,28 +81,31 @@ def refuse_if_false(
 
     `accepted` may hold `size`: then a target of another size takes part, and the table says so.
     """
-    found = list(
-        backends.load(target.backend).contradictions(
-            target, endpoint, fingerprint.inside, fingerprint.outside
-        )
-    )
+    inside, outside = fingerprint.inside, fingerprint.outside
+    found = list(identity.contradictions(target.backend, target.adopted, inside, outside))
+    if not target.adopted:
+        found += backends.load(target.backend).contradictions(target, endpoint, inside, outside)
     unlike = [each.text for each in size.objections(target, fingerprint)]
     if unlike and not found and "size" not in accepted:
         raise HarnessError(
             f"{target.name} has not the size that the inventory declares (check: size): "
             + "; ".join(unlike),
-            "baremark down, then baremark up; or measure it as it is with --accept size, which "
-            "marks the table",
+            ("mend the inventory" if target.adopted else "baremark down, then baremark up")
+            + "; or measure it as it is with --accept size, which marks the table",
         )
     if found:
         raise HarnessError(
             f"{target.name} is not the {target.backend} target that the inventory declares "
             "(check: label): " + "; ".join(found),
-            "baremark down, then baremark up; if it says so again, mend the inventory",
+            (
+                "put it into the inventory group of what it really is"
+                if target.adopted
+                else "baremark down, then baremark up; if it says so again, mend the inventory"
+            ),
         )
 
 
-def _memory_mib(inside: Observed) -> int | None:
+def memory_mib(inside: Observed) -> int | None:
     """What the target may use: all that its kernel has, or less where a cgroup limits it."""
     kib, limit = inside.get("memory_kib"), inside.get("cgroup_memory_max")
     if kib is None:

@@ -22,8 +22,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from harness import adoption, identity
 from harness.errors import UseError
-from harness.model import NATIVE_BACKEND, Host, Size, Target
+from harness.model import NATIVE_BACKEND, Endpoint, Host, Size, Target
 
 BENCH_NETWORK = ipaddress.IPv4Network("198.18.0.0/24")
 """RFC 2544 sets 198.18.0.0/15 aside for benchmarking, so it collides with nobody's network."""
@@ -80,6 +81,7 @@ class _TargetVars(BaseModel):
     baremark_cpus: Annotated[tuple[int, ...] | None, BeforeValidator(cpu_list)] = None
     baremark_host: str | None = None
     baremark_address: ipaddress.IPv4Address | None = None
+    baremark_adopt: bool = False
 
 
 def known_variables() -> frozenset[str]:
@@ -95,7 +97,7 @@ def known_variables() -> frozenset[str]:
     ]
     keys = re.compile(rf"^\s*({PREFIX}\w+)\s*:", re.MULTILINE)
     found = {name for file in files for name in keys.findall(file.read_text(encoding="utf-8"))}
-    return frozenset(found | set(_TargetVars.model_fields))
+    return frozenset(found | set(_TargetVars.model_fields) | set(adoption.AdoptedVars.model_fields))
 
 
 def load(path: Path) -> tuple[Host, ...]:
@@ -115,6 +117,7 @@ def load(path: Path) -> tuple[Host, ...]:
     targets: list[Target] = []
     local: dict[str, bool] = {}
     machines: dict[tuple[str, str], str] = {}
+    adopted: dict[str, Endpoint] = {}
     members = _members(groups, hostvars, mistakes)
     _check_names(hostvars, mistakes)
     _check_peers(hostvars, _hosts_under(PEER_GROUP, groups), mistakes)
@@ -128,7 +131,18 @@ def load(path: Path) -> tuple[Host, ...]:
                 mistakes.add(name, key, f"{item['msg'].lower()}{_shown(variables, key)}")
             continue
         native = backend == NATIVE_BACKEND
-        target = _target(name, backend, native, read, mistakes)
+        if read.baremark_adopt:
+            endpoint = adoption.read(name, backend, variables, mistakes.add)
+            if endpoint is not None:
+                adopted[name] = endpoint
+        elif backend not in backend_names():
+            mistakes.add(
+                name,
+                backend,
+                f"no target can be made by {backend}, only adopted: baremark_adopt: true",
+            )
+            continue
+        target = _target(name, backend, native, read, variables, mistakes)
         if target is not None:
             targets.append(target)
         if native:
@@ -139,9 +153,11 @@ def load(path: Path) -> tuple[Host, ...]:
     natives = {name for name, backend in members.items() if backend == NATIVE_BACKEND}
     _check_hosts(targets, natives, mistakes)
     _check_addresses(targets, mistakes)
+    _check_adopted(adopted, mistakes)
     mistakes.raise_any()
     return tuple(
-        _host(name, [t for t in targets if t.host == name], local[name]) for name in sorted(local)
+        _host(name, [t for t in targets if t.host == name], local[name], adopted)
+        for name in sorted(local)
     )
 
 
@@ -243,7 +259,7 @@ def _members(
     groups: Mapping[str, Any], hostvars: Mapping[str, Any], mistakes: _Mistakes
 ) -> dict[str, str]:
     """Every inventory host with its backend: the one group among its groups that is a backend."""
-    known = backend_names()
+    known = sorted({*backend_names(), *identity.adoptable()})
     of_host: dict[str, list[str]] = {
         host: []
         for host in [
@@ -286,7 +302,12 @@ def _shown(variables: Mapping[str, Any], key: str) -> str:
 
 
 def _target(
-    name: str, backend: str, native: bool, read: _TargetVars, mistakes: _Mistakes
+    name: str,
+    backend: str,
+    native: bool,
+    read: _TargetVars,
+    variables: Mapping[str, Any],
+    mistakes: _Mistakes,
 ) -> Target | None:
     if not _NAME.fullmatch(name):
         mistakes.add(
@@ -312,7 +333,23 @@ def _target(
         mistakes.add(name, "baremark_host", "a native target is its own host; leave it out")
     size = Size(read.baremark_vcpus, read.baremark_memory_mib, read.baremark_disk_gib, cpus)
     address = HOST_ADDRESS if native else str(read.baremark_address or "")
-    return Target(name, backend, name if native else str(read.baremark_host), size, address)
+    if read.baremark_adopt:
+        address = ""
+        if read.baremark_address is not None:
+            mistakes.add(
+                name, "baremark_address", "an adopted target is reached at its ansible_host"
+            )
+    return Target(
+        name,
+        backend,
+        name if native else str(read.baremark_host),
+        size,
+        address,
+        adopted=read.baremark_adopt,
+        elsewhere=read.baremark_adopt
+        and not native
+        and variables.get("baremark_same_machine") is False,
+    )
 
 
 def _check_names(hostvars: Mapping[str, Mapping[str, Any]], mistakes: _Mistakes) -> None:
@@ -363,6 +400,13 @@ def _check_hosts(targets: Sequence[Target], natives: Collection[str], mistakes: 
                 f"{NATIVE_BACKEND}",
             )
             continue
+        if native.adopted and not target.adopted:
+            mistakes.add(
+                target.name,
+                "baremark_adopt",
+                f"its machine {native.name} is adopted, so nothing is made there; adopt this "
+                "target too",
+            )
         if target.size != native.size:
             mistakes.add(
                 target.name,
@@ -406,6 +450,20 @@ def _check_addresses(targets: Sequence[Target], mistakes: _Mistakes) -> None:
             )
 
 
+def _check_adopted(adopted: Mapping[str, Endpoint], mistakes: _Mistakes) -> None:
+    """One place may be adopted only once: two would measure, and remove, the same files."""
+    taken: dict[tuple[str, int], str] = {}
+    for name, endpoint in sorted(adopted.items()):
+        other = taken.setdefault((endpoint.address, endpoint.port), name)
+        if other != name:
+            mistakes.add(
+                name,
+                "ansible_host",
+                "two adopted targets on one address and port: "
+                f"{endpoint.address}:{endpoint.port} is {other}'s",
+            )
+
+
 def _check_machine(
     name: str,
     variables: Mapping[str, Any],
@@ -434,14 +492,17 @@ def _size(size: Size) -> str:
     )
 
 
-def _host(name: str, targets: Sequence[Target], local: bool) -> Host:
+def _host(
+    name: str, targets: Sequence[Target], local: bool, adopted: Mapping[str, Endpoint]
+) -> Host:
     """Targets without a declared address get the free ones in the order of their names."""
     free = _free_addresses(targets)
     placed = [
-        target if target.address else replace(target, address=next(free))
+        target if target.address or target.adopted else replace(target, address=next(free))
         for target in sorted(targets, key=lambda target: (not target.native, target.name))
     ]
-    return Host(name, tuple(placed), local, PEER_ADDRESS)
+    reached = {target.name: _endpoint(target, adopted) for target in placed if target.adopted}
+    return Host(name, tuple(placed), local, PEER_ADDRESS, reached)
 
 
 def _free_addresses(targets: Sequence[Target]) -> Iterator[str]:
@@ -449,3 +510,12 @@ def _free_addresses(targets: Sequence[Target]) -> Iterator[str]:
     taken = {target.address for target in targets}
     addresses = (str(BENCH_NETWORK[number]) for number in range(FIRST_TARGET, LAST_TARGET))
     return (address for address in addresses if address not in taken)
+
+
+def _endpoint(target: Target, adopted: Mapping[str, Endpoint]) -> Endpoint:
+    """Of an adopted machine itself only the CPUs are used that were declared."""
+    endpoint = adopted[target.name]
+    if not target.native:
+        return endpoint
+    cpus = ",".join(map(str, target.size.cpus))
+    return replace(endpoint, facts={**endpoint.facts, "confine": cpus})

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness import __version__, backends, bundle, fingerprint, ledger, plan, session
+from harness import __version__, adopt, backends, bundle, fingerprint, ledger, plan, session
 from harness.analyze.stopping import LEAST_BLOCKS, PRECISION, too_wide
 from harness.bundle import Bundle
 from harness.errors import HarnessError, UseError
@@ -25,6 +25,7 @@ from harness.model import (
     Endpoint,
     Fingerprint,
     Host,
+    LeftOut,
     Manifest,
     Missing,
     Plan,
@@ -37,6 +38,7 @@ from harness.model import (
 from harness.session import Key, Session
 
 FOLDER_LIMIT_S = 30.0
+PEER_LIMIT_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,8 @@ class _Ready:
     session: Session
     place: str
     endpoint: Endpoint
+    peerless: str = ""
+    """Why it runs no network workloads; "" where it does."""
 
 
 class Measurement:
@@ -196,12 +200,14 @@ class Measurement:
     ) -> _Ready:
         native = ready.get(host.name)
         self._announce.step(f"connect to {target.name}")
-        through = native.session if native and not host.local else None
-        opened = session.connect(target.name, endpoint, self._key, through=through)
+        opened = self._connect(target, host, endpoint, native.session if native else None)
         open_sessions.callback(opened.close)
         if target.native and not host.local:
             require_alone(opened)
-        opened.check(["mkdir", "-p", endpoint.work, endpoint.store], limit_s=FOLDER_LIMIT_S)
+        if target.adopted:
+            adopt.require_folders(opened, endpoint)
+        else:
+            opened.check(["mkdir", "-p", endpoint.work, endpoint.store], limit_s=FOLDER_LIMIT_S)
         self._announce.step(f"verify the bundle on {target.name}")
         place = bundle.push(packed, opened, endpoint.store)
         self._announce.step(f"observe {target.name}")
@@ -211,11 +217,25 @@ class Measurement:
             native.session if native else opened,
             endpoint,
             native.record.fingerprint if native else None,
+            place,
         )
         fingerprint.refuse_if_false(target, endpoint, seen, request.accepted)
         used = sorted({workload.tool for workload in request.workloads})
         said = bundle.versions(opened, place, used)
-        return _Ready(TargetRecord(target, seen, said), opened, place, endpoint)
+        peerless = ""
+        if target.adopted and any(workload.needs_peer for workload in request.workloads):
+            peerless = _peerless(opened, place, host.peer)
+        return _Ready(TargetRecord(target, seen, said), opened, place, endpoint, peerless)
+
+    def _connect(
+        self, target: Target, host: Host, endpoint: Endpoint, native: Session | None
+    ) -> Session:
+        """An adopted target is reached as its inventory says; others of another machine through
+        the session of its native target."""
+        if target.adopted:
+            return adopt.connect(target.name, endpoint)
+        through = None if host.local or target.native else native
+        return session.connect(target.name, endpoint, self._key, through=through)
 
     def _manifest(
         self,
@@ -229,10 +249,13 @@ class Measurement:
         seed = secrets.randbits(32) if request.seed is None else request.seed
         precision, least = _precision(request)
         most = _most_blocks(request, least)
-        made = plan.make(host, request.workloads, request.preset, seed, blocks=most)
+        left_out = _left_out(host, request.workloads, ready)
+        without = {(each.workload, each.target) for each in left_out}
+        asked = (host, request.workloads, request.preset, seed)
+        made = plan.make(*asked, blocks=most, without=without)
         if request.budget_s is not None:
             blocks = plan.blocks_within(made, request.budget_s)
-            made = plan.make(host, request.workloads, request.preset, seed, blocks=blocks)
+            made = plan.make(*asked, blocks=blocks, without=without)
         return Manifest(
             schema=ledger.SCHEMA,
             run=ledger.run_id(host.name, when),
@@ -251,6 +274,7 @@ class Measurement:
             precision=precision,
             least_blocks=least,
             accepted=request.accepted,
+            left_out=left_out,
         )
 
     def _execute(
@@ -284,11 +308,12 @@ class Measurement:
     def _seat(self, host: Host, one: _Ready, seats: Mapping[str, Seat]) -> Seat:
         """The seat of a target. A target on another machine is reached through the session of
         that machine's native target: the one that stands then, not the one that stood first."""
-        target = one.record.target
+        target, outside = one.record.target, one.record.fingerprint.outside
 
         def reopen() -> Session:
-            through = None if host.local or target.native else _standing(seats[host.name])
-            return session.connect(target.name, one.endpoint, self._key, through=through)
+            direct = host.local or target.native or target.adopted
+            native = None if direct else _standing(seats[host.name])
+            return self._connect(target, host, one.endpoint, native)
 
         return Seat(
             target=target,
@@ -297,7 +322,11 @@ class Measurement:
             work=one.endpoint.work,
             peer=host.peer,
             reopen=reopen,
-            process=backends.load(target.backend).process(one.record.fingerprint.outside),
+            process=(
+                outside.get("process")
+                if target.adopted
+                else backends.load(target.backend).process(outside)
+            ),
         )
 
 
@@ -331,6 +360,30 @@ def _standing(native: Seat) -> Session:
     return native.session
 
 
+def _peerless(opened: Session, place: str, peer: str) -> str:
+    """Why an adopted target cannot run network workloads; "" where it reaches the peer."""
+    ask = [f"{place}/run", "iperf3", "-c", peer, "-n", "1", "--connect-timeout", "5000"]
+    reply = opened.run(ask, limit_s=PEER_LIMIT_S)
+    if reply.exit_status == 0:
+        return ""
+    return f"{opened.name} does not reach the peer {peer} of the network workloads"
+
+
+def _left_out(
+    host: Host, workloads: Sequence[Workload], ready: Mapping[str, _Ready]
+) -> tuple[LeftOut, ...]:
+    """Network workloads, where a target does not reach the peer; where native does not, there is
+    nothing to compare with and no target runs them."""
+    native = ready[host.name].peerless
+    return tuple(
+        LeftOut(workload.name, target.name, native or ready[target.name].peerless)
+        for workload in workloads
+        if workload.needs_peer
+        for target in host.targets
+        if native or ready[target.name].peerless
+    )
+
+
 def _precision(request: Request) -> tuple[dict[str, float], int]:
     """δ by resource and the least number of blocks; nothing where no precision is asked for."""
     if request.precision is None and not request.preset.to_precision:
@@ -362,7 +415,9 @@ def _enough(manifest: Manifest, blocks: int, trials: Sequence[Trial]) -> bool:
     """Whether a run that measures to a precision has it."""
     if not manifest.precision or blocks < manifest.least_blocks:
         return False
-    return not too_wide(trials, manifest.workloads, manifest.host, manifest.precision)
+    elsewhere = {record.target.name for record in manifest.targets if record.target.elsewhere}
+    compared = [trial for trial in trials if trial.target not in elsewhere]
+    return not too_wide(compared, manifest.workloads, manifest.host, manifest.precision)
 
 
 _SAME = ("backend", "label", "release", "accelerator", "kernel", "cpu_model", "vcpus")

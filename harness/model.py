@@ -47,6 +47,10 @@ Better = Literal["higher", "lower"]
 SCENARIO_OVERHEAD = "overhead"
 CONTROL = "+control"
 NATIVE_BACKEND = "baremetal"
+ADOPTED = ", adopted"
+"""Ends the label of a target that Baremark did not make."""
+OTHER_MACHINE = ", other machine"
+"""Ends the label of a target that has no native target on its own machine."""
 
 
 # ---------------------------------------------------------------- where workloads run
@@ -74,6 +78,10 @@ class Target:
     size: Size
     address: str = ""
     """The address on the bench bridge; assigned by the order of names unless declared."""
+    adopted: bool = False
+    """It was there before and stays: nothing of it is provisioned or removed."""
+    elsewhere: bool = False
+    """Its native target is on another machine (adopted ones only), so it has no overhead."""
 
     @property
     def native(self) -> bool:
@@ -86,13 +94,14 @@ class Host:
 
     `local` tells whether it is the controller's own machine; the targets of another machine
     are reached through the SSH connection of its native target. `peer` is the address that
-    the network workloads talk to.
+    the network workloads talk to. `adopted` tells by name where its adopted targets answer.
     """
 
     name: str
     targets: tuple[Target, ...]
     local: bool
     peer: str
+    adopted: Mapping[str, Endpoint] = field(default_factory=dict)
 
     @property
     def native(self) -> Target:
@@ -360,6 +369,15 @@ class Missing:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A workload that is not run on a target that takes part, and why."""
+
+    workload: str
+    target: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Probe:
     """The host with no trial on it, just before a block: the share of its targets' CPUs that
     was busy all the same, after waiting `waited_s` seconds for it to fall."""
@@ -406,6 +424,8 @@ class Manifest:
     """Where there is a precision: it is not looked for before so many blocks."""
     accepted: tuple[str, ...] = ()
     """The checks that the user overruled (`--accept`): what they object to is told, and counts."""
+    left_out: tuple[LeftOut, ...] = ()
+    """Cells that the plan does not have, such as network workloads where no peer is reached."""
     imported: Source | None = None
     """Where the figures come from if Baremark did not measure them. There was then no plan, no
     seed, no bundle, no preset and no declared size, and nobody saw the order or the time of a

@@ -1,6 +1,7 @@
 # Observe the machine from inside: one line "name<TAB>value" for each thing that can be seen.
-# What cannot be seen is not printed, so that it stays "not observable". Argument: work folder.
-work=$1
+# What cannot be seen is not printed, so that it stays "not observable". Arguments: the work folder,
+# and the bundle's folder where there is one.
+work=$1 bundle=$2
 # Builtins where they do: under emulation each process started costs a tenth of a second.
 say() {
     [ -n "$2" ] && printf '%s\t%s\n' "$1" "$2"
@@ -32,6 +33,7 @@ while IFS=: read -r key value; do
     esac
 done </proc/cpuinfo
 say kernel "$(uname -r)"
+say kernel_version "$(uname -v)"
 say machine "$(uname -m)"
 say os "$(sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-release 2>/dev/null)"
 say cpu_model "$model"
@@ -53,19 +55,33 @@ file clocksource /sys/devices/system/clocksource/clocksource0/current_clocksourc
 file dmi_vendor /sys/class/dmi/id/sys_vendor
 file dmi_product /sys/class/dmi/id/product_name
 file dmi_bios /sys/class/dmi/id/bios_vendor
+file dmi_board /sys/class/dmi/id/board_name
+file dmi_version /sys/class/dmi/id/product_version
 file hypervisor_type /sys/hypervisor/type
+[ -d /proc/xen ] && say proc_xen yes
 case " $flags " in
 *" hypervisor "*) say hypervisor_bit yes ;;
 "  ") ;;
 *) say hypervisor_bit no ;;
 esac
 say hypervisor_vendor "$(LC_ALL=C lscpu 2>/dev/null | sed -n 's/^Hypervisor vendor:[[:space:]]*//p')"
+# What the processor answers names the hypervisor, however its firmware is dressed. The harness
+# reads the names out of the registers.
+if [ -x "$bundle/run" ]; then
+    for leaf in 0x40000000 0x40000100 0x40000200; do
+        registers=$("$bundle/run" cpuid -1 -r -l $leaf 2>/dev/null | sed -n 's/^ *0x4/0x4/p')
+        say "cpuid_$leaf" "$registers"
+    done
+fi
+say detect_virt "$(systemd-detect-virt 2>/dev/null)"
 if [ -e /.dockerenv ]; then
     say container docker
 elif [ -e /run/.containerenv ]; then
     say container podman
 elif tr '\0' '\n' </proc/1/environ 2>/dev/null | grep -q '^container='; then
     say container "$(tr '\0' '\n' </proc/1/environ | sed -n 's/^container=//p')"
+elif [ -r /run/systemd/container ]; then
+    file container /run/systemd/container
 else
     say container none
 fi

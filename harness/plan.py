@@ -11,8 +11,8 @@ import hashlib
 import json
 import math
 import random
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict, replace
 
 from harness.errors import UseError
 from harness.model import SCENARIO_OVERHEAD, Block, Cell, Host, Plan, Preset, Workload
@@ -50,20 +50,27 @@ def make(
     seed: int,
     *,
     blocks: int | None = None,
+    without: Collection[tuple[str, str]] = (),
 ) -> Plan:
     """The plan of one host: `blocks` (the preset's number by default) complete blocks.
 
+    `without` names the cells, as (workload, target), that cannot be run there.
     The same arguments give the same plan on every machine and Python version: the shuffle is
     our own over `random.Random(seed).random`, whose sequence Python guarantees.
     """
     number = chosen.max_blocks if blocks is None else blocks
-    cells = [Cell(workload.name, target.name) for workload in workloads for target in host.targets]
+    cells = [
+        Cell(workload.name, target.name)
+        for workload in workloads
+        for target in host.targets
+        if (workload.name, target.name) not in without
+    ]
     if not cells:
         raise UseError(
             f"nothing to measure on {host.name}: no workload or no target is chosen",
             "widen --workload or --target",
         )
-    cells += [Cell(workload.name, host.native.name, control=True) for workload in workloads]
+    cells += [replace(cell, control=True) for cell in cells if cell.target == host.native.name]
     random_unit = random.Random(seed).random  # noqa: S311 - an order, not a secret
     planned = tuple(Block(index, _shuffled(cells, random_unit)) for index in range(number))
     seconds = {

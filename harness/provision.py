@@ -24,7 +24,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from harness import bundle, session, state
+from harness import adopt, bundle, session, state
 from harness.bundle import Bundle
 from harness.errors import HarnessError, UseError, writing
 from harness.model import Endpoint, Host
@@ -82,18 +82,17 @@ def up(inventory: Path, hosts: Sequence[Host], packed: Bundle, progress: Progres
     with writing(folder, state.ELSEWHERE):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         line = session.public_line(session.load_key(key)) if key.exists() else session.make_key(key)
-    play = _play(
-        "up.yml",
-        inventory,
-        {
+    made = adopt.provisioned(hosts)
+    play = _Play({}, {})
+    if made:
+        variables = {
             "baremark_cache": str(state.cache_folder()),
             "baremark_client_key": line,
             "baremark_bundle_archive": str(packed.archive),
             "baremark_bundle_digest": packed.digest,
-            **_wanted(hosts),
-        },
-        progress,
-    )
+            **_wanted(made),
+        }
+        play = _play("up.yml", inventory, variables, progress)
     try:
         endpoints = TypeAdapter(dict[str, Endpoint]).validate_python(
             {
@@ -106,7 +105,9 @@ def up(inventory: Path, hosts: Sequence[Host], packed: Bundle, progress: Progres
             f"a role handed back no endpoint: {error}",
             "a role's create.yml must set baremark_endpoint (CONTRIBUTING.md, Add a backend)",
         ) from None
-    told: dict[str, str] = {**play.failures, **play.stats.get("baremark_failures", {})}
+    ready, refused = adopt.up(folder, hosts, progress)
+    endpoints |= ready
+    told: dict[str, str] = {**play.failures, **play.stats.get("baremark_failures", {}), **refused}
     failed = {
         target.name: told.get(target.name) or told.get(host.name) or "no reason given"
         for host in hosts
@@ -132,16 +133,14 @@ def down(inventory: Path, hosts: Sequence[Host], progress: Progress, *, purge: b
     """
     _end_playbooks_of_the_dead()
     cache = state.cache_folder()
-    play = _play(
-        "down.yml",
-        inventory,
-        {"baremark_cache": str(cache), "baremark_purge": purge, **_wanted(hosts)},
-        progress,
-    )
-    if play.failures:
+    left = adopt.down(state.state_folder(inventory), hosts, progress)
+    if made := adopt.provisioned(hosts):
+        variables = {"baremark_cache": str(cache), "baremark_purge": purge, **_wanted(made)}
+        left |= _play("down.yml", inventory, variables, progress).failures
+    if left:
         raise HarnessError(
             "not everything could be removed: "
-            + "; ".join(f"{name}: {why}" for name, why in play.failures.items()),
+            + "; ".join(f"{name}: {why}" for name, why in left.items()),
             f"mend that and say baremark down -i {inventory} again",
         )
     state.forget(state.state_folder(inventory))
@@ -152,11 +151,19 @@ def down(inventory: Path, hosts: Sequence[Host], progress: Progress, *, purge: b
 
 def doctor(inventory: Path, hosts: Sequence[Host], progress: Progress) -> tuple[Finding, ...]:
     """Ask every machine whether it can run its targets; nothing is changed anywhere."""
-    play = _play("doctor.yml", inventory, _wanted(hosts), progress)
+    made = adopt.provisioned(hosts)
+    play = _play("doctor.yml", inventory, _wanted(made), progress) if made else _Play({}, {})
     said: dict[str, dict[str, Any]] = play.stats.get("baremark_doctor", {})
     findings = []
     for host in hosts:
         for target in host.targets:
+            if target.adopted:
+                progress(f"look at {target.name}, which is adopted")
+                verdict = adopt.examine(target, host.adopted[target.name])
+                findings.append(
+                    Finding(target.name, target.backend, verdict.usable, verdict.why, verdict.fix)
+                )
+                continue
             finding = said.get(target.name)
             if finding is not None:
                 findings.append(

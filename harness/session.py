@@ -43,6 +43,14 @@ class ConnectionLost(HarnessError):
     """The connection ended while it was needed. The target may be gone."""
 
 
+class WrongHostKey(HarnessError):
+    """Something answers, and it has not the key that is pinned."""
+
+
+class KeyRefused(HarnessError):
+    """The target lets this controller's key not in."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What came of a command.
@@ -68,11 +76,15 @@ class Reply:
 
 
 class Session:
-    """An open connection to a target. Make it with `connect`, end it with `close`."""
+    """An open connection to a target. Make it with `connect`, end it with `close`.
 
-    def __init__(self, name: str, transport: paramiko.Transport) -> None:
+    `confine` names the CPUs that its commands are held to where the target's sshd is not.
+    """
+
+    def __init__(self, name: str, transport: paramiko.Transport, confine: str = "") -> None:
         self.name = name
         self._transport = transport
+        self._confine = confine
         self._channel: paramiko.Channel | None = None
         self._held: list[paramiko.Channel] = []
         self._interrupted = threading.Event()
@@ -96,6 +108,8 @@ class Session:
         Raises `ConnectionLost` if the connection ends first.
         """
         text = command if isinstance(command, str) else shlex.join(command)
+        if self._confine:
+            text = shlex.join(["taskset", "-c", self._confine, "sh", "-c", text])
         begin = time.monotonic()
         channel = self._open()
         self._channel = channel
@@ -331,7 +345,7 @@ def _connect_once(name: str, endpoint: Endpoint, key: Key, through: Session | No
         shown = transport.get_remote_server_key()
         pinned = endpoint.host_key.split()[:2]
         if [shown.get_name(), shown.get_base64()] != pinned:
-            raise HarnessError(
+            raise WrongHostKey(
                 f"{name}: wrong host key at {endpoint.address}:{endpoint.port}: it shows "
                 f"{shown.get_name()} {shown.get_base64()[-12:]}, pinned is …{pinned[-1][-12:]}",
                 "something else answers at this address; baremark down, then baremark up",
@@ -339,7 +353,7 @@ def _connect_once(name: str, endpoint: Endpoint, key: Key, through: Session | No
         transport.auth_publickey(endpoint.user, key)
     except paramiko.AuthenticationException:
         transport.close()
-        raise HarnessError(
+        raise KeyRefused(
             f"{name}: {endpoint.user}@{endpoint.address}:{endpoint.port} refuses this run's key",
             "the target belongs to another run; baremark down, then baremark up",
         ) from None
@@ -349,7 +363,7 @@ def _connect_once(name: str, endpoint: Endpoint, key: Key, through: Session | No
     except (paramiko.SSHException, EOFError, OSError) as error:
         transport.close()
         raise _Broken(f"{error or type(error).__name__}") from None
-    return Session(name, transport)
+    return Session(name, transport, endpoint.facts.get("confine", ""))
 
 
 def make_key(path: Path) -> str:

@@ -38,7 +38,12 @@ def state_folder(inventory: Path) -> Path:
     """Where what is up of this inventory is written down."""
     path = str(inventory.resolve())
     name = f"{inventory.resolve().name}-{hashlib.sha256(path.encode()).hexdigest()[:8]}"
-    return _folder("XDG_STATE_HOME", ".local/state") / name
+    return home() / name
+
+
+def home() -> Path:
+    """Where the state of every inventory is, and what outlives them."""
+    return _folder("XDG_STATE_HOME", ".local/state")
 
 
 @dataclass(frozen=True, slots=True)

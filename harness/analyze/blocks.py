@@ -17,6 +17,7 @@ import polars as pl
 
 from harness.analyze.codes import Codes, combined, dense, first_rows
 from harness.analyze.estimate import Floats, Ints
+from harness.analyze.verdict import apart
 from harness.errors import HarnessError
 
 Flags = npt.NDArray[np.bool_]
@@ -56,10 +57,11 @@ class Pairs:
     """What each cell says against native of the same run.
 
     `native` (cells,) is the row of a cell's baseline, or -1 where native never ran that
-    workload. `d` (cells, blocks) is s·(ln x_target − ln x_native), s = +1 where lower is better
-    and −1 where higher is, NaN where there is no pair and throughout native's own rows.
-    `missing` (cells,) counts the blocks in which either side was tried and which yet gave no
-    pair, `invalid` those among them where a value was zero or less and so has no logarithm.
+    workload, or is on another machine. `d` (cells, blocks) is s·(ln x_target − ln x_native),
+    s = +1 where lower is better and −1 where higher is, NaN where there is no pair and throughout
+    native's own rows. `missing` (cells,) counts the blocks in which either side was tried and
+    which yet gave no pair (of a target of another machine: no value), `invalid` those among them
+    where a value was zero or less and so has no logarithm.
     """
 
     cells: Cells
@@ -116,7 +118,8 @@ def pairs(cells: Cells) -> Pairs:
     """
     table, values = cells.table, cells.values
     _refuse_without_native(table)
-    native = _native_rows(table)
+    alone = table.select(apart()).to_series().to_numpy()
+    native = np.where(alone, -1, _native_rows(table))
     baseline = np.where((native >= 0)[:, None], values[native], np.nan)
     sign = np.where(table.select(pl.col("better").eq("lower")).to_series().to_numpy(), 1.0, -1.0)
     both = np.isfinite(values) & np.isfinite(baseline)
@@ -126,7 +129,8 @@ def pairs(cells: Cells) -> Pairs:
     d[~usable | table["native"].to_numpy()[:, None]] = np.nan
     tried = cells.tried | (cells.tried[native] & (native >= 0)[:, None])
     paired = usable.sum(axis=1)
-    return Pairs(cells, native, d, tried.sum(axis=1) - paired, both.sum(axis=1) - paired)
+    given = np.where(alone, np.isfinite(values).sum(axis=1), paired)
+    return Pairs(cells, native, d, tried.sum(axis=1) - given, both.sum(axis=1) - paired)
 
 
 def _with_facts(table: pl.DataFrame, samples: pl.LazyFrame) -> pl.DataFrame:

@@ -17,7 +17,7 @@ import polars as pl
 from harness.analyze.blocks import Pairs, cells, pairs
 from harness.analyze.codes import ordered_codes
 from harness.analyze.estimate import METHOD, Floats, Ints, estimate_groups, medians
-from harness.analyze.verdict import adjusted, detectable_effect, margins, verdict
+from harness.analyze.verdict import adjusted, apart, detectable_effect, margins, verdict
 
 KEYS = (
     "host",
@@ -59,7 +59,8 @@ def overhead(
 
     - `run`: the run, or null where several were pooled; `runs`: how many; `title`.
     - `headline`: whether this is the workload's first metric.
-    - `n`: pairs of target and native; for native itself its blocks with a value.
+    - `n`: pairs of target and native; for native itself, and for a target of another machine,
+      its blocks with a value.
     - `n_missing`: blocks where either was tried and that gave no pair; `n_invalid`: those
       among them with a value of zero or less.
     - `trials`, `failed`, `timeout`, `lost`, `rejected`: of the target.
@@ -102,10 +103,11 @@ def from_pairs(paired: Pairs, level: float = 0.95, by_run: bool = False) -> pl.D
     d, n = _flat(paired.d, order, in_group)
     deviation = _deviation(d, n)
     margin = margins(grouped["resource"])
+    alone = grouped.select(pl.col("native") | apart()).to_series().to_numpy()
     theta = estimate_groups(d, n, level, np.log1p(margin))
     effect = detectable_effect(n, deviation)
     columns |= {
-        "n": np.where(grouped["native"].to_numpy(), columns["n_values"], n),
+        "n": np.where(alone, columns["n_values"], n),
         "F": np.exp(theta.point),
         "F_low": np.exp(theta.low),
         "F_high": np.exp(theta.high),

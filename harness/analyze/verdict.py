@@ -14,7 +14,7 @@ import polars as pl
 
 from harness.analyze.codes import ordered_codes
 from harness.analyze.estimate import Floats, Ints
-from harness.model import Resource
+from harness.model import OTHER_MACHINE, Resource
 
 BASELINE = "baseline"
 CONTROL = "control"
@@ -24,6 +24,7 @@ SLOWER = "slower"
 SUSPECT = "suspect"
 EQUIVALENT = "equivalent"
 UNRESOLVED = "unresolved"
+APART = "other machine"
 
 EQUIVALENT_WITHIN = {
     Resource.CPU: 0.01,
@@ -43,9 +44,10 @@ _DETECTABLE_LIMIT = 2.80
 
 
 def verdict(alpha: float) -> pl.Expr:
-    """The verdict of a row from its columns `native`, `control`, `n`, `F`, `F_low`, `F_high`,
-    `p_adjusted` and `p_equivalent`.
+    """The verdict of a row from its columns `native`, `control`, `label`, `n`, `F`, `F_low`,
+    `F_high`, `p_adjusted` and `p_equivalent`.
 
+    None is passed on a target of another machine than native's: it has no overhead.
     `slower` where the adjusted test excludes 1. Faster than native beyond the row's own interval
     is `suspect`: nothing runs faster for being virtualized, so something else may have been
     measured. That is an alarm and no claim, so it waits for no correction: few blocks would
@@ -58,6 +60,8 @@ def verdict(alpha: float) -> pl.Expr:
         .then(pl.lit(BASELINE))
         .when("control")
         .then(pl.lit(CONTROL))
+        .when(apart() & (pl.col("n") > 0))
+        .then(pl.lit(APART))
         .when(pl.col("n") == 0)
         .then(pl.lit(NO_RESULT))
         .when(pl.col("F_low").is_null())
@@ -70,6 +74,11 @@ def verdict(alpha: float) -> pl.Expr:
         .then(pl.lit(EQUIVALENT))
         .otherwise(pl.lit(UNRESOLVED))
     )
+
+
+def apart() -> pl.Expr:
+    """Whether a row's target is on another machine than native, by its label."""
+    return pl.col("label").cast(pl.String).str.ends_with(OTHER_MACHINE)
 
 
 def adjusted(frame: pl.DataFrame, family: Sequence[str]) -> pl.DataFrame:

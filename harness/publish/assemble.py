@@ -13,7 +13,7 @@ from harness.analyze.control import Control, control
 from harness.analyze.summary import summary
 from harness.analyze.verdict import NO_RESULT, SUSPECT
 from harness.errors import HarnessError, UseError
-from harness.model import BackendClass, Estimate, Resource, Run, Trial
+from harness.model import ADOPTED, OTHER_MACHINE, BackendClass, Estimate, Resource, Run, Trial
 from harness.publish import notes
 from harness.publish.table import Column, Figure, Group, Row, Section, Summary, Table
 
@@ -82,11 +82,15 @@ def _section(
     trials = notes.by_cell(runs)
     suspected = {(each.target, each.workload) for each in objections if each.suspect}
     numbered = notes.Numbered()
+    left_out = {
+        (each.target, each.workload): each.reason for run in runs for each in run.manifest.left_out
+    }
 
     def figure(column: Column, row: Record) -> Figure:
         made = trials.get((host, scenario, column.target, row["workload"]), [])
         record = found.get((column, _row_key(row)))
-        made_of = _figure(record, column, made, numbered)
+        why = left_out.get((column.target, row["workload"]), "no trial was made")
+        made_of = _figure(record, column, made, numbered, why)
         doubted = suspected & {
             (target, workload)
             for target in (column.target, host)
@@ -124,6 +128,7 @@ def _section(
     plain = [
         *notes.about_import(runs),
         *notes.about_host(columns, missing),
+        *notes.about_adopted(columns, runs),
         *notes.about_checks(objections, runs),
         *notes.about_precision(runs),
         *notes.about_control(itself),
@@ -201,7 +206,8 @@ def _columns(records: list[Record], runs: list[Run], accepted: Accepted) -> tupl
 def _column(record: Record, accepted: Accepted) -> Column:
     target, label, kind = record["target"], record["label"], record["class"]
     if record["native"]:
-        inside = ["nested"] if record["nested"] else []
+        inside = ["adopted"] if label.endswith(ADOPTED) else []
+        inside += ["nested"] if record["nested"] else []
     else:
         inside = [] if label == target else [label]
         inside += [kind, *(["nested"] if record["nested"] else [])]
@@ -252,10 +258,11 @@ def _rows(records: list[Record], runs: list[Run]) -> list[Record]:
 
 
 def _figure(
-    record: Record | None, column: Column, made: list[Trial], numbered: notes.Numbered
+    record: Record | None, column: Column, made: list[Trial], numbered: notes.Numbered, why: str
 ) -> Figure:
+    """A figure from its record; `why` tells why there is none."""
     if record is None:
-        note = numbered.number(f"{NO_RESULT}: no trial was made.")
+        note = numbered.number(f"{NO_RESULT}: {why}.")
         return Figure(
             *(None, None, None, None, None, None, None), NO_RESULT, *(0, 0, 0, 0, 0, 0, 0), (note,)
         )
@@ -297,7 +304,8 @@ def _remark(record: Record, column: Column, made: list[Trial]) -> str:
         why = "; ".join(parts) or "its trials gave no such value"
         return f"{NO_RESULT}: {why}."
     missing, invalid = record["n_missing"], record["n_invalid"]
-    lacking = "value" if column.native else "pair with native"
+    alone = column.native or column.label.endswith(OTHER_MACHINE)
+    lacking = "value" if alone else "pair with native"
     lost = sum(record[status] for status in _NOT_OK)
     if missing > lost or invalid:
         parts.append(f"{missing} of {missing + record['n']} blocks gave no {lacking}")

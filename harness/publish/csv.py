@@ -24,6 +24,7 @@ COLUMNS = (
     "header",
     "backend",
     "class",
+    "architecture",
     "label",
     "native",
     "nested",
@@ -72,7 +73,11 @@ def render(table: Table) -> str:
     for section in table.sections:
         place = (section.host, section.scenario)
         runs = [run for run in table.runs if (run.host, run.scenario) == place]
-        for line in [*_section(section), *_notes(section, runs)]:
+        lines = list(_section(section))
+        if table.by_architecture:
+            names = [each.name for each in section.architectures]
+            lines.sort(key=lambda line: names.index(str(line["architecture"])))
+        for line in [*lines, *_notes(section, runs)]:
             line["runs"] = " ".join(run.run for run in runs)
             writer.writerow({key: _field(value) for key, value in line.items()})
     return out.getvalue()
@@ -126,6 +131,7 @@ def _place(section: Section, group: Group, column: Column) -> Fields:
         "header": column.header,
         "backend": column.backend,
         "class": column.backend_class,
+        "architecture": column.architecture,
         "label": column.label,
         "native": column.native,
         "nested": column.nested,

@@ -14,6 +14,8 @@ from harness.model import Estimate
 from harness.publish.table import Column, Figure, Row, Section, Summary, percent
 
 NO_RESULT = "no result"
+APART = "other machine"
+"""The verdict of a target that has no native target on its machine: it is shown by its values."""
 VERDICTS = {"slower": "▲", "equivalent": "≈", "suspect": "‼", "unresolved": "·"}
 """What stands behind an overhead; one character each, so that columns stay aligned."""
 _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e4, "k"))
@@ -75,6 +77,8 @@ def cell(figure: Figure, native: bool) -> Cell:
         return Cell(NO_RESULT, "", marks)
     if native:
         return Cell(value(figure.median), "", marks)
+    if figure.verdict == APART:
+        return Cell(value(figure.median), "", marks)
     if not figure.factor:
         return Cell(value(figure.median), "not paired", marks)
     judged = VERDICTS.get(figure.verdict, "")
@@ -106,6 +110,13 @@ def relative_columns(section: Section) -> list[int]:
     """The columns that have an overhead; native alone where there is no other."""
     found = [i for i, column in enumerate(section.columns) if not column.native]
     return found or list(range(len(section.columns)))
+
+
+def resource_mean(section: Section, resource: str, column: int) -> str:
+    """The geometric mean of one target in one resource; native is what it is relative to."""
+    (group,) = (group for group in section.groups if group.resource == resource)
+    summary = group.summaries[column]
+    return "baseline" if summary is None else mean_effect(summary)
 
 
 def header(column: Column) -> tuple[str, str]:

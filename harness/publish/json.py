@@ -19,7 +19,10 @@ def render(table: Table) -> str:
         "version": VERSION,
         "level": table.level,
         "method": table.method,
-        "sections": [_section(section) for section in table.sections],
+        "sections": [
+            _section(section) | (_architectures(section) if table.by_architecture else {})
+            for section in table.sections
+        ],
         "notes": list(table.notes),
         "runs": [asdict(run) for run in table.runs],
     }
@@ -35,6 +38,29 @@ def _section(section: Section) -> dict[str, Any]:
         "control": _control(section),
         "checks": [asdict(finding) for finding in section.checks],
         "notes": [asdict(note) for note in section.notes],
+    }
+
+
+def _architectures(section: Section) -> dict[str, Any]:
+    """The geometric means by architecture, one for each target and resource."""
+    return {
+        "architectures": [
+            {
+                "name": each.name,
+                "columns": [
+                    {
+                        "column": section.columns[place].header,
+                        "geometric_means": {
+                            group.resource: _summary(mean)
+                            for group in section.groups
+                            if (mean := group.summaries[place]) is not None
+                        },
+                    }
+                    for place in each.columns
+                ],
+            }
+            for each in section.architectures
+        ]
     }
 
 

@@ -17,12 +17,16 @@ def render(table: Table) -> str:
 
 def _lines(table: Table) -> Iterator[str]:
     for section in table.sections:
-        yield f"## {_text(section.host)} · {_text(section.scenario)}"
+        by = ", by architecture" if table.by_architecture else ""
+        yield f"## {_text(section.host)} · {_text(section.scenario)}{by}"
+        if table.by_architecture:
+            yield ""
+            yield from _architectures(section)
         for group in section.groups:
             yield ""
             yield f"### {_text(group.resource)}"
             yield ""
-            yield from _group(section, group)
+            yield from _group(section, group, table.by_architecture)
         yield ""
         for note in section.notes:
             mark = f"{figures.mark(note.number)} " if note.number else ""
@@ -36,8 +40,25 @@ def _lines(table: Table) -> Iterator[str]:
     yield from (f"- {_text(provenance(run))}" for run in table.runs)
 
 
-def _group(section: Section, group: Group) -> Iterator[str]:
-    heads = [_text(column.header) for column in section.columns]
+def _architectures(section: Section) -> Iterator[str]:
+    """The geometric means, a line a target, under the name of its architecture."""
+    resources = [group.resource for group in section.groups]
+    yield _line(["architecture", "target", *(f"{_text(name)}: mean" for name in resources)])
+    yield _line(["---", "---", *("---:" for _ in resources)])
+    for each in section.architectures:
+        for number, place in enumerate(each.columns):
+            name = f"**{each.name}**" if number == 0 else ""
+            means = [figures.resource_mean(section, one, place) for one in resources]
+            yield _line([name, _text(section.columns[place].header), *means])
+
+
+def _group(section: Section, group: Group, by_architecture: bool) -> Iterator[str]:
+    heads = [
+        f"{column.architecture}:<br>{_text(column.header)}"
+        if by_architecture
+        else _text(column.header)
+        for column in section.columns
+    ]
     yield _line(["workload", "metric", "unit", *heads, "n", "Δ %"])
     yield _line(["---", "---", "---", *("---:" for _ in heads), "---:", "---:"])
     relative = figures.relative_columns(section)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from harness.analyze.stopping import too_wide
-from harness.model import Missing, Run, Trial, TrialStatus
+from harness.model import OTHER_MACHINE, Missing, Run, Trial, TrialStatus
 from harness.publish.figures import duration
 from harness.publish.table import Column, Figure, Group, Note, RunFacts, Section
 
@@ -92,6 +92,49 @@ def about_host(columns: Sequence[Column], missing: Iterable[Missing]) -> list[No
         for each in missing
     }
     return [Note(None, text) for text in texts + sorted(gone)]
+
+
+def about_adopted(columns: Sequence[Column], runs: Iterable[Run]) -> list[Note]:
+    """What nobody saw of targets that Baremark did not make, and which have no baseline."""
+    seen = {
+        record.target.name: record.fingerprint
+        for run in runs
+        for record in run.manifest.targets
+        if record.target.adopted
+    }
+    texts = []
+    for column in columns:
+        record = seen.get(column.target)
+        if record is None:
+            continue
+        if column.native:
+            texts.append(
+                "native is adopted: Baremark did not set it up, and held its own work to the "
+                "declared CPUs."
+            )
+        elif column.label.endswith(OTHER_MACHINE):
+            texts.append(
+                f"{column.header}: it runs on another machine than native. Its values stand beside "
+                "native's and are not compared with them: the difference of two machines is no "
+                "overhead."
+            )
+        elif record.outside.get("platform") is not None:
+            texts.append(
+                f"{column.header}: adopted. Its process was found on its host, which runs it by "
+                f"{record.outside['platform']}; size and pinning were seen from inside only."
+            )
+        elif record.outside.get("same_kernel") == "yes":
+            texts.append(
+                f"{column.header}: adopted. It shares native's kernel, so it is on native's "
+                "machine; all else was seen from inside only."
+            )
+        else:
+            texts.append(
+                f"{column.header}: adopted. Only its inside was seen: what runs it, that nothing "
+                "else does so beside it, and that it is on native's machine is the inventory's "
+                "word."
+            )
+    return [Note(None, text) for text in texts]
 
 
 def about_checks(objections: Sequence[Finding], runs: Sequence[Run]) -> list[Note]:

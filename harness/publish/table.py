@@ -11,13 +11,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.model import Better, Estimate, Run, Source
+from harness.model import BackendClass, Better, Estimate, Run, Source
 
 if TYPE_CHECKING:
     import polars as pl
 
     from harness.analyze.control import Control
     from harness.analyze.validity import Finding
+
+
+ARCHITECTURES = {
+    BackendClass.NATIVE: "native",
+    BackendClass.TYPE1: "type 1",
+    BackendClass.TYPE2: "type 2",
+    BackendClass.OS: "OS-level",
+    BackendClass.SANDBOX: "sandbox",
+    BackendClass.EMULATED: "emulated",
+}
+"""What people call a class of backends, in the order in which a table has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +44,19 @@ class Column:
     nested: bool | None
     imported: bool
     header: str
+
+    @property
+    def architecture(self) -> str:
+        return ARCHITECTURES[BackendClass(self.backend_class)]
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """The columns of one architecture, by their places in the section. Each target stays a column
+    of its own: nothing is averaged over targets."""
+
+    name: str
+    columns: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +156,14 @@ class Section:
     checks: tuple[Finding, ...]
     notes: tuple[Note, ...]
 
+    @property
+    def architectures(self) -> tuple[Architecture, ...]:
+        """Those that the section has, in the order of its columns."""
+        found: dict[str, list[int]] = {name: [] for name in ARCHITECTURES.values()}
+        for place, column in enumerate(self.columns):
+            found[column.architecture].append(place)
+        return tuple(Architecture(name, tuple(places)) for name, places in found.items() if places)
+
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
@@ -164,6 +196,8 @@ class Table:
     runs: tuple[RunFacts, ...]
     level: float
     method: str
+    by_architecture: bool = False
+    """Whether it shall be shown by architecture, with the geometric means of each in front."""
 
 
 def percent(factor: Estimate) -> Estimate:

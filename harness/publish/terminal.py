@@ -51,10 +51,15 @@ def render(table: Table, width: int | None = None, color: bool | None = None) ->
         legacy_windows=False,
     )
     for section in table.sections:
-        console.print(Text(f"{section.host} · {section.scenario}", style="bold"))
-        for columns, stacked in _layout(section, width):
+        by = table.by_architecture
+        title = f"{section.host} · {section.scenario}{', by architecture' if by else ''}"
+        console.print(Text(title, style="bold"))
+        if by:
             console.print()
-            console.print(_grid(section, columns, stacked))
+            console.print(_architectures(section))
+        for columns, stacked in _layout(section, width, by):
+            console.print()
+            console.print(_grid(section, columns, stacked, by))
         console.print()
         for note in section.notes:
             _note(console, f"{figures.mark(note.number)} " if note.number else "· ", note.text)
@@ -68,34 +73,49 @@ def render(table: Table, width: int | None = None, color: bool | None = None) ->
     )
 
 
-def _layout(section: Section, width: int) -> Iterator[tuple[list[int], bool]]:
+def _architectures(section: Section) -> Grid:
+    """The geometric means, a line a target, under the name of its architecture."""
+    grid = Grid(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    grid.add_column("geometric mean of the slowdown", overflow="fold")
+    for group in section.groups:
+        grid.add_column(group.resource, justify="right", overflow="fold")
+    for each in section.architectures:
+        grid.add_row(Text(each.name, style="bold underline"))
+        for place in each.columns:
+            means = [figures.resource_mean(section, g.resource, place) for g in section.groups]
+            grid.add_row(f"  {section.columns[place].header}", *means)
+    return grid
+
+
+def _layout(section: Section, width: int, by: bool) -> Iterator[tuple[list[int], bool]]:
     """Which columns go into each grid, and whether value and overhead are stacked in it."""
     native = [i for i, column in enumerate(section.columns) if column.native]
     others = [i for i, column in enumerate(section.columns) if not column.native]
     for stacked in (False, True):
-        if _width(section, native + others, stacked) <= width:
+        if _width(section, native + others, stacked, by) <= width:
             yield native + others, stacked
             return
     while others:
         take = len(others)
-        while take > 1 and _width(section, native + others[:take], True) > width:
+        while take > 1 and _width(section, native + others[:take], True, by) > width:
             take -= 1
         yield native + others[:take], True
         others = others[take:]
 
 
-def _width(section: Section, columns: Sequence[int], stacked: bool) -> int:
-    grid = _grid(section, columns, stacked)
+def _width(section: Section, columns: Sequence[int], stacked: bool, by: bool) -> int:
+    grid = _grid(section, columns, stacked, by)
     return Console(width=10_000, file=io.StringIO()).measure(grid).maximum
 
 
-def _grid(section: Section, columns: Sequence[int], stacked: bool) -> Grid:
+def _grid(section: Section, columns: Sequence[int], stacked: bool, by: bool) -> Grid:
     grid = Grid(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     grid.add_column("", overflow="fold")
     if not stacked:
         grid.add_column("unit", overflow="fold")
     for i in columns:
         head = "\n".join(figures.header(section.columns[i])).rstrip()
+        head = f"{section.columns[i].architecture}:\n{head}" if by else head
         grid.add_column(head, justify="right", overflow="fold")
     grid.add_column("n", justify="right", overflow="fold")
     grid.add_column("Δ %", justify="right", overflow="fold")

@@ -12,7 +12,7 @@ import tarfile
 from pathlib import Path
 
 from harness import bundle, tools
-from harness.bundle import BASE_PROGRAMS, LOADED_LATER, Bundle
+from harness.bundle import BASE_PROGRAMS, LOADED_LATER, OBSERVERS, Bundle
 
 ROLES = {
     "sysbench": "cat",
@@ -31,7 +31,7 @@ def tree(folder: Path) -> Path:
     libraries = root / "usr/lib/x86_64-linux-gnu"
     programs.mkdir(parents=True)
     libraries.mkdir(parents=True)
-    played = {name: name for name in BASE_PROGRAMS}
+    played = {name: name for name in BASE_PROGRAMS} | dict.fromkeys(OBSERVERS, "true")
     played |= {tools.load(name).PROGRAM: ROLES.get(name, "true") for name in tools.bundled()}
     for name, own in played.items():
         found = shutil.which(own)

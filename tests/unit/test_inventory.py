@@ -146,6 +146,81 @@ def test_an_inventory_that_is_not_there_is_told(tmp_path: Path) -> None:
         inventory.load(tmp_path / "none")
 
 
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB"
+ADOPTED = f"""
+    hyperv:
+      hosts:
+        theirs:
+          baremark_adopt: true
+          ansible_host: 192.0.2.7
+          ansible_port: 2222
+          ansible_user: bench
+          baremark_host_key: {KEY} a comment
+          baremark_work: /home/bench
+          baremark_host: metal
+          baremark_same_machine: true
+"""
+
+
+def test_an_adopted_target_says_where_it_is_and_gets_no_address_of_the_bench(
+    tmp_path: Path,
+) -> None:
+    (host,) = inventory.load(written(tmp_path, GOOD + ADOPTED))
+    (target,) = (target for target in host.targets if target.adopted)
+    assert (target.name, target.backend, target.address) == ("theirs", "hyperv", "")
+    assert not target.elsewhere
+    endpoint = host.adopted["theirs"]
+    assert (endpoint.address, endpoint.port, endpoint.user) == ("192.0.2.7", 2222, "bench")
+    assert endpoint.host_key == KEY
+    assert endpoint.work.startswith("/home/bench/")
+    assert endpoint.store.startswith("/home/bench/")
+    others = [each for each in host.targets if not each.adopted and not each.native]
+    assert [each.address for each in others] == ["198.18.0.10", "198.18.0.11", "198.18.0.12"]
+
+
+@pytest.mark.parametrize("line", ["baremark_host_key", "baremark_same_machine", "baremark_work"])
+def test_what_an_adopted_target_must_say_is_asked_for(tmp_path: Path, line: str) -> None:
+    lines = [each for each in (GOOD + ADOPTED).splitlines() if f"{line}:" not in each]
+    said = mistakes(tmp_path, "\n".join(lines) + "\n")
+    assert f"host theirs: {line}: is missing" in said
+    if line == "baremark_host_key":
+        assert "never from the network" in said
+        assert "cat /etc/ssh/ssh_host_ed25519_key.pub" in said
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (KEY, "ssh-rsa AAAA", "must be 'ssh-ed25519 AAAA…'"),
+        (KEY, KEY[:-6], "must be 'ssh-ed25519 AAAA…'"),
+        ("/home/bench", "/home/bench/..", "must be an absolute path"),
+        ("/home/bench", "/home/a b; rm", "must be an absolute path"),
+        ("/home/bench", "/", "must be an absolute path"),
+        ("192.0.2.7", '"{{ somewhere }}"', "a template is not read"),
+        ("baremark_adopt: true", "baremark_adopt: false", "baremark_adopt: true"),
+        ("ansible_port", "baremark_address: 198.18.0.30\n          ansible_port", "ansible_host"),
+    ],
+)
+def test_what_an_adopted_target_may_not_say_is_told(
+    tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    assert said in mistakes(tmp_path, GOOD + ADOPTED.replace(old, new))
+
+
+def test_nothing_is_made_on_a_machine_that_is_adopted(tmp_path: Path) -> None:
+    metal = f"metal: {{baremark_adopt: true, baremark_host_key: {KEY}, baremark_work: /srv}}"
+    text = GOOD.replace("metal: {ansible_connection: local}", metal)
+    said = mistakes(tmp_path, text)
+    assert "its machine metal is adopted, so nothing is made there" in said
+
+
+def test_one_place_is_adopted_once(tmp_path: Path) -> None:
+    again = ADOPTED.replace("theirs:", "again:").split("hosts:\n")[1]
+    assert "two adopted targets on one address and port" in mistakes(
+        tmp_path, GOOD + ADOPTED + again.lstrip("\n")
+    )
+
+
 def test_choosing_targets_keeps_the_native_one_as_the_baseline(tmp_path: Path) -> None:
     hosts = inventory.load(written(tmp_path, GOOD))
     assert [t.name for t in inventory.choose(hosts, ["docker"])[0].targets] == ["metal", "box"]
@@ -172,7 +247,7 @@ def test_what_is_no_cpu_list_is_refused(wrong: object) -> None:
         inventory.cpu_list(wrong)
 
 
-@pytest.mark.parametrize("name", ["localhost", "lab.example"])
+@pytest.mark.parametrize("name", ["adopted.example", "localhost", "lab.example"])
 def test_the_inventories_of_the_project_are_valid(name: str) -> None:
     assert inventory.load(Path(__file__).parents[2] / "inventories" / name)
 
