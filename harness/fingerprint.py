@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from harness import backends
+from harness import backends, settings
 from harness.analyze.validity import size
 from harness.backends import Observed
 from harness.errors import HarnessError
@@ -45,11 +45,12 @@ def observe(
         accelerator=outside.get("accelerator"),
         kernel=inside.get("kernel"),
         cpu_model=inside.get("cpu_model"),
-        vcpus=int(inside["vcpus"]) if "vcpus" in inside else None,
+        vcpus=int(inside["vcpus"]) if inside.get("vcpus", "").isdigit() else None,
         memory_mib=_memory_mib(inside),
         clocksource=inside.get("clocksource"),
         inside=inside,
         outside=outside,
+        settings=settings.read(inside, outside),
     )
 
 
@@ -84,7 +85,7 @@ def refuse_if_false(
 def _memory_mib(inside: Observed) -> int | None:
     """What the target may use: all that its kernel has, or less where a cgroup limits it."""
     kib, limit = inside.get("memory_kib"), inside.get("cgroup_memory_max")
-    if kib is None:
+    if kib is None or not kib.isdigit():
         return None
     whole = int(kib) >> 10
     return min(whole, int(limit) >> 20) if limit is not None and limit.isdigit() else whole
@@ -94,4 +95,5 @@ def _is_guest(inside: Observed) -> bool | None:
     """Whether the machine is itself a guest or a container; None where it does not show."""
     if inside.get("container") not in {None, "none"} or inside.get("hypervisor_bit") == "yes":
         return True
-    return False if inside.get("hypervisor_bit") == "no" else None
+    bare = inside.get("hypervisor_bit") == "no" and inside.get("container") == "none"
+    return False if bare else None

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness import __version__, backends, bundle, fingerprint, ledger, plan, session
+from harness import __version__, backends, bundle, fingerprint, ledger, metering, plan, session
 from harness.analyze.stopping import LEAST_BLOCKS, PRECISION, too_wide
 from harness.bundle import Bundle
 from harness.errors import HarnessError, UseError
@@ -271,6 +271,7 @@ class Measurement:
             limit_slack_s=request.limit_slack_s,
             enough=lambda blocks, trials: _enough(manifest, blocks, trials),
             accepted=manifest.accepted,
+            peers=metering.peers(ready[host.name].session),
         )
         self._executions.append(execution)
         if self._interrupted.is_set():

@@ -165,7 +165,7 @@ def test_another_format_is_refused_and_says_which(tmp_path: Path) -> None:
     document = json.loads(file.read_text())
     document["schema"] = 99
     file.write_text(json.dumps(document))
-    with pytest.raises(HarnessError, match="format 99, this Baremark reads format 1"):
+    with pytest.raises(HarnessError, match="format 99, this Baremark reads formats 1, 2"):
         ledger.read_run(record.folder)
 
 
