@@ -83,7 +83,7 @@ PrecisionOption = Annotated[
     ),
 ]
 MaxBlocksOption = Annotated[
-    int | None, typer.Option("--max-blocks", min=1, help="Most blocks to measure.")
+    int | None, typer.Option("--max-blocks", min=1, help="Measure no more blocks than this.")
 ]
 AcceptOption = Annotated[
     list[str] | None,
@@ -705,10 +705,11 @@ def _in_threads(jobs: Sequence[Callable[[], None]]) -> None:
 
 def _table(folders: Sequence[Path], results: Path) -> Table:
     from harness import dataset, ledger
+    from harness.analyze import validity
     from harness.analyze.overhead import overhead
     from harness.publish import table
 
-    runs = [ledger.read_run(folder) for folder in folders]
+    runs = [validity.judged_again(ledger.read_run(folder)) for folder in folders]
     files = [dataset.write(each, results) for each in runs]
     return table.build(overhead(dataset.batches(files)), runs)
 

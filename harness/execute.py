@@ -52,7 +52,8 @@ IDLE_WAIT_S = 30.0
 """How long to wait for it to fall idle; then the block is measured, and flagged."""
 
 _LIMIT_STATUSES = frozenset({124, 137})
-"""What `timeout` ends with when it had to end the program."""
+"""What `timeout` ends with when it had to end the program; 137 is a kill by others too, by the
+kernel that ran out of memory for one, and then it comes before the limit."""
 
 
 @dataclass(slots=True)
@@ -392,7 +393,8 @@ def _judged(reply: Reply, workload: Workload, limit_s: float) -> _Outcome:
             exit_status=reply.exit_status,
             reason=f"the program could not be started; the target says: {said}",
         )
-    if status in _LIMIT_STATUSES:
+    ended_by_limit = found.guest_s is None or found.guest_s >= limit_s
+    if status in _LIMIT_STATUSES and ended_by_limit:
         return _Outcome(
             TrialStatus.TIMEOUT,
             reply,
@@ -401,11 +403,12 @@ def _judged(reply: Reply, workload: Workload, limit_s: float) -> _Outcome:
         )
     if status != 0:
         said = last_lines(found.stderr or reply.stdout).strip() or "nothing"
+        how = "was killed (status 137)" if status == 137 else f"ended with status {status}"
         return _Outcome(
             TrialStatus.FAILED,
             reply,
             status,
-            reason=f"{workload.tool} ended with status {status}: {said}",
+            reason=f"{workload.tool} {how}: {said}",
         )
     try:
         samples = _samples(reply, found, workload)

@@ -35,7 +35,7 @@ def observe(
     inside = dict(line.split("\t", 1) for line in printed.splitlines() if "\t" in line)
     backend = backends.load(target.backend)
     outside = backend.observe(host, endpoint)
-    backend_class, label = backend.identify(outside)
+    backend_class, label = backend.identify(inside, outside)
     return Fingerprint(
         backend=target.backend,
         backend_class=backend_class,

@@ -7,6 +7,7 @@ several hosts are measured at the same time, one thread each.
 from __future__ import annotations
 
 import secrets
+import shlex
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -198,6 +199,8 @@ class Measurement:
         through = native.session if native and not host.local else None
         opened = session.connect(target.name, endpoint, self._key, through=through)
         open_sessions.callback(opened.close)
+        if target.native and not host.local:
+            require_alone(opened)
         opened.check(["mkdir", "-p", endpoint.work, endpoint.store], limit_s=FOLDER_LIMIT_S)
         self._announce.step(f"verify the bundle on {target.name}")
         place = bundle.push(packed, opened, endpoint.store)
@@ -225,7 +228,7 @@ class Measurement:
         when = datetime.now(UTC)
         seed = secrets.randbits(32) if request.seed is None else request.seed
         precision, least = _precision(request)
-        most = request.max_blocks or (plan.MAX_BLOCKS if precision else None)
+        most = _most_blocks(request, least)
         made = plan.make(host, request.workloads, request.preset, seed, blocks=most)
         if request.budget_s is not None:
             blocks = plan.blocks_within(made, request.budget_s)
@@ -299,6 +302,26 @@ class Measurement:
         )
 
 
+REMOTE_LOCK = "/run/lock/baremark.lock"
+"""The file that a baremark at work on that machine itself holds too (see `state.locked`)."""
+
+
+def require_alone(native: Session, lock: str = REMOTE_LOCK) -> None:
+    """Hold a lock on another machine as long as this session lasts. Raises `UseError`.
+
+    The controller's own locks do not reach there: another controller would measure this one.
+    """
+    inner = f"echo held; cat >/dev/null; rm -f {lock}"
+    said = native.hold(
+        f"flock --nonblock {lock} sh -c {shlex.quote(inner)} || echo taken", limit_s=FOLDER_LIMIT_S
+    )
+    if said.strip() != b"held":
+        raise UseError(
+            f"{native.name}: another baremark works on that machine",
+            "wait for it to end; two measurements at once would measure each other",
+        )
+
+
 def _standing(native: Seat) -> Session:
     """The session of a native target, made anew where it is lost: the loop would only do so
     when the native target's own turn comes."""
@@ -316,6 +339,24 @@ def _precision(request: Request) -> tuple[dict[str, float], int]:
     wanted = {str(resource): request.precision or own for resource, own in PRECISION.items()}
     least = request.preset.blocks if request.preset.to_precision else LEAST_BLOCKS
     return wanted, least
+
+
+def _most_blocks(request: Request, least: int) -> int:
+    """The cap: of the preset, of a run to a precision, or a lower one of the user's.
+
+    `least` is the number of blocks before which no precision is looked for, 0 where none is
+    asked for. Raises `UseError` for a cap under it.
+    """
+    most = request.preset.max_blocks if least == 0 else plan.MAX_BLOCKS
+    if request.max_blocks is None:
+        return most
+    if request.max_blocks < least:
+        raise UseError(
+            f"--max-blocks {request.max_blocks} is under the {least} blocks before which no "
+            "precision is looked for",
+            f"give at least {least}, or ask for no precision",
+        )
+    return request.max_blocks if least else min(most, request.max_blocks)
 
 
 def _enough(manifest: Manifest, blocks: int, trials: Sequence[Trial]) -> bool:

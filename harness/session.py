@@ -74,6 +74,7 @@ class Session:
         self.name = name
         self._transport = transport
         self._channel: paramiko.Channel | None = None
+        self._held: list[paramiko.Channel] = []
         self._interrupted = threading.Event()
 
     @property
@@ -132,6 +133,24 @@ class Session:
             f"{self.name}: {shown} {how}" + (f":\n{last}" if last else ""),
             "look at the target: its console, its disk space, its programs",
         )
+
+    def hold(self, command: Sequence[str] | str, *, limit_s: float) -> bytes:
+        """Start a command that lives as long as this session does; its first words.
+
+        It must print at once and then wait for the end of its standard input. Nothing is read
+        from it afterwards. Raises `ConnectionLost` if the connection ends first.
+        """
+        text = command if isinstance(command, str) else shlex.join(command)
+        channel = self._open()
+        try:
+            channel.exec_command(text)
+            channel.settimeout(limit_s)
+            said = channel.recv(_CHUNK)
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            _shut(channel)
+            raise self._lost(error) from None
+        self._held.append(channel)
+        return said
 
     def put(self, local: Path, remote: str) -> None:
         """Copy a local file over SFTP to `remote` (an absolute path in an existing folder)."""

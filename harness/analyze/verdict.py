@@ -43,12 +43,14 @@ _DETECTABLE_LIMIT = 2.80
 
 
 def verdict(alpha: float) -> pl.Expr:
-    """The verdict of a row from its columns `native`, `control`, `n`, `F`, `F_low`,
+    """The verdict of a row from its columns `native`, `control`, `n`, `F`, `F_low`, `F_high`,
     `p_adjusted` and `p_equivalent`.
 
-    `slower` where the adjusted test excludes 1. Faster than native beyond it is `suspect`:
-    nothing runs faster for being virtualized, so something else was measured. `equivalent` where
-    F lies within the margin. `unresolved` is not "no difference".
+    `slower` where the adjusted test excludes 1. Faster than native beyond the row's own interval
+    is `suspect`: nothing runs faster for being virtualized, so something else may have been
+    measured. That is an alarm and no claim, so it waits for no correction: few blocks would
+    otherwise never raise it. `equivalent` where F lies within the margin. `unresolved` is not
+    "no difference".
     """
     different = pl.col("p_adjusted") <= alpha * (1 + 1e-12)
     return (
@@ -62,7 +64,7 @@ def verdict(alpha: float) -> pl.Expr:
         .then(pl.lit(TOO_SMALL))
         .when(different & (pl.col("F") > 1))
         .then(pl.lit(SLOWER))
-        .when(different & (pl.col("F") < 1))
+        .when(pl.col("F_high") < 1)
         .then(pl.lit(SUSPECT))
         .when(pl.col("p_equivalent") <= _TOST_ALPHA * (1 + 1e-12))
         .then(pl.lit(EQUIVALENT))

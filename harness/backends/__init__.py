@@ -34,7 +34,7 @@ class Backend(Protocol):
         """
         ...
 
-    def identify(self, outside: Observed) -> tuple[BackendClass, str]:
+    def identify(self, inside: Observed, outside: Observed) -> tuple[BackendClass, str]:
         """The class and the label that tables carry, by what was observed."""
         ...
 

@@ -16,7 +16,7 @@ def observe(host: Session, endpoint: Endpoint) -> Observed:
     return {}
 
 
-def identify(outside: Observed) -> tuple[BackendClass, str]:
+def identify(inside: Observed, outside: Observed) -> tuple[BackendClass, str]:
     return CLASS, "native"
 
 

@@ -44,7 +44,7 @@ def observe(host: Session, endpoint: Endpoint) -> Observed:
     }
 
 
-def identify(outside: Observed) -> tuple[BackendClass, str]:
+def identify(inside: Observed, outside: Observed) -> tuple[BackendClass, str]:
     return CLASS, "docker"
 
 

@@ -65,7 +65,7 @@ def _only(numbers: Sequence[str]) -> str | None:
     return numbers[0] if len(numbers) == 1 and numbers[0].isdigit() else None
 
 
-def identify(outside: Observed) -> tuple[BackendClass, str]:
+def identify(inside: Observed, outside: Observed) -> tuple[BackendClass, str]:
     if outside.get("accelerator") == "kvm":
         return CLASS, "kvm"
     return BackendClass.EMULATED, LABEL_TCG

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from harness.analyze.validity.programs import SEVERAL
 from harness.errors import UseError
 from harness.importing import Found
 
@@ -48,7 +49,7 @@ def by_target(trials: Sequence[Found], accepted: Sequence[str]) -> dict[str | No
             if len(both) > 1:
                 raise _refusal(f"{target} did not run native's {tool}", both)
     return {
-        target: {tool: ", ".join(sorted(versions)) for tool, versions in tools.items()}
+        target: {tool: SEVERAL.join(sorted(versions)) for tool, versions in tools.items()}
         for target, tools in seen.items()
     }
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harness import __version__, backends, ledger
 from harness.errors import HarnessError, UseError
-from harness.importing import Content, Found, Request, outputs, programs, table
+from harness.importing import Content, Found, Request, arguments, outputs, programs, table
 from harness.inventory import backend_names
 from harness.ledger import Ledger
 from harness.model import (
@@ -104,6 +104,7 @@ def _run(
 ) -> tuple[Manifest, list[tuple[Trial, Found]]]:
     _check(found, host, source, request)
     workloads = _workloads(found, request)
+    arguments.require_native_s(found)
     stated = programs.by_target(found, request.accepted)
     targets = {trial.target: trial.backend for trial in found}
     now = datetime.now(UTC)

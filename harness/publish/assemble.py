@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from harness.analyze import validity
+from harness.analyze import comparable, validity
 from harness.analyze.control import Control, control
 from harness.analyze.summary import summary
 from harness.analyze.verdict import NO_RESULT, SUSPECT
@@ -30,7 +30,7 @@ def assemble(frame: pl.DataFrame, runs: Sequence[Run]) -> Table:
     if frame.is_empty():
         raise HarnessError("there is nothing to make a table of", "measure with `baremark run`")
     records = frame.filter(~pl.col("control")).to_dicts()
-    means = summary(frame).to_dicts()
+    means = summary(_believed(frame, runs)).to_dicts()
     places = sorted({(str(r["host"]), str(r["scenario"])) for r in records})
     sections = tuple(
         _section(
@@ -127,6 +127,7 @@ def _section(
         *notes.about_host(columns, missing),
         *notes.about_checks(objections, runs),
         *notes.about_unseen(judgements, runs),
+        *notes.about_precision(runs),
         *notes.about_control(itself),
         *notes.about_power(shown, groups, 1 - float(records[0]["level"])),
     ]
@@ -143,8 +144,28 @@ def _section(
     )
 
 
+def _believed(frame: pl.DataFrame, runs: Sequence[Run]) -> pl.DataFrame:
+    """`frame` without the overheads that a check doubts: a mean must not rest on them."""
+    doubted = [
+        (run.manifest.host, each.target, each.workload)
+        for run in runs
+        for each in validity.of_runs([run])
+        if each.suspect
+    ]
+    whole = pl.lit(True)
+    for host, target, workload in doubted:
+        hit = pl.col("host").cast(pl.String) == host
+        if target != host:
+            hit &= pl.col("target").cast(pl.String) == target
+        if workload is not None:
+            hit &= pl.col("workload").cast(pl.String) == workload
+        whole &= ~hit
+    return frame.with_columns(pl.when(whole).then("F").alias("F")) if doubted else frame
+
+
 def _refuse_mixture(runs: list[Run]) -> None:
-    """Imported and measured figures of a host must not be judged together."""
+    """Figures of a host that nobody may compare must not be judged together: imported with
+    measured ones, and what was measured by other programs, sizes, kernels or hypervisors."""
     imported = [run.manifest.run for run in runs if run.manifest.imported is not None]
     if imported and len(imported) < len(runs):
         measured = next(run.manifest.run for run in runs if run.manifest.imported is None)
@@ -152,6 +173,15 @@ def _refuse_mixture(runs: list[Run]) -> None:
             f"run {imported[0]} was imported and run {measured} was measured, of one host",
             "show each in a table of its own",
         )
+    for run in runs[1:]:
+        if (found := comparable.difference(runs[0], run)) is not None:
+            what, one, other = found
+            raise UseError(
+                f"runs {runs[0].manifest.run} and {run.manifest.run} of {run.manifest.host} "
+                f"cannot be pooled (check: comparable): {what} is {one} in the one and {other} "
+                "in the other",
+                "show each in a table of its own",
+            )
 
 
 def _columns(records: list[Record], runs: list[Run], accepted: Accepted) -> tuple[Column, ...]:

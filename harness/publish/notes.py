@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from harness.analyze.stopping import too_wide
 from harness.model import Missing, Run, Trial, TrialStatus
 from harness.publish.figures import duration
 from harness.publish.table import Column, Figure, Group, Note, RunFacts, Section
@@ -137,6 +138,28 @@ def about_unseen(judgements: Sequence[Judgement], runs: Sequence[Run]) -> list[N
     return [Note(None, f"Could not be judged here, so nothing is said of it: {'; '.join(parts)}.")]
 
 
+def about_precision(runs: Iterable[Run]) -> list[Note]:
+    """What a run that was to measure to a precision has not reached: unresolved is then no
+    statement about the difference, but about the time spent."""
+    texts = []
+    for run in runs:
+        manifest = run.manifest
+        if not manifest.precision:
+            continue
+        wide = too_wide(run.trials, manifest.workloads, manifest.host, manifest.precision)
+        if wide:
+            blocks = 1 + max((trial.block for trial in run.trials), default=-1)
+            asked = sorted(set(manifest.precision.values()))
+            within = "/".join(f"{100 * share:g}" for share in asked)
+            named = ", ".join(f"{workload} on {target}" for workload, target in wide)
+            texts.append(
+                f"{manifest.run} was to reach ±{within} % and ended after {blocks} blocks "
+                f"({run.ended or 'unfinished'}) without it for {len(wide)} headline figures: "
+                f"{_sentence(named, 600)}."
+            )
+    return [Note(None, text) for text in texts]
+
+
 def about_control(itself: Control | None) -> list[Note]:
     """What native against itself says of the harness."""
     if itself is None:
@@ -195,14 +218,15 @@ def reading(sections: Sequence[Section], level: float, method: str) -> tuple[str
         "each row by itself.",
         "Behind each overhead its verdict, all rows of a host judged together: ▲ slower, "
         "≈ equivalent (within ±1 % for cpu, memory and kernel, ±3 % for disk and network), "
-        "‼ suspect (faster than native, or doubted by a check, see the notes: something else was "
-        'measured), · unresolved, which is not "no difference". Headline rows by Holm, the others '
-        "by Benjamini–Hochberg.",
+        "‼ suspect (faster than native beyond its own interval, so that something else may have "
+        "been measured, or a check failed: see the notes), · unresolved, which is not "
+        '"no difference". Headline rows by Holm, the others by Benjamini–Hochberg.',
         "n: blocks in which target and native both gave a value. Δ: the smallest overhead, in "
         "percent, that so many blocks would detect (power .8, α .05). Where the targets differ: "
         "one figure each, in their order.",
         "Geometric mean: of the slowdown over the first metric of each workload, within a "
-        "resource; in brackets how many workloads entered.",
+        "resource; in brackets how many workloads entered. One whose figure a check doubts does "
+        "not enter.",
     ]
     if any(figure.verdict == "n too small" for figure in figures):
         texts.append(f"n too small: fewer blocks than a {100 * level:g} % interval needs.")

@@ -19,9 +19,10 @@ _HEADER = re.compile(
     r"(?P<retr> +Retr)?(?P<udp> +Jitter +Lost/Total Datagrams)?"
 )
 _ROW = re.compile(
-    r"\[ *(?P<id>SUM|[0-9]{1,6})\](?:\[(?P<role>TX|RX)-C\])? +[0-9.]+-[0-9.]+ +sec"
-    r" +[0-9.]+ [KMGT]?Bytes +(?P<rate>[0-9.]+) (?P<scale>[KMGT]?)(?P<unit>bits|Bytes)/sec"
-    r"(?P<rest>.*?)(?: +(?P<end>sender|receiver))?"
+    r"\[ *(?P<id>SUM|[0-9]{1,6})\](?:\[(?P<role>TX|RX)-C\])? +(?P<from>[0-9.]+)-(?P<to>[0-9.]+)"
+    r" +sec +(?P<moved>[0-9.]+) (?P<in>[KMGT]?)Bytes"
+    r" +(?P<rate>[0-9.]+) (?P<scale>[KMGT]?)(?P<unit>bits|Bytes)/sec"
+    r"(?P<rest>(?: +\S+){0,8}?)(?: +(?P<end>sender|receiver))?"
 )
 _RETR = re.compile(r" +([0-9]{1,15})")
 _LOSS = re.compile(r" +([0-9.]+) ms +([0-9]{1,15})/([0-9]{1,15}) \([0-9.e+-]+%\)")
@@ -107,6 +108,7 @@ def _row(line: str, at: int, header: re.Match[str]) -> Row:
         raise refuse(_TOOL, f"{where} is not of the summary's form: {excerpt(line)!r}")
     each = (_BITS if cells["unit"] == "bits" else _BYTES)[cells["scale"]]
     rate = number(cells["rate"], _TOOL, where) * each * (1 if cells["unit"] == "bits" else 8)
+    _require_agreement(cells, rate, where)
     retransmits: float | None = None
     loss: Loss | None = None
     if header["udp"]:
@@ -122,6 +124,14 @@ def _row(line: str, at: int, header: re.Match[str]) -> Row:
     elif cells["rest"].strip():
         raise refuse(_TOOL, f"{where} is not of the summary's form: {excerpt(line)!r}")
     return Row(cells["id"], cells["role"] or "", cells["end"] or "", rate, retransmits, loss, where)
+
+
+def _require_agreement(cells: re.Match[str], bits_per_s: float, where: str) -> None:
+    """Transfer, interval and rate of a row are printed with three digits or more each."""
+    begin, end, moved = (number(cells[key], _TOOL, where) for key in ("from", "to", "moved"))
+    bits = moved * _BYTES[cells["in"]] * 8
+    if abs(bits_per_s * (end - begin) - bits) > 0.03 * bits + 0.01 * bits_per_s + 8:
+        raise refuse(_TOOL, f"{where} has a rate that contradicts transfer and interval beside it")
 
 
 def _chosen(

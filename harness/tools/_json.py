@@ -21,6 +21,8 @@ _BYTES_EACH = {"[": 72, "{": 200, ":": 96, ",": 64}
 """About what Python takes for the value that the character stands for, measured."""
 _MOST_MEMBERS = 4096
 """fio runs no more jobs than this and has half as many buckets of latency."""
+_KEYS_LIKE_OTHERS = frozenset({"io_bytes"})
+"""Keys of their own that are another key (`io_kbytes`) but for one character."""
 _RUN = re.compile(r"[^{}]+")
 _MOST_GROWTH = 8
 """How many times its size a large document may take in memory."""
@@ -45,13 +47,13 @@ class Node:
         """The value under `key`, None where it is absent.
 
         ReadError where this is no object, or where a key is there that is `key` but for one
-        character.
+        character changed, lost or added.
         """
         if not isinstance(self.value, dict):
             raise refuse(self.tool, f"{self.place or 'the document'} is not an object")
         if key not in self.value:
             for other in self.value:
-                if _misspelt(other, key):
+                if other not in _KEYS_LIKE_OTHERS and _misspelt(other, key):
                     raise refuse(
                         self.tool, f"{self._below(key)} is missing: there is {other!r} instead"
                     )
@@ -86,7 +88,14 @@ class Node:
 
 
 def _misspelt(other: str, key: str) -> bool:
-    return len(other) == len(key) and sum(a != b for a, b in zip(other, key, strict=True)) == 1
+    """Whether one character of `key` was changed, lost or added."""
+    if len(other) == len(key):
+        return sum(a != b for a, b in zip(other, key, strict=True)) == 1
+    short, long = sorted((other, key), key=len)
+    if len(long) != len(short) + 1:
+        return False
+    at = next((i for i, (a, b) in enumerate(zip(short, long, strict=False)) if a != b), len(short))
+    return short[at:] == long[at + 1 :]
 
 
 def _is_dense(document: str) -> bool:

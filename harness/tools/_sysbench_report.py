@@ -19,7 +19,7 @@ _ASIDE = re.compile(
     r"|\[ *[0-9.]+s ?\] .*"
     r"|Maximum prime number checked in CPU test: [0-9]+"
     r"|Latency histogram \(values are in milliseconds\)|       value  -+ distribution -+ count"
-    r"| +[0-9.]+ \|[* ]* *[0-9]+"
+    r"| +[0-9.]+ \|[* ]+[0-9]+"
 )
 """Lines that say nothing of the result."""
 _LATENCY = r" +(?P<value>[0-9]+\.[0-9]{2})(?:ms)?"
@@ -45,6 +45,7 @@ _FORMS = {
         r"    execution time \(avg/stddev\): +(?P<value>[0-9]+\.[0-9]{4})/[0-9]+\.[0-9]{2}"
     ),
 }
+_THREADS = re.compile(r"Number of threads: ([0-9]{1,9})")
 _PERCENTILE = re.compile(r" +(?:[0-9]+th|approx\. +[0-9]+) percentile: .*")
 
 
@@ -74,6 +75,8 @@ def parse(text: str, most_body_lines: int = 40) -> Report:
     for at, line in lines(text):
         if not started:
             started = line == _STARTED
+            if threads := _THREADS.fullmatch(line):
+                found["threads"] = float(threads[1])
             continue
         form, value = _form(line, at)
         if form in ("aside", "head"):
@@ -122,6 +125,7 @@ def _checked(result: Report, found: dict[str, float]) -> Report:
         raise refuse(TOOL, "'sum', the last line, is missing from stdout, or incomplete")
     if not found["min"] <= found["avg"] <= found["max"]:
         raise refuse(TOOL, "the average latency is not between min and max")
+    _require_agreement(found)
     result.time_s, result.events = found.get("time"), found.get("events")
     result.rate_per_s = found.get("rate")
     if result.events is not None and result.events < 1:
@@ -132,6 +136,21 @@ def _checked(result: Report, found: dict[str, float]) -> Report:
             raise refuse(TOOL, "'95th percentile' is not between min and max")
         result.p95_ms = p95 or None
     return result
+
+
+def _require_agreement(found: dict[str, float]) -> None:
+    """The same is counted in three ways: in all, by event and by thread."""
+    if "events" not in found:
+        return
+    events = found["events"]
+    taken_ms = found["taken"] * 1000 if "taken" in found else found.get("sum")
+    each_ms = events * found["avg"]
+    if taken_ms is not None and abs(each_ms - taken_ms) > 0.05 * taken_ms + 0.006 * events:
+        raise refuse(TOOL, "the number of events contradicts their average and their time in all")
+    if "threads" in found and "spread" in found:
+        by_thread = found["threads"] * found["spread"]
+        if abs(by_thread - events) > 0.01 * events + found["threads"]:
+            raise refuse(TOOL, "the number of events contradicts the threads' average of them")
 
 
 _NAMES = {

@@ -51,6 +51,7 @@ _PERCENTILES = frozenset(
 )
 """Those that fio gives unless it is told otherwise."""
 _DOCUMENT = re.compile(r"^\{", re.MULTILINE)
+_REPORT = re.compile(r'"(?:jobs|fio version)"\s*:')
 _VERIFY = re.compile(r"^.*\bverify(?: failed|: bad)\b.*$", re.MULTILINE)
 _NUMBERED = re.compile(r"fio-([0-9]{1,4})\.([0-9]{1,4})")
 _VERSION = re.compile(r"fio-[0-9]+\.[0-9]+[\w.-]*")
@@ -70,6 +71,8 @@ def read(stdout: bytes, stderr: bytes) -> tuple[Sample, ...]:
     text = report(stdout, _TOOL)
     found = _DOCUMENT.search(text)
     start = found.start() if found else 0
+    if _REPORT.search(text, 0, start):
+        raise refuse(_TOOL, "the text before the document holds another report")
     document = read_json(text, _TOOL, start, _REPEATED)
     jobs = document.child("jobs").items()
     for job in jobs:

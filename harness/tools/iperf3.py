@@ -33,6 +33,9 @@ _REPEATED = frozenset({"sock_bufsize", "sndbuf_actual", "rcvbuf_actual"})
 """iperf3 writes these in `start` once a stream."""
 _SEND: Labels = (("direction", "send"),)
 _RECEIVE: Labels = (("direction", "receive"),)
+_NUMBERED = re.compile(r"iperf 3\.([0-9]{1,4})")
+_RECEIVED_SINCE = 2
+"""From 3.2 on the report of UDP says apart what was received."""
 _VERSION = re.compile(r"iperf 3\.[0-9]+[\w.+-]*(?: \(cJSON [\w.]+\))?")
 
 
@@ -58,21 +61,26 @@ def read(stdout: bytes, stderr: bytes) -> tuple[Sample, ...]:
 def _from_json(document: Node) -> tuple[Sample, ...]:
     if error := document.get("error"):
         raise refuse(_TOOL, f"it failed: {excerpt(error.text())}", _HINT)
-    protocol = document.child("start").child("test_start").child("protocol").text()
+    start = document.child("start")
+    protocol = start.child("test_start").child("protocol").text()
     if protocol not in ("TCP", "UDP"):
         raise refuse(
             _TOOL, f"start.test_start.protocol is {excerpt(protocol)!r}, neither TCP nor UDP"
         )
     end = document.child("end")
     parts: list[tuple[str, Labels]] = [("", ())]
-    if end.get("sum_received_bidir_reverse"):
+    if _both_ways(start, end):
         parts = [("", _SEND), ("_bidir_reverse", _RECEIVE)]
+    received = _NUMBERED.match(start.child("version").text())
+    if received is None:
+        raise refuse(_TOOL, "start.version is not 'iperf 3' with a number")
+    states_received = int(received[1]) >= _RECEIVED_SINCE
     samples: list[Sample] = []
     for suffix, labels in parts:
         if protocol == "TCP":
             samples += _tcp(end, suffix, labels)
         else:
-            samples += _udp(end, suffix, labels)
+            samples += _udp(end, suffix, labels, states_received)
     return tuple(samples)
 
 
@@ -85,9 +93,18 @@ def _tcp(end: Node, suffix: str, labels: Labels) -> list[Sample]:
     return samples
 
 
-def _udp(end: Node, suffix: str, labels: Labels) -> list[Sample]:
+def _both_ways(start: Node, end: Node) -> bool:
+    """Whether the test was bidirectional: stated since 3.7, and to be seen in its end."""
+    stated = start.child("test_start").get("bidir")
+    seen = end.get("sum_received_bidir_reverse") is not None
+    if stated is not None and (stated.number() != 0) != seen:
+        raise refuse(_TOOL, f"{stated.place} is {stated.value}, which its end contradicts")
+    return seen
+
+
+def _udp(end: Node, suffix: str, labels: Labels, states_received: bool) -> list[Sample]:
     """Before 3.2 there is only `sum`: the rate sent, beside what was lost of it."""
-    received = end.get(f"sum_received{suffix}")
+    received = end.child(f"sum_received{suffix}") if states_received else None
     whole = received or end.child(f"sum{suffix}")
     jitter, lost, packets = (
         whole.child(key).number() for key in ("jitter_ms", "lost_packets", "packets")

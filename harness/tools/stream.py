@@ -52,17 +52,27 @@ def read(stdout: bytes, stderr: bytes) -> tuple[Sample, ...]:
     rule = _RULE.search(text)
     if rule is None or not text.rstrip().endswith(f"\n{rule.group()}"):
         raise refuse(_TOOL, "stdout does not end with a rule of dashes: it is incomplete")
-    return tuple(_kernel(name, text) for name in ("Copy", "Scale", "Add", "Triad"))
+    found = {name: _kernel(name, text) for name in ("Copy", "Scale", "Add", "Triad")}
+    samples = tuple(
+        sample(METRICS[f"{name.lower()}_mib_per_s"], rate * _MB / _MIB, _TOOL, f"'{name}'")
+        for name, (rate, _) in found.items()
+    )
+    moved = {name: rate * least_s for name, (rate, least_s) in found.items()}
+    for name, arrays in (("Scale", 2), ("Add", 3), ("Triad", 3)):
+        if abs(moved[name] * 2 / arrays - moved["Copy"]) > 0.02 * moved["Copy"]:
+            raise refuse(_TOOL, f"'{name}' has a rate and a time of other arrays than 'Copy' moved")
+    return samples
 
 
-def _kernel(name: str, text: str) -> Sample:
+def _kernel(name: str, text: str) -> tuple[float, float]:
+    """The best rate (MB/s) and the shortest time (s) that it is taken from."""
     where = f"'{name}'"
     row = one(re.compile(rf"^{name}: +(\S+) +(\S+) +(\S+) +(\S+) *$", re.MULTILINE), text, _TOOL,
               where)  # fmt: skip
     rate, mean, least, most = (number(cell, _TOOL, where) for cell in row.groups())
     if not 0 < least <= mean <= most:
         raise refuse(_TOOL, f"{where} has times of which the mean is not between the others")
-    return sample(METRICS[f"{name.lower()}_mib_per_s"], rate * _MB / _MIB, _TOOL, where)
+    return rate, least
 
 
 def version(stdout: bytes, stderr: bytes) -> str:  # noqa: ARG001

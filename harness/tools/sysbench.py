@@ -116,6 +116,10 @@ def _result(found: Report) -> list[Sample]:
         _agree(cells[3], cells[2] / _time(found), "'MiB transferred'")
         return [_sample("bandwidth_mib_per_s", cells[3], "'MiB transferred'")]
     if cells := _cells(found, _FILES):
+        if found.events is not None:
+            counted = sum(cells[:3]) * _time(found)
+            if abs(counted - found.events) > 0.05 * found.events + 1:
+                raise refuse(TOOL, "'reads/s' and those below contradict the number of events")
         return _files(cells[0], cells[3], cells[1], cells[4])
     if cells := _cells(found, _FILES_11):
         return _files(cells[0], cells[1], cells[3], cells[4])

@@ -90,9 +90,9 @@ def test_a_container_that_is_not_one_is_found_out(
 
 
 def test_a_guest_on_tcg_is_emulated_and_never_called_kvm() -> None:
-    assert kvm.identify({"accelerator": "tcg"}) == (BackendClass.EMULATED, "qemu-tcg")
-    assert kvm.identify({"accelerator": None}) == (BackendClass.EMULATED, "qemu-tcg")
-    assert kvm.identify({"accelerator": "kvm"}) == (BackendClass.TYPE1, "kvm")
+    assert kvm.identify({}, {"accelerator": "tcg"}) == (BackendClass.EMULATED, "qemu-tcg")
+    assert kvm.identify({}, {"accelerator": None}) == (BackendClass.EMULATED, "qemu-tcg")
+    assert kvm.identify({}, {"accelerator": "kvm"}) == (BackendClass.TYPE1, "kvm")
 
 
 @pytest.mark.parametrize(

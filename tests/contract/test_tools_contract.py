@@ -287,6 +287,13 @@ HOSTILE = {
         b"[%d] local a port 1 connected to b port 2\n" % (i % 10**6) for i in range(MIB // 45)
     )
     + b"- - - - - - - - - - - - - - - - - - - - - - - - -\nx\niperf Done.",
+    "a row of blanks": b"[  5] local a port 1 connected to b port 2\n"
+    + b"- " * 12
+    + b"-\n[ ID] Interval           Transfer     Bitrate         Retr\n"
+    + b"[  5]   0.00-1.00   sec  1.00 GBytes  8.59 Gbits/sec"
+    + b" " * MIB
+    + b"x\n\niperf Done.\n",
+    "a histogram of blanks": b"Threads started!\n 0.1 |" + b" " * MIB + b"x\n",
     "dashes": b"-" * MIB,
     "percentiles": b"sockperf: ---> percentile 99.000 = " + b" " * MIB,
     "kernels": b"Copy: 1 1 1 1\n" * (MIB // 14),

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
 from harness import session
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UseError
 from harness.execute import Seat
-from harness.measure import Announce, Measurement, _Ready
+from harness.measure import Announce, Measurement, _Ready, require_alone
 from harness.model import BackendClass, Fingerprint, Host, Size, Target, TargetRecord
 
 from . import sshd
@@ -48,6 +49,24 @@ def test_a_target_is_reached_through_the_session_of_native_that_stands_now(
     assert (seats["lab1"].connection, seats["lab1"].session.alive) == (2, True)
     again.close()
     seats["lab1"].session.close()
+
+
+def test_a_machine_is_measured_by_one_controller_at_a_time(
+    server: sshd.Sshd, tmp_path: Path
+) -> None:
+    lock = tmp_path / "baremark.lock"
+    first = session.connect("lab1", server.endpoint, server.key)
+    with session.connect("lab1", server.endpoint, server.key) as second:
+        require_alone(first, str(lock))
+        with pytest.raises(UseError, match="another baremark works on that machine"):
+            require_alone(second, str(lock))
+        assert first.check("echo still of use", limit_s=10) == "still of use\n"
+        first.close()
+        deadline = time.monotonic() + 30
+        while lock.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        require_alone(second, str(lock))
 
 
 def _both_enter(first: sshd.Sshd, second: sshd.Sshd, folder: Path) -> Path:

@@ -37,12 +37,14 @@ def test_intervals_cover_a_known_overhead(shape: str, n: int) -> None:
     assert 0.95 - 5 * 0.0035 <= covered <= 0.97 + 5 * 0.0035
 
 
-@pytest.mark.parametrize(("least", "low", "high"), [(8, 0.92, 0.96), (3, 0.0, 0.92)])
+@pytest.mark.parametrize(
+    ("least", "low", "high"), [(10, 0.93, 0.97), (8, 0.92, 0.96), (3, 0.0, 0.92)]
+)
 def test_stopping_at_a_width_costs_little_from_eight_blocks_on(
     least: int, low: float, high: float
 ) -> None:
-    """Measured before the project began: .94 from 8 blocks, .89 from 3 (there by the t interval,
-    because the rank interval does not exist below 6)."""
+    """Measured before the project began: .95 from 10 blocks, .94 from 8, .89 from 3 (there
+    by the t interval, because the rank interval does not exist below 6)."""
     rng = np.random.default_rng(least)
     d = rng.normal(scale=0.02, size=(MANY, 30))
     covered = np.zeros(MANY, dtype=bool)
@@ -83,5 +85,5 @@ def test_interleaved_pairs_call_equals_different_as_often_as_promised_and_a_then
     def errs(d: Floats) -> float:
         return float((estimate_groups(d.ravel(), np.full(MANY, n)).p <= 0.05).mean())
 
-    assert errs(interleaved) <= 0.05 + 5 * 0.0035
+    assert 0.02 <= errs(interleaved) <= 0.05 + 5 * 0.0035
     assert errs(apart) > 0.3

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness import ledger, publish
+from harness.analyze import validity
 from harness.analyze.overhead import overhead
 from harness.dataset import frame
 from harness.model import TrialStatus
@@ -15,7 +16,7 @@ EXAMPLE = ROOT / "docs" / "example"
 
 
 def test_the_readme_shows_the_table_of_the_committed_run() -> None:
-    run = ledger.read_run(EXAMPLE)
+    run = validity.judged_again(ledger.read_run(EXAMPLE))
     made = table.build(overhead(frame(run).lazy()), [run])
     assert publish.render(made, "markdown") in (ROOT / "README.md").read_text()
 

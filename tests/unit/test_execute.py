@@ -47,3 +47,20 @@ def test_a_metric_that_two_samples_bear_fails_the_trial_and_says_so() -> None:
 def test_a_metric_that_no_sample_bears_fails_the_trial_and_says_so() -> None:
     outcome = _judged(reply("fio", "v3.39-group"), workload("fio", "write_iops"), 60)
     assert outcome.reason == "fio did not report write_iops"
+
+
+def killed(guest_s: float) -> Reply:
+    digest = hashlib.sha256(b"").hexdigest().encode()
+    end = 1000 + int(guest_s * 1e9)
+    marks = b"baremark begin 1 1000\nbaremark end %d 137\n%b  -\n" % (end, digest)
+    return Reply(0, b"", marks, guest_s)
+
+
+def test_a_program_that_others_kill_has_failed_and_did_not_reach_its_limit() -> None:
+    """The kernel that runs out of memory ends a program as `timeout` does in the end."""
+    outcome = _judged(killed(1.5), workload("fio", "read_iops"), 60)
+    assert (outcome.status, outcome.exit_status) == (TrialStatus.FAILED, 137)
+    assert outcome.reason is not None
+    assert "was killed (status 137)" in outcome.reason
+    outcome = _judged(killed(60.1), workload("fio", "read_iops"), 60)
+    assert outcome.status is TrialStatus.TIMEOUT

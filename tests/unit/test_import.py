@@ -22,7 +22,7 @@ from polars.testing import assert_frame_equal
 from harness import dataset, ledger, publish
 from harness.analyze.overhead import overhead
 from harness.errors import ReadError, UseError
-from harness.importing import Request, options, programs, run, table
+from harness.importing import Request, arguments, options, programs, run, table
 from harness.model import BackendClass, Resource, Run, Sample, TrialStatus
 from harness.publish.table import Table, build
 from tests.synthetic import CPU, DISK, DOCKER, KVM, NATIVE, make_run, noisy
@@ -443,6 +443,61 @@ def test_two_versions_on_one_target_are_refused(tmp_path: Path) -> None:
     assert "programs: native ran several versions of sysbench: sysbench 1.0.20 (" in refused(
         source, tmp_path, asked("sysbench")
     )
+
+
+def test_several_versions_that_are_accepted_mark_the_table_even_where_native_has_them_too(
+    tmp_path: Path,
+) -> None:
+    source = lay_out(tmp_path / "outputs", "fio", "disk-randread-4k-qd1")
+    for arm in ("native", "guest"):
+        file = source / arm / "disk-randread-4k-qd1.1.txt"
+        file.write_bytes(file.read_bytes().replace(b"fio-3.33", b"fio-3.36"))
+    (folder,) = bring(source, tmp_path, asked("fio", accepted=("programs",)))
+    headers = [column.header for column in shown(folder).sections[0].columns]
+    assert all("accepted: programs" in header for header in headers)
+    text = " ".join(publish.render(shown(folder), "markdown").split())
+    assert "made by several versions of fio: fio-3.33, fio-3.36" in text
+
+
+@pytest.mark.parametrize(
+    ("tool", "output", "old", "new", "says"),
+    [
+        (
+            "fio",
+            "disk-randread-4k-qd1",
+            b'"bs" : "4k"',
+            b'"bs" : "128k"',
+            "its bs is 4k in ",
+        ),
+        ("iperf3", "network-tcp-send", b'"reverse":\t0', b'"reverse":\t1', "its reverse is 0 in "),
+        (
+            "sysbench",
+            "cpu-sysbench-1t",
+            b"Prime numbers limit: 10000",
+            b"Prime numbers limit: 20000",
+            "its options is Number of threads: 1; Prime numbers limit: 10000 in ",
+        ),
+    ],
+)
+def test_what_was_run_with_other_arguments_is_no_one_workload(
+    tmp_path: Path, tool: str, output: str, old: bytes, new: bytes, says: str
+) -> None:
+    source = lay_out(tmp_path / "outputs", tool, output)
+    for file in (source / "guest").glob("*.txt"):
+        assert old in file.read_bytes()
+        file.write_bytes(file.read_bytes().replace(old, new))
+    said = refused(source, tmp_path, asked(tool))
+    assert f"arguments: {output} is not one workload: {says}" in said
+    assert "another name" in said
+
+
+def test_arguments_that_an_output_does_not_state_are_not_known() -> None:
+    assert arguments.stated("fio", b"{}", b"") == {}
+    assert arguments.stated("fio", b"{", b"") == {}
+    assert arguments.stated("sockperf", b"", b"") == {}
+    assert arguments.stated("stress-ng", b"", b"info: [1] dispatching hogs: 2 matrix\n") == {
+        "stressors": "2 matrix"
+    }
 
 
 def test_a_version_that_is_not_stated_is_not_known() -> None:

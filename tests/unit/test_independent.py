@@ -131,8 +131,10 @@ def judge(rows: list[dict[str, Any]], alpha: float) -> None:
             if "p" in row:
                 row["p_adjusted"] = row["p"]
         elif "F_low" in row:
-            if row["p_adjusted"] <= alpha + 1e-12:
-                row["verdict"] = "slower" if row["F"] > 1 else "suspect"
+            if row["p_adjusted"] <= alpha + 1e-12 and row["F"] > 1:
+                row["verdict"] = "slower"
+            elif row["F_high"] < 1:
+                row["verdict"] = "suspect"
             elif row["p_equivalent"] <= 0.05 + 1e-12:
                 row["verdict"] = "equivalent"
             else:

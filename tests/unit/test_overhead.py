@@ -68,6 +68,14 @@ def test_faster_than_native_is_suspect() -> None:
     assert found["verdict"].to_list() == ["suspect"] * 3
 
 
+def test_faster_than_native_is_suspect_where_too_few_blocks_could_call_it_slower() -> None:
+    """With six blocks and three rows no adjusted p can be small; an alarm needs none."""
+    value = noisy({NATIVE.name: 1, DOCKER.name: 0.5}, BASE, {"latency_p99"}, seed=1)
+    found = of(make_run(value, blocks=6)).filter(~pl.col("native"), pl.col("headline"))
+    assert min(found["p_adjusted"]) > 0.05
+    assert found["verdict"].to_list() == ["suspect"] * 2
+
+
 def test_headline_rows_are_judged_together_by_holm() -> None:
     """Six blocks give p = 1/32 at best: enough for one row by itself, not for one of two."""
     value = noisy({NATIVE.name: 1, DOCKER.name: 1.5}, BASE, {"latency_p99"}, seed=1)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from harness.analyze.stopping import PRECISION, too_wide
-from harness.measure import Request, _enough, _precision
+from harness.errors import UseError
+from harness.measure import Request, _enough, _most_blocks, _precision
 from harness.model import Resource, Run, TrialStatus
 from harness.plan import preset
 from tests.synthetic import CPU, DISK, DOCKER, NATIVE, make_run
@@ -60,3 +62,29 @@ def test_no_run_stops_before_its_least_number_of_blocks() -> None:
     assert _enough(asked, 8, run.trials)
     assert not _enough(asked, 7, run.trials)
     assert not _enough(run.manifest, 8, run.trials)
+
+
+@pytest.mark.parametrize(
+    ("name", "precision", "asked", "most"),
+    [
+        ("quick", None, None, 6),
+        ("quick", None, 100, 6),
+        ("quick", None, 3, 3),
+        ("quick", 0.01, None, 30),
+        ("quick", 0.01, 40, 40),
+        ("publication", None, None, 30),
+        ("publication", None, 12, 12),
+    ],
+)
+def test_most_blocks_are_the_presets_or_fewer_but_to_a_precision_what_is_asked(
+    name: str, precision: float | None, asked: int | None, most: int
+) -> None:
+    request = Request(preset(name), (CPU,), precision=precision, max_blocks=asked)
+    assert _most_blocks(request, _precision(request)[1]) == most
+
+
+@pytest.mark.parametrize(("name", "asked"), [("quick", 7), ("publication", 9)])
+def test_a_cap_under_which_no_precision_is_looked_for_is_refused(name: str, asked: int) -> None:
+    request = Request(preset(name), (CPU,), precision=0.01, max_blocks=asked)
+    with pytest.raises(UseError, match=f"--max-blocks {asked} is under the"):
+        _most_blocks(request, _precision(request)[1])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -152,6 +154,70 @@ def test_several_hosts_are_several_sections() -> None:
         ("lab2", ["lab2", "guest"]),
     ]
     assert [run.run for run in made.runs] == ["20261101T000000Z-lab1", "second"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"bundle": "0" * 64}, "the bundle is sha256:cdcdc… in the one and 000000000000…"),
+        ({"kernel": "6.1"}, None),
+        ({"kernels": ("6.1", "6.12")}, "the kernel of container is 6.1 in the one and 6.12"),
+        ({"vcpus": 4}, "the number of vCPUs of lab1 is 2 in the one and 4 in the other"),
+        ({"seconds": 1.0}, "the time of a trial of cpu-one is 5 s in the one and 1 s"),
+    ],
+)
+def test_runs_that_nobody_may_compare_are_not_pooled(change: dict[str, Any], said: str) -> None:
+    """What is not observable in one of them is not known to differ."""
+    one = make_run(lambda *_: 1.0, workloads=[CPU])
+    other = make_run(lambda *_: 1.0, workloads=[CPU], run="20261102T000000Z-lab1")
+    before, after = change.get("kernels", (None, change.get("kernel")))
+    runs = [
+        with_kernel(one, before),
+        with_kernel(other, after),
+    ]
+    manifest = runs[1].manifest
+    if "bundle" in change:
+        manifest = replace(manifest, bundle=change["bundle"])
+    if "seconds" in change:
+        manifest = replace(manifest, plan=replace(manifest.plan, seconds={CPU.name: 1.0}))
+    if "vcpus" in change:
+        first = manifest.targets[0]
+        size = replace(first.target.size, vcpus=change["vcpus"])
+        record = replace(first, target=replace(first.target, size=size))
+        manifest = replace(manifest, targets=(record, *manifest.targets[1:]))
+    runs[1] = replace(runs[1], manifest=manifest)
+    if said is None:
+        assert table(*runs).sections[0].groups[0].rows[0].figures[1].n == 16
+        return
+    with pytest.raises(UseError, match="cannot be pooled \\(check: comparable\\)") as caught:
+        table(*runs)
+    assert said in caught.value.message
+    assert "a table of its own" in caught.value.hint
+
+
+def with_kernel(run: Run, kernel: str | None) -> Run:
+    records = tuple(
+        replace(each, fingerprint=replace(each.fingerprint, kernel=kernel))
+        if each.target.name == DOCKER.name
+        else each
+        for each in run.manifest.targets
+    )
+    return replace(run, manifest=replace(run.manifest, targets=records))
+
+
+def test_a_precision_that_was_not_reached_is_told() -> None:
+    rough = {b: 1 + 0.2 * (b % 2) for b in range(8)}
+    run = make_run(
+        lambda target, *rest: rough[rest[-1]] if target == DOCKER.name else 1.0, workloads=[CPU]
+    )
+    asked = replace(run, manifest=replace(run.manifest, precision={"cpu": 0.01}, least_blocks=8))
+    notes = [note.text for note in table(asked).sections[0].notes]
+    assert any(
+        "was to reach ±1 % and ended after 8 blocks (complete) without it for 1 headline figures: "
+        "cpu-one on container" in text
+        for text in notes
+    )
+    assert not any("was to reach" in note.text for note in table(run).sections[0].notes)
 
 
 def test_frame_made_run_by_run_is_no_table() -> None:

@@ -480,10 +480,45 @@ def test_a_figure_that_cannot_be_is_refused_with_its_place(
 
 
 def test_an_empty_end_of_iperf3_is_refused() -> None:
-    stdout = b'{"start": {"test_start": {"protocol": "TCP"}}, "intervals": [], "end": {}}'
+    stdout = (
+        b'{"start": {"version": "iperf 3.12", "test_start": {"protocol": "TCP"}},'
+        b' "intervals": [], "end": {}}'
+    )
     assert "end.sum_received is missing" in refusal("iperf3", stdout)
     stdout = stdout.replace(b"TCP", b"UDP")
+    assert "end.sum_received is missing" in refusal("iperf3", stdout)
+    stdout = stdout.replace(b"3.12", b"3.1")
     assert "end.sum is missing" in refusal("iperf3", stdout)
+    stdout = stdout.replace(b"iperf 3.1", b"iperf 2.1")
+    assert "start.version is not 'iperf 3'" in refusal("iperf3", stdout)
+
+
+@pytest.mark.parametrize(
+    ("tool", "name", "old", "new", "says"),
+    [
+        ("iperf3", "v3.12-text", "Gbits/sec", "bits/sec", "contradicts transfer and interval"),
+        ("iperf3", "v3.12-udp", '"sum_received"', '"sum_receivd"', "sum_received is missing"),
+        ("iperf3", "v3.12-udp-bidir", "received_bidir_r", "receivd_bidir_r", "is missing"),
+        (
+            "sysbench",
+            "made/v0.4.12-threads",
+            "              10000",
+            "              1000",
+            "contradicts",
+        ),
+        ("sysbench", "threads", "events:              779", "events:              77", "contra"),
+        ("stream", "made/v5.10", "16000.0 ", "1600.0 ", "of other arrays"),
+    ],
+)
+def test_a_lost_character_is_seen_by_what_stands_beside_it(
+    tool: str, name: str, old: str, new: str, says: str
+) -> None:
+    assert says in refusal(tool, *altered(tool, name, old, new))
+
+
+def test_a_report_before_a_report_of_fio_is_not_passed_over() -> None:
+    stdout, _ = streams("fio", "disk-fdatasync")
+    assert "holds another report" in refusal("fio", b"note: " + stdout + stdout)
 
 
 def test_stress_ng_that_does_not_say_that_it_succeeded_is_refused() -> None:

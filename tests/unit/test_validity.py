@@ -773,3 +773,44 @@ def test_flagged_trials_are_counted_in_the_notes() -> None:
         note.text.startswith("container: flagged (steal) in 3 of 8 trials; the worst: 2.0 %")
         for note in section.notes
     )
+
+
+def test_what_the_ledger_calls_ok_and_a_check_rejects_counts_in_no_figure() -> None:
+    run = make_run(lambda *_: 10.0, workloads=[CPU])
+    stolen = tuple(
+        replace(each, cpu=CpuTime(10.0, 5.0, 4.0, 5.0))
+        if each.target == DOCKER.name and each.block < 3
+        else each
+        for each in run.trials
+    )
+    run = replace(run, trials=stolen)
+    again = validity.judged_again(run)
+    made = build(overhead(frame(again).lazy()), [again])
+    native, container = made.sections[0].groups[0].rows[0].figures
+    assert (native.rejected, container.rejected, container.n) == (0, 3, 5)
+    assert any("stolen by a hypervisor" in note.text for note in made.sections[0].notes)
+    assert validity.judged_again(again) == again
+    accepted = replace(run, manifest=replace(run.manifest, accepted=("steal",)))
+    assert validity.judged_again(accepted) == accepted
+
+
+def test_an_overhead_that_a_check_doubts_enters_no_mean() -> None:
+    run = make_run(lambda *_: 1.0, workloads=[SYNC])
+    cached = tuple(
+        replace(
+            each,
+            guest_s=5.0,
+            claimed_mib_per_s=(0.0, 50.0),
+            host_load=HostLoad(1, 1, 0, read_bytes=0.0, written_bytes=0.0),
+        )
+        if each.target != NATIVE.name
+        else each
+        for each in run.trials
+    )
+    run = replace(run, trials=cached)
+    made = build(overhead(frame(run).lazy()), [run])
+    (group,) = made.sections[0].groups
+    assert group.rows[0].figures[1].verdict == "suspect"
+    mean = group.summaries[1]
+    assert mean is not None
+    assert (mean.factor, mean.entered, mean.workloads) == (None, 0, 1)

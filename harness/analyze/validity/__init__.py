@@ -17,7 +17,15 @@ from pkgutil import iter_modules
 from typing import Protocol, cast
 
 from harness.errors import UseError
-from harness.model import CpuTime, Probe, Run, TargetRecord, Trial, Workload
+from harness.model import (
+    CpuTime,
+    Probe,
+    Run,
+    TargetRecord,
+    Trial,
+    TrialStatus,
+    Workload,
+)
 
 
 class Outcome(StrEnum):
@@ -173,6 +181,29 @@ def of_trial(trial: Trial, about: About, accepted: Sequence[str] = ()) -> Findin
                 if finding.outcome is Outcome.REJECTED:
                     return finding
     return None
+
+
+def judged_again(run: Run) -> Run:
+    """`run` with every trial rejected that a live check rejects, from its ledger alone.
+
+    A trial that was recorded as rejected stays so. Where the checks have become stricter since,
+    or the ledger was changed, a figure counts what these checks let through and nothing else.
+    """
+    about = _about(run)
+    reasons: dict[str, str] = {}
+    for name in names():
+        check = load(name)
+        if check.LIVE and name not in run.manifest.accepted:
+            for finding in check.findings(run.trials, about):
+                if finding.outcome is Outcome.REJECTED and finding.trial is not None:
+                    reasons.setdefault(finding.trial, finding.text)
+    trials = tuple(
+        replace(trial, status=TrialStatus.REJECTED, reason=reasons[trial.id])
+        if trial.status is TrialStatus.OK and trial.id in reasons
+        else trial
+        for trial in run.trials
+    )
+    return replace(run, trials=trials)
 
 
 def of_runs(runs: Iterable[Run]) -> list[Finding]:

@@ -1,0 +1,45 @@
+"""Whether two runs of a host may be pooled: only where nothing differs that makes numbers so.
+
+Label, class, nesting, a workload's version and a metric's unit need no check here: they are part
+of a row's key, so that rows which differ in them are never one.
+"""
+
+from __future__ import annotations
+
+from harness.model import Run, TargetRecord
+
+
+def difference(one: Run, other: Run) -> tuple[str, str, str] | None:
+    """The first thing in which two runs of one host differ, and its two values; None where
+    nothing does. What was not observable in either is not known to differ."""
+    mine, theirs = one.manifest, other.manifest
+    if mine.bundle != theirs.bundle:
+        return "the bundle", f"{mine.bundle[:12]}…", f"{theirs.bundle[:12]}…"
+    for workload in sorted(mine.plan.seconds.keys() & theirs.plan.seconds.keys()):
+        before, after = mine.plan.seconds[workload], theirs.plan.seconds[workload]
+        if before != after:
+            return f"the time of a trial of {workload}", f"{before:g} s", f"{after:g} s"
+    records = {record.target.name: record for record in theirs.targets}
+    for record in mine.targets:
+        again = records.get(record.target.name)
+        if again is None or again.fingerprint.label != record.fingerprint.label:
+            continue
+        seen, also = _compared(record), _compared(again)
+        for name, value in seen.items():
+            if value is not None and also[name] is not None and value != also[name]:
+                return f"{name} of {record.target.name}", str(value), str(also[name])
+    return None
+
+
+def _compared(record: TargetRecord) -> dict[str, str | None]:
+    size, seen = record.target.size, record.fingerprint
+    return {
+        "the number of vCPUs": str(size.vcpus),
+        "the memory": f"{size.memory_mib} MiB",
+        "the pinning": ",".join(map(str, size.cpus)),
+        "the kernel": seen.kernel,
+        "the hypervisor's release": seen.release,
+        "the accelerator": seen.accelerator,
+        "the CPU model": seen.cpu_model,
+        "the microcode": seen.inside.get("microcode"),
+    }
