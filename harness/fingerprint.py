@@ -12,7 +12,7 @@ from pathlib import Path
 from harness import backends, settings
 from harness.analyze.validity import size
 from harness.backends import Observed
-from harness.errors import HarnessError
+from harness.errors import refusal
 from harness.model import Endpoint, Fingerprint, Target
 from harness.session import Session
 
@@ -68,16 +68,18 @@ def refuse_if_false(
     )
     unlike = [each.text for each in size.objections(target, fingerprint)]
     if unlike and not found and "size" not in accepted:
-        raise HarnessError(
-            f"{target.name} has not the size that the inventory declares (check: size): "
-            + "; ".join(unlike),
-            "baremark down, then baremark up; or measure it as it is with --accept size, which "
-            "marks the table",
+        raise refusal(
+            "size",
+            f"{target.name} has not the size that the inventory declares",
+            "; ".join(unlike),
+            "baremark down, then baremark up",
+            "or measure it as it is with --accept size, which marks the table",
         )
     if found:
-        raise HarnessError(
-            f"{target.name} is not the {target.backend} target that the inventory declares "
-            "(check: label): " + "; ".join(found),
+        raise refusal(
+            "label",
+            f"{target.name} is not the {target.backend} target that the inventory declares",
+            "; ".join(found),
             "baremark down, then baremark up; if it says so again, mend the inventory",
         )
 
