@@ -1,6 +1,7 @@
 # Observe the machine from inside: one line "name<TAB>value" for each thing that can be seen.
 # What cannot be seen is not printed, so that it stays "not observable". Argument: work folder.
 work=$1
+PATH=$PATH:/usr/sbin:/sbin
 # Builtins where they do: under emulation each process started costs a tenth of a second.
 say() {
     [ -n "$2" ] && printf '%s\t%s\n' "$1" "$2"

@@ -223,6 +223,7 @@ def test_the_manifest_says_what_each_target_really_is(results: Path) -> None:
     assert settings["container"].cpu_limited is False
     assert settings["guest"].container == "none"
     assert settings["guest"].network == "bridge"
+    assert all(each.offloads for each in settings.values())
     assert {each.route for each in settings.values()} == {"on-link"}
     # Huge pages change what memory costs: the guest's kernel is told the host's setting.
     assert settings["guest"].huge_pages == settings["native"].huge_pages

@@ -1,4 +1,4 @@
-"""A refusal names its check and the two values that differ, and says whether it can be overruled."""
+"""A refusal names its check and the two values that differ, and whether it can be overruled."""
 
 from __future__ import annotations
 

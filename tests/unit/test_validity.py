@@ -308,8 +308,18 @@ def test_a_peer_that_is_full_is_told() -> None:
 @pytest.mark.parametrize(
     ("name", "mine", "base", "said"),
     [
-        ("peer_route", "198.18.0.2 via 10.0.2.2 dev eth0", "198.18.0.2 dev bmk0", "route: routed"),
-        ("nic_offloads", "gso=on tso=off", "gso=on tso=on", "offloads: gso, native's: gso, tso"),
+        (
+            "peer_route",
+            "198.18.0.2 via 10.0.2.2 dev eth0",
+            "198.18.0.2 dev bmk0",
+            "route on its way to the peer: routed, native's: on-link",
+        ),
+        (
+            "nic_offloads",
+            "gso=on tso=off",
+            "gso=on tso=on",
+            "offloads on its way to the peer: tso off, native's: tso on",
+        ),
     ],
 )
 def test_another_way_to_the_peer_is_told(name: str, mine: str, base: str, said: str) -> None:
@@ -317,8 +327,7 @@ def test_another_way_to_the_peer_is_told(name: str, mine: str, base: str, said: 
     run = with_inside(run, lab1={name: base}, container={name: mine})
     (found,) = validity.of_runs([run])
     assert (found.check, found.outcome) == ("network_path", Outcome.FLAGGED)
-    assert said.split(":")[0] in found.text
-    assert said.split(": ")[1].split(",")[0] in found.text
+    assert found.text == said
     assert validity.of_runs([with_inside(run, lab1={}, container={name: mine})]) == []
 
 

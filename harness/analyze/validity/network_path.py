@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from statistics import median
 
 from harness.analyze.validity import About, Figures, Finding, Outcome, cpu_of
@@ -13,7 +14,6 @@ from harness.model import Settings, TargetRecord, Trial, TrialStatus
 LIVE = False
 UNSEEN = "neither the path to the peer nor the CPU time of its ends is told"
 MOST_BUSY = 0.7
-_NAMES = ("route", "MTU", "offloads")
 _TRANSLATED = {"nat", "user"}
 _ENDS = {
     "target": "its own CPU time",
@@ -40,16 +40,15 @@ def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:
         )
     if not _networked(about):
         return
-    base = _path(about.native.fingerprint.settings) if about.native else {}
+    base = about.native.fingerprint.settings if about.native else Settings()
     for record in about.targets:
-        mine = _path(record.fingerprint.settings)
-        for name in [name for name in mine if name in base and mine[name] != base[name]]:
+        for name, ours, theirs in _unlike(record.fingerprint.settings, base):
             yield Finding(
                 check="network_path",
                 outcome=Outcome.FLAGGED,
                 target=record.target.name,
-                text=f"{name} on its way to the peer: {mine[name]}, native's: {base[name]}",
-                figures={name: mine[name], f"native_{name}": base[name]},
+                text=f"{name} on its way to the peer: {ours}, native's: {theirs}",
+                figures={name: ours, f"native_{name}": theirs},
             )
         if (network := record.fingerprint.settings.network) in _TRANSLATED:
             yield Finding(
@@ -69,7 +68,7 @@ def figures(trials: Sequence[Trial], record: TargetRecord, about: About) -> Figu
         for end, seen in by_end.items():
             shares[end].append(median(seen))
     settings = record.fingerprint.settings
-    path = dict.fromkeys(_NAMES) | _path(settings)
+    path = _path(settings)
     busiest = {f"{end}_share": max(shares[end]) if shares[end] else None for end in _ENDS}
     return {**path, "network": settings.network, **busiest}
 
@@ -78,17 +77,32 @@ def _networked(about: About) -> bool:
     return any(workload.needs_peer for workload in about.workloads.values())
 
 
-def _path(settings: Settings) -> dict[str, str]:
-    """What is known of a way to the peer, as text by name."""
-    told: dict[str, str | None] = {
+def _path(settings: Settings) -> dict[str, str | None]:
+    """The way to the peer as text, by the names of its properties."""
+    return {
         "route": settings.route,
         "MTU": None if settings.mtu is None else str(settings.mtu),
-        "offloads": None,
+        "offloads": None if settings.offloads is None else _switches(settings.offloads),
     }
-    if settings.offloads is not None:
-        on = sorted(name for name, value in settings.offloads.items() if value)
-        told["offloads"] = ", ".join(on) or "none"
-    return {name: value for name, value in told.items() if value is not None}
+
+
+def _switches(offloads: Mapping[str, bool]) -> str:
+    return ", ".join(f"{name} {'on' if value else 'off'}" for name, value in offloads.items())
+
+
+def _unlike(mine: Settings, base: Settings) -> Iterator[tuple[str, str, str]]:
+    """What of two ways to the peer is known and not the same; of offloads only the others."""
+    ours, theirs = mine.offloads or {}, base.offloads or {}
+    other = [name for name in ours if name in theirs and ours[name] != theirs[name]]
+    mine, base = (
+        replace(each, offloads={name: switch[name] for name in other} or None)
+        for each, switch in ((mine, ours), (base, theirs))
+    )
+    told, native = _path(mine), _path(base)
+    for name in told:
+        one, two = told[name], native[name]
+        if one is not None and two is not None and one != two:
+            yield name, one, two
 
 
 def _busy(
