@@ -27,6 +27,10 @@ def observe(host: Session, endpoint: Endpoint) -> Observed:
     release, storage, cgroup = server.rstrip("\n").split("\t")
     container = answer[0]
     settings = container["HostConfig"]
+    driver = host.run(
+        [*docker, "network", "inspect", "--format", "{{.Driver}}", settings["NetworkMode"]],
+        limit_s=LIMIT_S,
+    )
     return {
         "release": release,
         "accelerator": None,
@@ -38,6 +42,7 @@ def observe(host: Session, endpoint: Endpoint) -> Observed:
         "cpus": settings["CpusetCpus"] or None,
         "memory_mib": str(settings["Memory"] >> 20) if settings["Memory"] else None,
         "network_mode": settings["NetworkMode"],
+        "network": driver.stdout.decode(errors="replace").strip() or None,
         "cpu_quota": _quota(settings),
         "privileged": str(settings["Privileged"]).lower(),
         "security_options": " ".join(settings["SecurityOpt"] or []) or None,

@@ -100,9 +100,12 @@ def figures(
         if (accounts := list(_accounts(trial, about)))
     ]
     waits = [share for trial in trials if (share := _waiting(trial)) is not None]
+    if not seen:
+        # How long tasks waited does not tell whose work they waited for.
+        return {}
     return {
-        "trials": float(len(seen)) if seen else None,
-        "worst_share": max(0.0, *seen) if seen else None,
+        "trials": float(len(seen)),
+        "worst_share": max(0.0, *seen),
         "median_waiting_share": median(waits) if waits else None,
     }
 
