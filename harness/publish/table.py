@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from harness.analyze.control import Control
-    from harness.analyze.validity import Finding
+    from harness.analyze.validity import Finding, Judgement
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,8 @@ class Note:
 @dataclass(frozen=True, slots=True)
 class Section:
     """A host under a scenario. `control` is native against itself, None where it was not tried
-    or has too few blocks. `checks` holds what the validity checks object to."""
+    or has too few blocks. `checks` holds what the validity checks object to, `judgements` what
+    each check came to for each target."""
 
     host: str
     scenario: str
@@ -131,6 +132,7 @@ class Section:
     control: Control | None
     checks: tuple[Finding, ...]
     notes: tuple[Note, ...]
+    judgements: tuple[Judgement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
