@@ -20,7 +20,7 @@ from pathlib import Path
 import zstandard
 
 from harness import tools
-from harness.errors import HarnessError, ReadError, writing
+from harness.errors import HarnessError, ReadError, refusal, writing
 from harness.session import OUTPUT_LIMIT_BYTES, Session
 
 BASE_PROGRAMS = ("cat", "dash", "date", "env", "head", "sha256sum", "timeout")
@@ -158,9 +158,11 @@ def verify(bundle: Bundle, session: Session, place: str) -> None:
     seen = _listed(printed.encode())
     for name, digest in sorted(expected.items()):
         if seen.get(name) != digest:
-            raise HarnessError(
-                f"{session.name}: {name} in its bundle has sha256 {seen.get(name, 'none')[:12]}…, "
-                f"the bundle's is {digest[:12]}…: other bytes would run there",
+            raise refusal(
+                "bundle",
+                f"{session.name} would run other bytes",
+                f"{name} in its bundle has sha256 {seen.get(name, 'none')[:12]}…, the bundle's is "
+                f"{digest[:12]}…",
                 f"remove {place} on the target, then try again",
             )
 

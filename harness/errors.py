@@ -48,6 +48,16 @@ class ReadError(HarnessError):
     """A program's output from which no number may be taken."""
 
 
+def refusal(check: str, subject: str, unlike: str, cure: str, accept: str = "") -> HarnessError:
+    """The error of a check that refuses `subject`; `unlike` states the two values that differ.
+
+    `accept` tells how the check is overruled, where that is honest; without it the hint says that
+    it cannot be.
+    """
+    overrule = accept or f"what the check {check} finds cannot be accepted"
+    return HarnessError(f"{subject} (check: {check}): {unlike}", f"{cure}; {overrule}")
+
+
 @contextmanager
 def writing(folder: Path, hint: str) -> Iterator[None]:
     """Turns an operating-system error into a `HarnessError` that says what cannot be written."""

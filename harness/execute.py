@@ -23,6 +23,7 @@ from harness.ledger import Ledger, now
 from harness.marks import Marks
 from harness.metering import Reading
 from harness.model import (
+    Apart,
     Block,
     Cell,
     Plan,
@@ -102,6 +103,7 @@ class Execution:
         enough: Callable[[int, Sequence[Trial]], bool] = lambda *_: False,
         idle_wait_s: float = IDLE_WAIT_S,
         accepted: Sequence[str] = (),
+        peers: Sequence[str] = (),
     ) -> None:
         self._plan = plan
         self._workloads = {workload.name: workload for workload in workloads}
@@ -112,6 +114,7 @@ class Execution:
         self._enough = enough
         self._idle_wait_s = idle_wait_s
         self._accepted = accepted
+        self._peers = peers
         self._counters: Reading | None = None
         self._trials: list[Trial] = []
         self._done: set[str] = set()
@@ -256,7 +259,7 @@ class Execution:
         if host is None or host.gone is not None or not host.session.alive:
             return None
         processes = [seat.process for seat in self._seats.values() if seat.process is not None]
-        return metering.read(host.session, self._cpus(), processes)
+        return metering.read(host.session, self._cpus(), [*processes, *self._peers])
 
     def _trial(self, name: str, block: int, position: int, cell: Cell) -> None:
         if self._stop.is_set():
@@ -271,7 +274,9 @@ class Execution:
         self._counters = self._reading()
         load = None
         if not seat.target.elsewhere:
-            load = metering.between(before, self._counters, seat.target.size.cpus, seat.process)
+            load = metering.between(
+                before, self._counters, seat.target.size.cpus, seat.process, self._peers
+            )
         seen = marks.read(outcome.reply) if outcome.reply else None
         raw = digest = None
         if outcome.reply is not None:
@@ -299,9 +304,10 @@ class Execution:
             control=cell.control,
             host_load=load,
             claimed_mib_per_s=outcome.claimed,
+            apart=Apart.of(seat.apart_s),
         )
         if trial.status is TrialStatus.OK:
-            about = validity.About((), self._workloads, {cell.target: seat.apart_s})
+            about = validity.About((), self._workloads)
             if (objection := validity.of_trial(trial, about, self._accepted)) is not None:
                 trial = replace(trial, status=TrialStatus.REJECTED, reason=objection.text)
         self._ledger.record(trial)

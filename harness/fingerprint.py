@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from harness import backends, hostside, identity
+from harness import backends, hostside, identity, settings
 from harness.analyze.validity import size
 from harness.backends import Observed
-from harness.errors import HarnessError
+from harness.errors import refusal
 from harness.model import Endpoint, Fingerprint, Target
 from harness.session import Session
 
@@ -55,11 +55,12 @@ def observe(
         accelerator=outside.get("accelerator"),
         kernel=inside.get("kernel"),
         cpu_model=inside.get("cpu_model"),
-        vcpus=int(inside["vcpus"]) if "vcpus" in inside else None,
+        vcpus=int(inside["vcpus"]) if inside.get("vcpus", "").isdigit() else None,
         memory_mib=memory_mib(inside),
         clocksource=inside.get("clocksource"),
         inside=inside,
         outside=outside,
+        settings=settings.read(inside, outside),
     )
 
 
@@ -87,28 +88,28 @@ def refuse_if_false(
         found += backends.load(target.backend).contradictions(target, endpoint, inside, outside)
     unlike = [each.text for each in size.objections(target, fingerprint)]
     if unlike and not found and "size" not in accepted:
-        raise HarnessError(
-            f"{target.name} has not the size that the inventory declares (check: size): "
-            + "; ".join(unlike),
-            ("mend the inventory" if target.adopted else "baremark down, then baremark up")
-            + "; or measure it as it is with --accept size, which marks the table",
+        raise refusal(
+            "size",
+            f"{target.name} has not the size that the inventory declares",
+            "; ".join(unlike),
+            "mend the inventory" if target.adopted else "baremark down, then baremark up",
+            "or measure it as it is with --accept size, which marks the table",
         )
     if found:
-        raise HarnessError(
-            f"{target.name} is not the {target.backend} target that the inventory declares "
-            "(check: label): " + "; ".join(found),
-            (
-                "put it into the inventory group of what it really is"
-                if target.adopted
-                else "baremark down, then baremark up; if it says so again, mend the inventory"
-            ),
+        raise refusal(
+            "label",
+            f"{target.name} is not the {target.backend} target that the inventory declares",
+            "; ".join(found),
+            "put it into the inventory group of what it really is"
+            if target.adopted
+            else "baremark down, then baremark up; if it says so again, mend the inventory",
         )
 
 
 def memory_mib(inside: Observed) -> int | None:
     """What the target may use: all that its kernel has, or less where a cgroup limits it."""
     kib, limit = inside.get("memory_kib"), inside.get("cgroup_memory_max")
-    if kib is None:
+    if kib is None or not kib.isdigit():
         return None
     whole = int(kib) >> 10
     return min(whole, int(limit) >> 20) if limit is not None and limit.isdigit() else whole
@@ -118,4 +119,5 @@ def _is_guest(inside: Observed) -> bool | None:
     """Whether the machine is itself a guest or a container; None where it does not show."""
     if inside.get("container") not in {None, "none"} or inside.get("hypervisor_bit") == "yes":
         return True
-    return False if inside.get("hypervisor_bit") == "no" else None
+    bare = inside.get("hypervisor_bit") == "no" and inside.get("container") == "none"
+    return False if bare else None

@@ -15,7 +15,7 @@ import os
 import shutil
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,25 @@ from typing import Any
 import zstandard
 from pydantic import TypeAdapter, ValidationError
 
+from harness import settings
 from harness.errors import HarnessError, UseError, writing
-from harness.model import CpuTime, HostLoad, Manifest, Probe, Run, Sample, Trial, TrialStatus
+from harness.model import (
+    Apart,
+    CpuTime,
+    HostLoad,
+    Manifest,
+    Probe,
+    Run,
+    Sample,
+    Trial,
+    TrialStatus,
+)
 
-SCHEMA = 1
-"""Version of the run folder's format. 1: the first."""
+SCHEMA = 2
+"""Version of the run folder's format. 1: the first. 2: a fingerprint has its settings as typed
+fields, and a trial its calibration and the CPUs that its CPU time is over. Both are read: what the
+first format does not say is taken from the record it does hold, or is not known."""
+_READ = {1, SCHEMA}
 
 MANIFEST = "manifest.json"
 LEDGER = "ledger.jsonl"
@@ -190,19 +204,31 @@ def read_manifest(folder: Path) -> Manifest:
         raise HarnessError(
             f"{file} is not a manifest: {error}", "restore the run from a copy, or leave it out"
         ) from None
-    if schema != SCHEMA:
+    if schema not in _READ:
+        known = ", ".join(map(str, sorted(_READ)))
         raise HarnessError(
-            f"{file} is of format {schema}, this Baremark reads format {SCHEMA}",
+            f"{file} is of format {schema}, this Baremark reads formats {known}",
             "use the release of Baremark that wrote it",
         )
     try:
-        return TypeAdapter(Manifest).validate_python(document)
+        manifest = TypeAdapter(Manifest).validate_python(document)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise HarnessError(
             f"{file}: {place}: {first['msg'].lower()}", "restore the run from a copy"
         ) from None
+    return _with_settings(manifest) if schema == 1 else manifest
+
+
+def _with_settings(manifest: Manifest) -> Manifest:
+    """A manifest of the first format, its settings read from the observations that it holds."""
+    targets = []
+    for record in manifest.targets:
+        seen = record.fingerprint
+        read = settings.read(seen.inside, seen.outside)
+        targets.append(replace(record, fingerprint=replace(seen, settings=read)))
+    return replace(manifest, targets=tuple(targets))
 
 
 def read_run(folder: Path) -> Run:
@@ -227,7 +253,7 @@ def read_run(folder: Path) -> Run:
             record = json.loads(line)
             kind = record.pop("record")
             if kind == "trial":
-                trials.append(_trial(record))
+                trials.append(_trial(record, calibrations))
                 ended = None
             elif kind == "end":
                 ended = record["how"]
@@ -272,17 +298,24 @@ def read_raw(folder: Path, trial: Trial) -> bytes:
     return data
 
 
-def _trial(record: dict[str, Any]) -> Trial:
+def _trial(record: dict[str, Any], calibrations: Mapping[str, tuple[float, ...]]) -> Trial:
+    """A trial; one of the first format has the calibration that was the last before it."""
     samples = tuple(_sample(sample) for sample in record.pop("samples"))
     status = TrialStatus(record.pop("status"))
     cpu, load = record.pop("cpu", None), record.pop("host_load", None)
     claimed = record.pop("claimed_mib_per_s", None)
+    if "apart" in record:
+        said = record.pop("apart")
+        apart = None if said is None else Apart(**said)
+    else:
+        apart = Apart.of(calibrations.get(record["target"], ()))
     return Trial(
         status=status,
         samples=samples,
         cpu=None if cpu is None else CpuTime(**cpu),
         host_load=None if load is None else HostLoad(**load),
         claimed_mib_per_s=None if claimed is None else (float(claimed[0]), float(claimed[1])),
+        apart=apart,
         **record,
     )
 

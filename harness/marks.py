@@ -15,10 +15,12 @@ _BEGIN = re.compile(rb"baremark begin (\d+) (\d+)\n")
 _END = re.compile(rb"baremark end (\d+) (\d+)\n")
 _THROTTLED = re.compile(rb"baremark throttled (\S+) (\S+)\n")
 _STAT = re.compile(
-    rb"baremark stat (?:cpu +([\d ]+))? to (?:cpu +([\d ]+))?\n"
+    rb"baremark stat((?: cpu\d+(?: \d+)+)*) to((?: cpu\d+(?: \d+)+)*)\n"
     rb"(?:[\dms. ]+\n(\d+)m([\d.]+)s (\d+)m([\d.]+)s\n)?"
 )
-"""/proc/stat before and after, and what the shell's children used (user, system)."""
+"""The lines of /proc/stat for the CPUs that the program may run on, before and after, and what the
+shell's children used (user, system)."""
+_CPU = re.compile(rb"cpu(\d+)((?: \d+)+)")
 _SHA256 = re.compile(rb"([0-9a-f]{64})  -\n\Z")
 _HZ = 100
 """Ticks a second in /proc/stat: USER_HZ, 100 on every architecture that the bundle is for."""
@@ -73,18 +75,29 @@ def cpu_time(said: bytes) -> CpuTime | None:
     found = _STAT.search(said)
     if found is None or not (found[1] and found[2] and found[3]):
         return None
-    before, after = ([int(word) for word in found[i].split()[:8]] for i in (1, 2))
-    if len(before) != 8 or len(after) != 8:
+    before, after = (
+        {cpu: [int(word) for word in counts.split()[:8]] for cpu, counts in _CPU.findall(found[i])}
+        for i in (1, 2)
+    )
+    if before.keys() != after.keys() or any(
+        len(each) != 8 for each in (*before.values(), *after.values())
+    ):
         return None
-    ticks = [max(0, b - a) / _HZ for a, b in zip(before, after, strict=True)]
+    ticks = [
+        sum(max(0, after[cpu][at] - before[cpu][at]) for cpu in before) / _HZ for at in range(8)
+    ]
     user, nice, system, _idle, _iowait, irq, softirq, steal = ticks
-    own_s = 60 * (int(found[3]) + int(found[5])) + float(found[4]) + float(found[6])
+    own_user_s = 60 * int(found[3]) + float(found[4])
+    own_s = own_user_s + 60 * int(found[5]) + float(found[6])
     return CpuTime(
         total_s=round(sum(ticks), 3),
         busy_s=round(user + nice + system + irq + softirq, 3),
         steal_s=round(steal, 3),
         own_s=round(own_s, 3),
         throttled=_throttled(said),
+        cpus=len(before),
+        user_s=round(user + nice, 3),
+        own_user_s=round(own_user_s, 3),
     )
 
 

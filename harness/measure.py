@@ -15,10 +15,20 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness import __version__, adopt, backends, bundle, fingerprint, ledger, plan, session
+from harness import (
+    __version__,
+    adopt,
+    backends,
+    bundle,
+    fingerprint,
+    ledger,
+    metering,
+    plan,
+    session,
+)
 from harness.analyze.stopping import LEAST_BLOCKS, PRECISION, too_wide
 from harness.bundle import Bundle
-from harness.errors import HarnessError, UseError
+from harness.errors import HarnessError, UseError, refusal
 from harness.execute import LIMIT_SLACK_S, Execution, Seat
 from harness.ledger import Ledger
 from harness.model import (
@@ -144,9 +154,11 @@ class Measurement:
                 "baremark up",
             )
         if packed.digest != manifest.bundle:
-            raise HarnessError(
-                f"the run {manifest.run} ran bundle {manifest.bundle[:12]}…, the targets now "
-                f"carry {packed.digest[:12]}…: different programs",
+            raise refusal(
+                "bundle",
+                f"the run {manifest.run} would go on with different programs",
+                f"it ran bundle {manifest.bundle[:12]}…, the targets now carry "
+                f"{packed.digest[:12]}…",
                 "begin a new run",
             )
         request = replace(request, workloads=manifest.workloads, accepted=manifest.accepted)
@@ -298,6 +310,7 @@ class Measurement:
             limit_slack_s=request.limit_slack_s,
             enough=lambda blocks, trials: _enough(manifest, blocks, trials),
             accepted=manifest.accepted,
+            peers=metering.peers(ready[host.name].session),
         )
         self._executions.append(execution)
         if self._interrupted.is_set():
@@ -429,8 +442,9 @@ def _refuse_if_changed(before: TargetRecord, after: TargetRecord) -> None:
     for name in _SAME:
         old, new = getattr(was, name), getattr(after.fingerprint, name)
         if old != new:
-            raise HarnessError(
-                f"{before.target.name} is no longer what the run began on: {name} was {old}, "
-                f"is {new}",
+            raise refusal(
+                "same",
+                f"{before.target.name} is no longer what the run began on",
+                f"{name} was {old}, is {new}",
                 "begin a new run",
             )

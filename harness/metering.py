@@ -1,83 +1,149 @@
 """What a host did while a trial ran on it: its own counters, read just before and just after.
 
 Read over the session of the host's native target, so a remote host is read as a local one is;
-nothing is read while a program runs. What a kernel does not tell is None.
+nothing is read while a program runs. What a kernel does not tell, or tells in a form that is not
+known, is None.
 """
 
 from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.model import HostLoad
 from harness.session import ConnectionLost, Session
 
 LIMIT_S = 20.0
+PEER_NETNS = "bmpeer"
+"""The network namespace of the peer's servers: `baremark_peer_netns` of the playbooks."""
 _HZ = 100
 """Ticks a second in /proc (USER_HZ), 100 on every architecture that the bundle is for."""
 _SECTOR_BYTES = 512
 """The unit of /proc/diskstats, whatever the device's own sector is."""
 _NO_DISK = re.compile(r"(?:loop|ram|zram|sr|fd)\d")
 _CPU = "/sys/devices/system/cpu/cpu"
+_PRESSURE = "/proc/pressure/cpu"
+_OF_CPU = (
+    "cpufreq/cpuinfo_avg_freq",
+    "cpufreq/scaling_cur_freq",
+    "cpufreq/stats/time_in_state",
+    "cpufreq/scaling_governor",
+    "thermal_throttle/core_throttle_count",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process' ticks outside the kernel and in it."""
+
+    user: int
+    system: int
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
     """The counters at one moment: ticks by CPU, bytes by block device (read, written), ticks by
-    process."""
+    process, frequencies in kHz by CPU (a mean over some time before, the one just set), ticks at
+    each frequency by CPU, governors and counts of heat by CPU, µs of waiting for a CPU."""
 
     cpus: dict[int, list[int]] = field(default_factory=dict)
     disks: dict[str, tuple[int, int]] = field(default_factory=dict)
-    processes: dict[str, int] = field(default_factory=dict)
-    khz: tuple[int, ...] = ()
-    thermal: int | None = None
+    processes: dict[str, Process] = field(default_factory=dict)
+    average_khz: dict[int, int] = field(default_factory=dict)
+    current_khz: dict[int, int] = field(default_factory=dict)
+    at_khz: dict[int, dict[int, int]] = field(default_factory=dict)
+    governors: dict[int, str] = field(default_factory=dict)
+    heat: dict[int, int] = field(default_factory=dict)
+    pressure_us: int | None = None
 
 
-def read(host: Session, cpus: Sequence[int], processes: Sequence[str]) -> Reading | None:
-    """Read the counters of a host; None where it does not answer, or not to its end.
+def read(host: Session, cpus: Sequence[int], processes: Collection[str]) -> Reading | None:
+    """Read the counters of a host; None where it does not answer.
 
-    `processes` are the numbers of the processes there that are targets.
+    `processes` are the numbers of the processes there that are targets or serve them.
     """
-    files = ["/proc/stat", "/proc/diskstats"]
+    files = ["/proc/stat", "/proc/diskstats", _PRESSURE]
     files += [f"/proc/{process}/stat" for process in processes]
-    for cpu in cpus:
-        files.append(f"{_CPU}{cpu}/cpufreq/scaling_cur_freq")
-        files.append(f"{_CPU}{cpu}/thermal_throttle/core_throttle_count")
+    files += [f"{_CPU}{cpu}/{name}" for cpu in cpus for name in _OF_CPU]
     try:
         reply = host.run(shlex.join(["grep", "-sH", "", *files]), limit_s=LIMIT_S)
     except ConnectionLost:
         return None
-    if reply.exit_status is None:
-        return None
     return parse(reply.stdout.decode(errors="replace"))
 
 
+def peers(host: Session) -> tuple[str, ...]:
+    """The numbers of the peer's servers on a host; none where it has no peer of its own."""
+    try:
+        reply = host.run(["ip", "netns", "pids", PEER_NETNS], limit_s=LIMIT_S)
+    except ConnectionLost:
+        return ()
+    return tuple(word for word in reply.stdout.decode(errors="replace").split() if word.isdigit())
+
+
 def parse(text: str) -> Reading:
-    """The counters in lines of `file:content`; what is not there is left out."""
-    cpus: dict[int, list[int]] = {}
-    disks: dict[str, tuple[int, int]] = {}
-    processes: dict[str, int] = {}
-    khz: list[int] = []
-    thermal: int | None = None
+    """The counters in lines of `file:content`; what is not there, or is no number where there
+    should be one, is left out."""
+    seen = Reading()
+    pressure_us: int | None = None
     for line in text.splitlines():
         file, _, content = line.partition(":")
         words = content.split()
         if file == "/proc/stat":
-            if words and (found := re.fullmatch(r"cpu(\d+)", words[0])):
-                cpus[int(found[1])] = [int(word) for word in words[1:9]]
+            ticks = _numbers(words[1:9])
+            if ticks and (found := re.fullmatch(r"cpu(\d+)", words[0])):
+                seen.cpus[int(found[1])] = ticks
         elif file == "/proc/diskstats":
-            if len(words) >= 10 and not _NO_DISK.match(words[2]):
-                disks[words[2]] = (int(words[5]) * _SECTOR_BYTES, int(words[9]) * _SECTOR_BYTES)
+            sectors = _numbers([words[5], words[9]]) if len(words) >= 10 else None
+            if sectors and not _NO_DISK.match(words[2]):
+                seen.disks[words[2]] = (sectors[0] * _SECTOR_BYTES, sectors[1] * _SECTOR_BYTES)
+        elif file == _PRESSURE:
+            if words[:1] == ["some"] and (found := re.search(r"\btotal=(\d+)", content)):
+                pressure_us = int(found[1])
         elif file.startswith("/proc/"):
-            after = content.rpartition(")")[2].split()
-            processes[file.split("/")[2]] = int(after[11]) + int(after[12])
-        elif file.endswith("scaling_cur_freq"):
-            khz.append(int(content))
-        elif file.endswith("core_throttle_count"):
-            thermal = (thermal or 0) + int(content)
-    return Reading(cpus, disks, processes, tuple(khz), thermal)
+            if ticks := _numbers(content.rpartition(")")[2].split()[11:13]):
+                seen.processes[file.split("/")[2]] = Process(*ticks)
+        elif found := re.match(rf"{_CPU}(\d+)/(.+)", file):
+            _read_cpu(seen, int(found[1]), found[2], words)
+    return Reading(
+        seen.cpus,
+        seen.disks,
+        seen.processes,
+        seen.average_khz,
+        seen.current_khz,
+        seen.at_khz,
+        seen.governors,
+        seen.heat,
+        pressure_us,
+    )
+
+
+def _read_cpu(seen: Reading, cpu: int, name: str, words: Sequence[str]) -> None:
+    """One line of a file about one CPU."""
+    if name.endswith("scaling_governor"):
+        seen.governors[cpu] = " ".join(words)
+        return
+    numbers = _numbers(words)
+    if numbers is None:
+        return
+    if name.endswith("time_in_state"):
+        if len(numbers) == 2:
+            seen.at_khz.setdefault(cpu, {})[numbers[0]] = numbers[1]
+    elif name.endswith("cpuinfo_avg_freq"):
+        seen.average_khz[cpu] = numbers[0]
+    elif name.endswith("scaling_cur_freq"):
+        seen.current_khz[cpu] = numbers[0]
+    elif name.endswith("core_throttle_count"):
+        seen.heat[cpu] = numbers[0]
+
+
+def _numbers(words: Sequence[str]) -> list[int] | None:
+    """`words` as numbers; None where there are none, or one of them is not one."""
+    if not words or not all(word.isascii() and word.isdigit() for word in words):
+        return None
+    return [int(word) for word in words]
 
 
 def between(
@@ -85,36 +151,85 @@ def between(
     after: Reading | None,
     cpus: Sequence[int],
     process: str | None = None,
+    peers: Collection[str] = (),
 ) -> HostLoad | None:
-    """What happened from one reading to the next on `cpus` and in `process`; None where either
-    reading is missing."""
+    """What happened from one reading to the next on `cpus`, in `process` and in `peers`; None
+    where either reading is missing."""
     if before is None or after is None:
         return None
     ticks = [0] * 8
     for cpu in cpus:
-        if cpu not in before.cpus or cpu not in after.cpus:
+        old, new = before.cpus.get(cpu, []), after.cpus.get(cpu, [])
+        if len(old) != len(ticks) or len(new) != len(ticks):
             return None
-        old, new = before.cpus[cpu], after.cpus[cpu]
         ticks = [t + max(0, b - a) for t, a, b in zip(ticks, old, new, strict=True)]
     user, nice, system, _idle, _iowait, irq, softirq, steal = ticks
     both = before.disks.keys() & after.disks.keys()
     moved = [
         [after.disks[name][side] - before.disks[name][side] for name in both] for side in (0, 1)
     ]
-    process_s = None
-    if process in before.processes and process in after.processes:
-        process_s = (after.processes[process] - before.processes[process]) / _HZ
+    used = {
+        number: Process(
+            after.processes[number].user - before.processes[number].user,
+            after.processes[number].system - before.processes[number].system,
+        )
+        for number in before.processes.keys() & after.processes.keys()
+    }
+    own = used.get(process) if process is not None else None
+    served = [used[number] for number in peers if number in used]
+    waited_us = _difference(before.pressure_us, after.pressure_us)
     return HostLoad(
         total_s=sum(ticks) / _HZ,
         busy_s=(user + nice + system + irq + softirq) / _HZ,
         steal_s=steal / _HZ,
-        process_s=process_s,
+        process_s=None if own is None else (own.user + own.system) / _HZ,
         read_bytes=float(max(moved[0])) if both else None,
         written_bytes=float(max(moved[1])) if both else None,
-        mhz=sum(after.khz) / len(after.khz) / 1000 if after.khz else None,
-        thermal=(
-            after.thermal - before.thermal
-            if before.thermal is not None and after.thermal is not None
-            else None
-        ),
+        mhz=_mhz(after, cpus),
+        thermal=_difference(_sum(before.heat, cpus), _sum(after.heat, cpus)),
+        user_s=(user + nice) / _HZ,
+        process_user_s=None if own is None else own.user / _HZ,
+        peer_s=max((each.user + each.system) / _HZ for each in served) if served else None,
+        peer_user_s=sum(each.user for each in served) / _HZ if served else None,
+        pressure_s=None if waited_us is None else waited_us / 1e6,
+        mhz_mean=_mhz_mean(before, after, cpus),
+        governor=_governor(before, after, cpus),
     )
+
+
+def _difference(before: int | None, after: int | None) -> int | None:
+    return None if before is None or after is None else after - before
+
+
+def _sum(by_cpu: Mapping[int, int], cpus: Sequence[int]) -> int | None:
+    """None where not each of `cpus` tells."""
+    return sum(by_cpu[cpu] for cpu in cpus) if all(cpu in by_cpu for cpu in cpus) else None
+
+
+def _mhz(seen: Reading, cpus: Sequence[int]) -> float | None:
+    """The mean frequency of `cpus` at the end: by the processor's own count over the last moments
+    where the kernel tells that, else the frequency that was set."""
+    for khz in (seen.average_khz, seen.current_khz):
+        if (total := _sum(khz, cpus)) and cpus:
+            return total / len(cpus) / 1000
+    return None
+
+
+def _mhz_mean(before: Reading, after: Reading, cpus: Sequence[int]) -> float | None:
+    """The mean frequency of `cpus` over the whole time, if the kernel counts the time at each."""
+    weighted = ticks = 0
+    for cpu in cpus:
+        if cpu not in before.at_khz or cpu not in after.at_khz:
+            return None
+        for khz, count in after.at_khz[cpu].items():
+            spent = max(0, count - before.at_khz[cpu].get(khz, 0))
+            weighted += khz * spent
+            ticks += spent
+    return weighted / ticks / 1000 if ticks else None
+
+
+def _governor(before: Reading, after: Reading, cpus: Sequence[int]) -> str | None:
+    """What chose the frequency of `cpus`; all names where it is not the same one."""
+    names = {seen.governors.get(cpu) for seen in (before, after) for cpu in cpus}
+    known = sorted(name for name in names if name)
+    return ", ".join(known) if known and None not in names else None

@@ -6,9 +6,10 @@ alike.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from statistics import median
 from typing import Literal
 
 
@@ -127,11 +128,46 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Settings:
+    """What of a target's machine changes its speed, besides its size. None is "not observable":
+    a False, or a text such as `none`, was seen.
+
+    `container` is the kind of container that it is, `none` where it is none. `governor` is that of
+    the CPUs that it may run on; names with commas between where they differ. `memory_nodes` are
+    the NUMA nodes that it may take memory from, `numa_nodes` those that it shows. `cpu_quota` is
+    in CPUs, known only where `cpu_limited`. `pressure` tells whether the kernel counts waiting
+    (PSI). `route` leads to the peer: `on-link` or `routed`; `network` is what the host says that
+    the target's card is connected to (`bridge`, `nat`, `user`).
+    """
+
+    container: str | None = None
+    hypervisor_bit: bool | None = None
+    mitigations: Mapping[str, str] | None = None
+    governor: str | None = None
+    huge_pages: str | None = None
+    ksm: bool | None = None
+    balloon: bool | None = None
+    numa_nodes: tuple[int, ...] | None = None
+    memory_nodes: tuple[int, ...] | None = None
+    cpu_limited: bool | None = None
+    cpu_quota: float | None = None
+    pressure: bool | None = None
+    disk_format: str | None = None
+    disk_cache: str | None = None
+    nic_model: str | None = None
+    route: str | None = None
+    network: str | None = None
+    mtu: int | None = None
+    offloads: Mapping[str, bool] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Fingerprint:
     """What a target really is, as observed. None means "not observable", never "no".
 
-    `inside` and `outside` hold the observations by name, values as text, from inside the
-    target and from its host (daemon API, libvirt, /proc). `label` is the name that tables
+    `inside` and `outside` are the raw record: the observations by name, values as text, from
+    inside the target and from its host (daemon API, libvirt, /proc); `settings` is what was
+    understood of them. `label` is the name that tables
     carry: the backend's, unless what was observed is something else (`qemu-tcg`).
     """
 
@@ -148,6 +184,7 @@ class Fingerprint:
     clocksource: str | None
     inside: Mapping[str, str | None] = field(default_factory=dict)
     outside: Mapping[str, str | None] = field(default_factory=dict)
+    settings: Settings = Settings()
 
 
 # ---------------------------------------------------------------- what runs there
@@ -259,7 +296,9 @@ class CpuTime:
     """What a target's CPUs did during a trial, in seconds summed over them (/proc/stat).
 
     `busy_s` excludes idle, waiting and stolen time; `own_s` is the CPU time of the program and
-    of the two readings of the clock around it.
+    of the two readings of the clock around it. `user_s` and `own_user_s` are the parts of the two
+    outside the kernel, whose own threads have no such time: what is another's of it is no work of
+    the kernel for the program.
     """
 
     total_s: float
@@ -268,6 +307,11 @@ class CpuTime:
     own_s: float
     throttled: int | None = None
     """Periods in which the CPU quota of the target's control group stopped it."""
+    cpus: int | None = None
+    """How many CPUs are summed over: those that the program may run on. None in records of the
+    first format, which sum over all that the target shows, and those may be more."""
+    user_s: float | None = None
+    own_user_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,9 +319,14 @@ class HostLoad:
     """What a target's host did during a trial, read on the host just before and after it.
 
     Times in seconds summed over the CPUs that the target is pinned to (/proc/stat); `process_s`
-    is the CPU time of the one process that is the target (a guest's emulator). `read_bytes` and
-    `written_bytes` are those of the block device that moved most, `mhz` the mean frequency of
-    those CPUs at the end, `thermal` how often heat slowed them. None: not observable.
+    is the CPU time of the one process that is the target (a guest's emulator), `user_s` and
+    `process_user_s` the parts of the two outside the kernel. `peer_s` is the CPU time of the
+    peer's server that worked most, and `peer_user_s` such a part of all of them, where the peer is
+    on this host. `pressure_s` is how long any task of the whole host waited for a CPU
+    (/proc/pressure/cpu, `some`). `read_bytes` and `written_bytes` are those of the block device
+    that moved most. `mhz` is the mean frequency of the target's CPUs at the end, `mhz_mean` that
+    over the whole trial, `governor` what chooses it, `thermal` how often heat slowed them.
+    None: not observable.
     """
 
     total_s: float
@@ -288,6 +337,27 @@ class HostLoad:
     written_bytes: float | None = None
     mhz: float | None = None
     thermal: int | None = None
+    user_s: float | None = None
+    process_user_s: float | None = None
+    peer_s: float | None = None
+    peer_user_s: float | None = None
+    pressure_s: float | None = None
+    mhz_mean: float | None = None
+    governor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """How long the marks of programs that do nothing took by the controller's clock beyond the
+    target's, in seconds: the median, and the range."""
+
+    offset_s: float
+    jitter_s: float
+
+    @classmethod
+    def of(cls, seen_s: Sequence[float]) -> Apart | None:
+        """None where no such program could be timed."""
+        return cls(median(seen_s), max(seen_s) - min(seen_s)) if seen_s else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,6 +396,8 @@ class Trial:
     host_load: HostLoad | None = None
     claimed_mib_per_s: tuple[float, float] | None = None
     """What a disk workload says that it read and wrote; None where it says nothing of it."""
+    apart: Apart | None = None
+    """How far the clocks of controller and target were apart when this session began."""
 
     @property
     def arm(self) -> str:
@@ -445,5 +517,5 @@ class Run:
     used_s: float | None
     calibrations: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """For each target, of programs that do nothing: the controller's time between the marks minus
-    the target's, in seconds."""
+    the target's, in seconds, as measured last. Each trial bears its own."""
     probes: tuple[Probe, ...] = ()

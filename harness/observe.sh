@@ -2,6 +2,7 @@
 # What cannot be seen is not printed, so that it stays "not observable". Arguments: the work folder,
 # and the bundle's folder where there is one.
 work=$1 bundle=$2
+PATH=$PATH:/usr/sbin:/sbin
 # Builtins where they do: under emulation each process started costs a tenth of a second.
 say() {
     [ -n "$2" ] && printf '%s\t%s\n' "$1" "$2"
@@ -78,12 +79,18 @@ if [ -e /.dockerenv ]; then
     say container docker
 elif [ -e /run/.containerenv ]; then
     say container podman
-elif tr '\0' '\n' </proc/1/environ 2>/dev/null | grep -q '^container='; then
-    say container "$(tr '\0' '\n' </proc/1/environ | sed -n 's/^container=//p')"
 elif [ -r /run/systemd/container ]; then
     file container /run/systemd/container
 else
-    say container none
+    # What the first process was told; else whether it is the kernel's own first process, which has
+    # the process namespace of this number. Where neither can be seen nothing is said, not "none".
+    container=$(tr '\0' '\n' 2>/dev/null </proc/1/environ | sed -n 's/^container=//p')
+    namespace=$(readlink /proc/self/ns/pid 2>/dev/null)
+    case $container$namespace in
+    'pid:[4026531836]') say container none ;;
+    pid:*) say container other ;;
+    *) say container "$container" ;;
+    esac
 fi
 file init /proc/1/comm
 for path in /sys/devices/system/cpu/vulnerabilities/*; do
@@ -101,7 +108,30 @@ if [ -d /sys/bus/virtio/drivers/virtio_balloon ]; then
     done
     say balloon "$balloon"
 fi
-file governor /sys/devices/system/cpu/cpu0/cpufreq/scaling_governor
+# Of the CPUs that this shell may run on; all names where they differ.
+governors= allowed=
+while IFS=': 	' read -r key value; do
+    [ "$key" = Cpus_allowed_list ] && allowed=$value
+done </proc/self/status
+IFS=,
+for part in $allowed; do
+    at=${part%-*}
+    while [ "$at" -le "${part#*-}" ]; do
+        path=/sys/devices/system/cpu/cpu$at/cpufreq/scaling_governor at=$((at + 1))
+        [ -r "$path" ] && read -r governor <"$path" || continue
+        case ,$governors, in
+        *,"$governor",*) ;;
+        *) governors=$governors${governors:+,}$governor ;;
+        esac
+    done
+done
+unset IFS
+say governor "$governors"
+if [ -r /proc/pressure/cpu ]; then
+    say pressure yes
+elif [ -r /proc/stat ]; then
+    say pressure no
+fi
 file smt /sys/devices/system/cpu/smt/active
 chosen transparent_hugepage /sys/kernel/mm/transparent_hugepage/enabled
 file ksm /sys/kernel/mm/ksm/run

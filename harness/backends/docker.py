@@ -27,6 +27,10 @@ def observe(host: Session, endpoint: Endpoint) -> Observed:
     release, storage, cgroup = server.rstrip("\n").split("\t")
     container = answer[0]
     settings = container["HostConfig"]
+    driver = host.run(
+        [*docker, "network", "inspect", "--format", "{{.Driver}}", settings["NetworkMode"]],
+        limit_s=LIMIT_S,
+    )
     return {
         "release": release,
         "accelerator": None,
@@ -38,10 +42,21 @@ def observe(host: Session, endpoint: Endpoint) -> Observed:
         "cpus": settings["CpusetCpus"] or None,
         "memory_mib": str(settings["Memory"] >> 20) if settings["Memory"] else None,
         "network_mode": settings["NetworkMode"],
+        "network": driver.stdout.decode(errors="replace").strip() or None,
+        "cpu_quota": _quota(settings),
         "privileged": str(settings["Privileged"]).lower(),
         "security_options": " ".join(settings["SecurityOpt"] or []) or None,
         "process": str(container["State"]["Pid"]),
     }
+
+
+def _quota(settings: dict[str, Any]) -> str:
+    """The CPUs' worth of time that the daemon lets the container have; `none` where it has all."""
+    if settings.get("NanoCpus"):
+        return f"{settings['NanoCpus'] / 1e9:g} CPUs"
+    if settings.get("CpuQuota", 0) > 0:
+        return f"{settings['CpuQuota']} {settings.get('CpuPeriod') or 100_000}"
+    return "none"
 
 
 def identify(inside: Observed, outside: Observed) -> tuple[BackendClass, str]:

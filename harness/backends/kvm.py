@@ -35,6 +35,7 @@ def observe(host: Session, endpoint: Endpoint) -> Observed:
     if not isinstance(version, dict):
         raise HarnessError(f"QEMU's monitor of {name} does not say its version")
     disk = domain.find("./devices/disk/driver")
+    card = domain.find("./devices/interface")
     nic = domain.find("./devices/interface/model")
     cpu = domain.find("./cpu")
     machine = domain.find("./os/type")
@@ -56,6 +57,7 @@ def observe(host: Session, endpoint: Endpoint) -> Observed:
         "disk_cache": disk.get("cache") if disk is not None else None,
         "disk_io": disk.get("io") if disk is not None else None,
         "nic_model": nic.get("type") if nic is not None else None,
+        "network": card.get("type") if card is not None else None,
         "emulator": domain.findtext("./devices/emulator"),
         "process": _only(running.stdout.decode(errors="replace").split()),
     }

@@ -68,6 +68,7 @@ def _section(
 ) -> Section:
     _refuse_mixture(runs)
     objections = validity.of_runs(runs)
+    judgements = validity.of_targets(runs, objections)
     accepted: dict[str, set[str]] = {}
     for each in objections:
         if each.accepted:
@@ -130,12 +131,22 @@ def _section(
         *notes.about_host(columns, missing),
         *notes.about_adopted(columns, runs),
         *notes.about_checks(objections, runs),
+        *notes.about_unseen(judgements, runs),
         *notes.about_precision(runs),
         *notes.about_control(itself),
         *notes.about_power(shown, groups, 1 - float(records[0]["level"])),
     ]
     every = (*numbered.notes, *plain)
-    return Section(host, scenario, columns, tuple(groups), itself, tuple(objections), every)
+    return Section(
+        host,
+        scenario,
+        columns,
+        tuple(groups),
+        itself,
+        tuple(objections),
+        every,
+        tuple(judgements),
+    )
 
 
 def _believed(frame: pl.DataFrame, runs: Sequence[Run]) -> pl.DataFrame:

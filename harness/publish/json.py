@@ -8,9 +8,10 @@ from typing import Any
 
 from harness.publish.table import Figure, Group, Row, Section, Summary, Table
 
-VERSION = 1
+VERSION = 2
 # History of the format.
 #   1  first version
+#   2  `judgements`: what each check came to for each target; findings have a `severity`
 
 
 def render(table: Table) -> str:
@@ -37,6 +38,7 @@ def _section(section: Section) -> dict[str, Any]:
         "groups": [_group(section, group) for group in section.groups],
         "control": _control(section),
         "checks": [asdict(finding) for finding in section.checks],
+        "judgements": [asdict(judgement) for judgement in section.judgements],
         "notes": [asdict(note) for note in section.notes],
     }
 

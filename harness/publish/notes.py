@@ -13,7 +13,7 @@ from harness.publish.table import Column, Figure, Group, Note, RunFacts, Section
 
 if TYPE_CHECKING:
     from harness.analyze.control import Control
-    from harness.analyze.validity import Finding
+    from harness.analyze.validity import Finding, Judgement
 
 _ENDED = {
     TrialStatus.FAILED: "failed",
@@ -139,25 +139,46 @@ def about_adopted(columns: Sequence[Column], runs: Iterable[Run]) -> list[Note]:
 
 def about_checks(objections: Sequence[Finding], runs: Sequence[Run]) -> list[Note]:
     """What the validity checks object to, but for rejected trials, which their figures tell of."""
-    texts: dict[str, None] = {}
+    whole: dict[tuple[str, str], list[str]] = {}
     flagged: dict[tuple[str, str], list[Finding]] = {}
     for each in objections:
         if each.trial is None:
-            where = each.target if each.workload is None else f"{each.target}, {each.workload}"
             how = f"accepted (--accept {each.check})" if each.accepted else str(each.outcome)
-            texts[f"{where}: {how} ({each.check}): {_sentence(each.text, 400)}."] = None
+            text = f"{how} ({each.check}): {_sentence(each.text, 400)}."
+            of = whole.setdefault((each.target, text), [])
+            if each.workload is not None and each.workload not in of:
+                of.append(each.workload)
         elif each.outcome == "flagged":
             flagged.setdefault((each.target, each.check), []).append(each)
+    texts = {
+        f"{', '.join([target, *workloads])}: {text}": None
+        for (target, text), workloads in whole.items()
+    }
     made = Counter(trial.target for run in runs for trial in run.trials)
     for (target, check), found in sorted(flagged.items()):
-        worst = max(found, key=lambda each: float(each.figures.get("share") or 0))
-        over = sum(each.accepted for each in found)
+        worst = max(found, key=lambda each: each.severity)
+        over = len({(each.run, each.trial) for each in found if each.accepted})
         accepted = f" ({over} of them accepted by --accept {check})" if over else ""
+        times = len({(each.run, each.trial) for each in found})
         texts[
-            f"{target}: flagged ({check}) in {len(found)} of {made[target]} trials{accepted}; the "
+            f"{target}: flagged ({check}) in {times} of {made[target]} trials{accepted}; the "
             f"worst: {_sentence(worst.text)}."
         ] = None
     return [Note(None, text) for text in texts]
+
+
+def about_unseen(judgements: Sequence[Judgement], runs: Sequence[Run]) -> list[Note]:
+    """What no check could look at, in one sentence. Of imported runs another note says so."""
+    if all(run.manifest.imported is not None for run in runs):
+        return []
+    targets: dict[tuple[str, str], list[str]] = {}
+    for each in judgements:
+        if each.outcome == "not observable":
+            targets.setdefault((each.check, each.text), []).append(each.target)
+    if not targets:
+        return []
+    parts = [f"{check} ({', '.join(names)}: {why})" for (check, why), names in targets.items()]
+    return [Note(None, f"Could not be judged here, so nothing is said of it: {'; '.join(parts)}.")]
 
 
 def about_precision(runs: Iterable[Run]) -> list[Note]:

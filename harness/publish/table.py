@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from harness.analyze.control import Control
-    from harness.analyze.validity import Finding
+    from harness.analyze.validity import Finding, Judgement
 
 
 ARCHITECTURES = {
@@ -146,7 +146,8 @@ class Note:
 @dataclass(frozen=True, slots=True)
 class Section:
     """A host under a scenario. `control` is native against itself, None where it was not tried
-    or has too few blocks. `checks` holds what the validity checks object to."""
+    or has too few blocks. `checks` holds what the validity checks object to, `judgements` what
+    each check came to for each target."""
 
     host: str
     scenario: str
@@ -155,6 +156,7 @@ class Section:
     control: Control | None
     checks: tuple[Finding, ...]
     notes: tuple[Note, ...]
+    judgements: tuple[Judgement, ...] = ()
 
     @property
     def architectures(self) -> tuple[Architecture, ...]:

@@ -56,6 +56,7 @@ def main() -> None:
         disk_gib=_disk_gib(Path(module.params["folder"])),
         kvm=Path("/dev/kvm").exists(),
         boot_id=_text("/proc/sys/kernel/random/boot_id"),
+        huge_pages=_chosen("/sys/kernel/mm/transparent_hugepage/enabled"),
         root_locked=_root_locked(),
         apt=shutil.which("apt-get", path=PATH) is not None,
         apt_lists=any(Path("/var/lib/apt/lists").glob("*_Packages*")),
@@ -82,6 +83,12 @@ def _text(path: str) -> str | None:
         return Path(path).read_text(encoding="utf-8").strip()
     except OSError:
         return None
+
+
+def _chosen(path: str) -> str | None:
+    """The word in brackets of a setting that shows all its values: `always [madvise] never`."""
+    _, bracket, after = (_text(path) or "").partition("[")
+    return after.partition("]")[0] if bracket else None
 
 
 def _online() -> list[int]:

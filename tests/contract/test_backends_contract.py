@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness import backends, fingerprint
+from harness import backends, fingerprint, metering
 from harness.backends import docker, kvm
 from harness.errors import HarnessError
 from harness.inventory import backend_names
@@ -127,6 +127,26 @@ def test_native_that_may_run_anywhere_is_refused() -> None:
     seen = replace(as_seen(), outside={}, inside={"cpus_allowed": "0-7"})
     with pytest.raises(HarnessError, match="the host's CPUs 0-7, declared are 0,1"):
         fingerprint.refuse_if_false(NATIVE, AT, seen)
+
+
+def test_the_peer_s_servers_are_looked_for_where_the_playbooks_start_them() -> None:
+    shared = (ROLES.parent / "group_vars" / "all.yml").read_text()
+    assert f"baremark_peer_netns: {metering.PEER_NETNS}\n" in shared
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({}, "none"),
+        ({"NanoCpus": 0, "CpuQuota": 0}, "none"),
+        ({"NanoCpus": 1_500_000_000}, "1.5 CPUs"),
+        ({"CpuQuota": 20_000, "CpuPeriod": 0}, "20000 100000"),
+    ],
+)
+def test_a_daemon_s_cpu_quota_is_told_and_so_is_that_there_is_none(
+    settings: dict[str, int], said: str
+) -> None:
+    assert docker._quota(settings) == said
 
 
 def as_seen() -> Fingerprint:

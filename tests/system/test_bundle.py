@@ -94,7 +94,9 @@ def test_one_changed_byte_on_the_target_is_refused_and_named(
         bad = bytearray(good)
         bad[-1] ^= 1
         file.write_bytes(bytes(bad))
-        with pytest.raises(HarnessError, match=f"{victim} in its bundle has sha256"):
+        with pytest.raises(
+            HarnessError, match=rf"\(check: bundle\): {victim} in its bundle has sha256"
+        ):
             bundle.push(packed, opened, server.endpoint.store)
     finally:
         file.write_bytes(good)

@@ -209,6 +209,11 @@ def test_every_trial_is_ok_and_traceable_to_its_raw_output(results: Path) -> Non
     assert {trial.reason for trial in run.trials if trial.status not in ended} == set()
     assert set(run.calibrations) == {"native", "container", "guest"}
     assert all(trial.span_s is not None and trial.cpu is not None for trial in run.trials)
+    assert {trial.cpu.cpus for trial in run.trials if trial.cpu} == {2}
+    assert all(trial.apart is not None for trial in run.trials)
+    loads = [trial.host_load for trial in run.trials if trial.host_load is not None]
+    assert loads
+    assert all(load.peer_s is not None for load in loads), "the peer's servers were not seen"
     for trial in run.trials:
         assert ledger.read_raw(folder, trial)
         assert trial.guest_s is not None
@@ -229,6 +234,14 @@ def test_the_manifest_says_what_each_target_really_is(results: Path) -> None:
         assert (guest.backend_class, guest.label) == (BackendClass.EMULATED, "qemu-tcg")
     hypervisor = "hypervisor" in Path("/proc/cpuinfo").read_text()
     assert seen["native"].nested is hypervisor
+    settings = {name: each.settings for name, each in seen.items()}
+    assert settings["container"].cpu_limited is False
+    assert settings["guest"].container == "none"
+    assert settings["guest"].network == "bridge"
+    assert all(each.offloads for each in settings.values())
+    assert {each.route for each in settings.values()} == {"on-link"}
+    # Huge pages change what memory costs: the guest's kernel is told the host's setting.
+    assert settings["guest"].huge_pages == settings["native"].huge_pages
     versions = [tuple(sorted(record.programs.items())) for record in manifest.targets]
     assert len(set(versions)) == 1
     assert "sysbench 1.0" in dict(versions[0])["sysbench"]

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +35,7 @@ from harness.model import (
     Metric,
     Resource,
     Run,
+    Settings,
     Size,
     Step,
     Target,
@@ -87,6 +88,7 @@ def measured(
     blocks: int = 1,
     seconds: float = 2.0,
     idle_wait_s: float = 0.0,
+    peers: Sequence[str] = (),
 ) -> Run:
     """The run, as read back from its ledger."""
     targets = tuple(seat.target for seat in seats.values())
@@ -97,7 +99,9 @@ def measured(
     for seat in seats.values():
         at = Endpoint("127.0.0.1", 22, "root", "", seat.work, "")
         seen = fingerprint.observe(NATIVE, seat.session, seat.session, at, None)
-        records.append(TargetRecord(seat.target, replace(seen, vcpus=1, inside={}), {}))
+        records.append(
+            TargetRecord(seat.target, replace(seen, vcpus=1, inside={}, settings=Settings()), {})
+        )
     manifest = Manifest(
         schema=ledger.SCHEMA,
         run="run",
@@ -115,7 +119,7 @@ def measured(
         workloads=workloads,
     )
     with Ledger.create(folder, manifest) as record:
-        Execution(plan, workloads, seats, record, idle_wait_s=idle_wait_s).run()
+        Execution(plan, workloads, seats, record, idle_wait_s=idle_wait_s, peers=peers).run()
         return ledger.read_run(record.folder)
 
 
@@ -124,13 +128,16 @@ def found(run: Run, check: str) -> list[Finding]:
 
 
 @contextmanager
-def busy(processes: int) -> Iterator[None]:
-    """Other work on this machine, by real processes."""
+def busy(processes: int, cpu: int | None = None) -> Iterator[list[str]]:
+    """Other work on this machine, by real processes; all on one CPU where that is given."""
     started = [
         subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(processes)
     ]
+    for process in started:
+        if cpu is not None:
+            os.sched_setaffinity(process.pid, {cpu})
     try:
-        yield
+        yield [str(process.pid) for process in started]
     finally:
         for process in started:
             process.kill()
@@ -153,6 +160,56 @@ def test_work_from_outside_has_a_trial_rejected_as_it_ends(
         assert trial.reason is not None
         assert "other work took" in trial.reason
     assert [each.outcome for each in found(run, "foreign_load")] == ["rejected", "rejected"]
+
+
+def test_a_share_is_of_the_cpus_that_the_program_may_run_on(
+    own_server: sshd.Sshd, packed: Bundle, tmp_path: Path
+) -> None:
+    """Work on other CPUs is not seen at all; work on the program's own counts against it alone."""
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("there is but one CPU here")
+    os.sched_setaffinity(own_server.process.pid, {0})
+    with seats(own_server, packed) as seat:
+        with busy(1, cpu=1):
+            apart = measured(tmp_path / "apart", seat, CPU)
+        with busy(1, cpu=0):
+            together = measured(tmp_path / "together", seat, CPU)
+    for trial in (*apart.trials, *together.trials):
+        assert trial.cpu is not None
+        assert trial.guest_s is not None
+        assert trial.cpu.cpus == 1
+        # Summed over both CPUs it would be twice the time; a busy machine adds some.
+        assert trial.cpu.total_s < 1.5 * trial.guest_s
+    assert {trial.status for trial in together.trials} == {TrialStatus.REJECTED}
+    for finding in found(together, "foreign_load"):
+        # The other process had half of the one CPU, or more where others were there too.
+        assert float(finding.figures["share"] or 0) > 0.25
+
+
+def test_the_work_of_the_peer_is_read(
+    own_server: sshd.Sshd, packed: Bundle, tmp_path: Path
+) -> None:
+    """By a process that works all the time in the place of the peer's server."""
+    with busy(1) as peer, seats(own_server, packed) as seat:
+        run = measured(tmp_path / "runs", seat, CPU, peers=peer)
+    for trial in run.trials:
+        assert trial.host_load is not None
+        assert trial.host_load.peer_s is not None
+        assert trial.host_load.peer_s > 0.1
+        assert trial.host_load.pressure_s is not None or not Path("/proc/pressure/cpu").exists()
+
+
+def test_other_work_beside_a_disk_workload_is_told_and_rejects_nothing(
+    own_server: sshd.Sshd, packed: Bundle, tmp_path: Path
+) -> None:
+    os.sched_setaffinity(own_server.process.pid, {0})
+    read = disk("read", "--rw=randread", "--bs=64k", "--direct=0")
+    with seats(own_server, packed) as seat, busy(1, cpu=0):
+        run = measured(tmp_path / "runs", seat, read)
+    assert not [t for t in run.trials if "other work" in (t.reason or "")]
+    told = found(run, "foreign_load")
+    assert {each.trial for each in told} == {trial.id for trial in run.trials}
+    assert {each.outcome for each in told} == {"flagged"}
 
 
 def test_a_host_that_is_busy_before_a_block_is_waited_for_and_told(

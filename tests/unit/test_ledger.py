@@ -15,6 +15,7 @@ from harness import ledger
 from harness.errors import HarnessError, UseError
 from harness.ledger import Ledger
 from harness.model import (
+    Apart,
     BackendClass,
     Fingerprint,
     Host,
@@ -115,6 +116,24 @@ def test_what_was_written_is_read_back_equal(tmp_path: Path) -> None:
     assert (run.ended, run.used_s) == ("complete", 2.5)
 
 
+def test_each_trial_has_the_calibration_of_its_own_session(tmp_path: Path) -> None:
+    """Also in a ledger of the first format, where only the order of the records tells."""
+    with Ledger.create(tmp_path, manifest()) as record:
+        record.note("calibrated", target="native", apart_s=[0.25, 0.5, 1.0])
+        record.record(replace(trial("b000-000"), apart=Apart(0.5, 0.75)))
+    with Ledger.resume(record.folder) as record:
+        record.note("calibrated", target="native", apart_s=[0.0, 0.0])
+        record.record(replace(trial("b000-001"), apart=Apart(0.0, 0.0)))
+    wanted = [Apart(0.5, 0.75), Apart(0.0, 0.0)]
+    assert [each.apart for each in ledger.read_run(record.folder).trials] == wanted
+    file = record.folder / ledger.LEDGER
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    for line in lines:
+        line.pop("apart", None)
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert [each.apart for each in ledger.read_run(record.folder).trials] == wanted
+
+
 def test_a_torn_last_line_loses_only_the_trial_in_flight(tmp_path: Path) -> None:
     with Ledger.create(tmp_path, manifest()) as record:
         record.record(trial())
@@ -165,7 +184,7 @@ def test_another_format_is_refused_and_says_which(tmp_path: Path) -> None:
     document = json.loads(file.read_text())
     document["schema"] = 99
     file.write_text(json.dumps(document))
-    with pytest.raises(HarnessError, match="format 99, this Baremark reads format 1"):
+    with pytest.raises(HarnessError, match="format 99, this Baremark reads formats 1, 2"):
         ledger.read_run(record.folder)
 
 

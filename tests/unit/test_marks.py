@@ -21,7 +21,7 @@ WORK = Workload(
 SAID = (
     b"baremark begin 77 1000000000\nprinted by the program\nbaremark end 3500000000 0\n"
     b"baremark throttled 4 9\n"
-    b"baremark stat cpu  100 0 50 1000 5 1 2 0 0 0 to cpu  290 0 60 1195 5 1 2 4 0 0\n"
+    b"baremark stat cpu3 100 0 50 1000 5 1 2 0 0 0 to cpu3 290 0 60 1195 5 1 2 4 0 0\n"
     b"0m0.000000s 0m0.000000s\n0m1.900000s 1m0.100000s\n" + b"%s  -\n"
 )
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from harness import publish, settings
 from harness.analyze import validity
 from harness.analyze.overhead import overhead
 from harness.analyze.validity import About, Finding, Outcome
@@ -15,20 +17,35 @@ from harness.dataset import frame
 from harness.errors import UseError
 from harness.marks import cpu_time
 from harness.metering import between, parse
-from harness.model import CpuTime, HostLoad, Probe, Resource, Run, Trial, TrialStatus
+from harness.model import (
+    Apart,
+    CpuTime,
+    HostLoad,
+    Probe,
+    Resource,
+    Run,
+    Trial,
+    TrialStatus,
+)
+from harness.publish import notes
 from harness.publish.table import build
 from tests.synthetic import CPU, DOCKER, NATIVE, TCG, make_run, workload
 
 SYNC = workload("disk-fdatasync", Resource.DISK, [("sync_lat_mean_us", "µs", "lower")])
-APART = (0.010, 0.012, 0.011, 0.014, 0.012)
+PEER = replace(
+    workload("network-tcp", Resource.NETWORK, [("throughput", "Mbit/s", "higher")]),
+    args=("--client", "{peer}"),
+)
+APART = Apart(offset_s=0.012, jitter_s=0.004)
 
 
 def trial(**changed: Any) -> Trial:
-    return replace(make_run(lambda *_: 1.0, workloads=[CPU]).trials[0], **changed)
+    made = make_run(lambda *_: 1.0, workloads=[CPU]).trials[0]
+    return replace(made, **{"apart": APART, **changed})
 
 
 def judged(check: str, *trials: Trial, about: About | None = None) -> list[Finding]:
-    known = about or About((), {CPU.name: CPU}, {NATIVE.name: APART})
+    known = about or About((), {CPU.name: CPU})
     return list(validity.load(check).findings(trials, known))
 
 
@@ -54,8 +71,7 @@ def test_a_clock_within_half_a_percent_and_the_jitter_passes(apart_s: float) -> 
 def test_the_jitter_is_what_programs_that_do_nothing_showed() -> None:
     late = trial(guest_s=2.0, span_s=2.2)
     assert len(judged("clock", late)) == 1
-    wide = About((), {}, {NATIVE.name: (0.0, 0.06)})
-    assert judged("clock", late, about=wide) == []
+    assert judged("clock", replace(late, apart=Apart(0.03, 0.06))) == []
 
 
 @pytest.mark.parametrize(("drift", "believed"), [(0.004, True), (-0.008, False), (0.02, False)])
@@ -64,11 +80,15 @@ def test_a_clock_that_is_a_little_wrong_all_the_time_is_refused(
 ) -> None:
     run = make_run(lambda *_: 1.0, workloads=[CPU])
     drifting = tuple(
-        replace(each, span_s=5.0, guest_s=5.0 * (1 + drift * (each.target == DOCKER.name)))
+        replace(
+            each,
+            span_s=5.0,
+            guest_s=5.0 * (1 + drift * (each.target == DOCKER.name)),
+            apart=Apart(0.0, 0.001),
+        )
         for each in run.trials
     )
-    apart = dict.fromkeys((NATIVE.name, DOCKER.name), (0.0, 0.001))
-    run = replace(run, trials=drifting, calibrations=apart)
+    run = replace(run, trials=drifting)
     found = validity.of_runs([run])
     assert [(each.target, each.outcome) for each in found] == (
         [] if believed else [(DOCKER.name, Outcome.REFUSED)]
@@ -79,7 +99,7 @@ def test_a_clock_that_is_a_little_wrong_all_the_time_is_refused(
 
 def test_a_clock_that_could_not_be_compared_is_not_judged() -> None:
     assert judged("clock", trial(guest_s=9.0, span_s=None)) == []
-    assert judged("clock", trial(guest_s=9.0, span_s=10.0), about=About()) == []
+    assert judged("clock", trial(guest_s=9.0, span_s=10.0, apart=None)) == []
 
 
 @pytest.mark.parametrize(
@@ -116,6 +136,75 @@ def test_work_on_the_host_that_is_not_the_guests_own_is_foreign() -> None:
     assert "on its host" in found.text
     unknown = trial(host_load=HostLoad(20.0, 13.0, 0.0, process_s=None))
     assert judged("foreign_load", unknown) == []
+
+
+def test_time_stolen_from_the_host_of_a_guest_counts_as_its_own() -> None:
+    stolen = HostLoad(20.0, 10.0, 2.0, process_s=9.9)
+    (found,) = judged("steal", trial(cpu=CpuTime(20.0, 10.0, 0.0, 10.0), host_load=stolen))
+    assert (found.outcome, found.figures) == (Outcome.REJECTED, {"share": 0.1})
+    assert "from its host" in found.text
+
+
+def native_and_container() -> About:
+    run = make_run(lambda *_: 1.0, workloads=[CPU, SYNC, PEER])
+    return About(run.manifest.targets, {each.name: each for each in run.manifest.workloads})
+
+
+def test_what_other_cpus_do_is_no_part_of_an_old_record_s_share() -> None:
+    """The first format summed over all CPUs of the machine: of 64, 2 are the target's."""
+    about = native_and_container()
+    elsewhere = CpuTime(320.0, 40.0, 20.0, 10.0)
+    calm = HostLoad(10.0, 10.0, 0.0)
+    assert judged("foreign_load", trial(cpu=elsewhere, host_load=calm), about=about) == []
+    assert judged("steal", trial(cpu=elsewhere, host_load=calm), about=about) == []
+    beside = CpuTime(320.0, 15.0, 0.0, 5.0)
+    (found,) = judged("foreign_load", trial(cpu=beside, host_load=calm), about=about)
+    assert (found.outcome, found.figures["own_s"]) == (Outcome.REJECTED, 5.0)
+    assert found.figures["total_s"] == 10.0
+    now = CpuTime(10.0, 5.02, 0.0, 5.0, cpus=2)
+    assert judged("foreign_load", trial(cpu=now, host_load=calm), about=about) == []
+
+
+@pytest.mark.parametrize(
+    ("workload", "peer_user_s", "user_s", "outcome"),
+    [
+        ("disk-fdatasync", None, 1.0, None),
+        ("disk-fdatasync", None, 4.0, Outcome.FLAGGED),
+        ("network-tcp", 3.0, 4.0, None),
+        ("network-tcp", 0.5, 4.0, Outcome.FLAGGED),
+        ("network-tcp", None, 4.0, None),
+    ],
+)
+def test_where_the_kernel_works_for_the_program_only_time_outside_it_is_another_s(
+    workload: str, peer_user_s: float | None, user_s: float, outcome: Outcome | None
+) -> None:
+    cpu = CpuTime(10.0, 9.0, 0.0, 1.5, cpus=2, user_s=user_s, own_user_s=1.0)
+    load = HostLoad(10.0, 9.0, 0.0, peer_s=peer_user_s, peer_user_s=peer_user_s)
+    found = judged(
+        "foreign_load",
+        trial(workload=workload, cpu=cpu, host_load=load),
+        about=native_and_container(),
+    )
+    assert [each.outcome for each in found] == ([outcome] if outcome else [])
+
+
+def test_tasks_that_waited_for_a_cpu_longer_than_usual_are_told() -> None:
+    run = make_run(lambda *_: 1.0, workloads=[SYNC])
+
+    def waited(each: Trial) -> float:
+        return 2.0 if each.target == DOCKER.name and each.block == 3 else 0.4
+
+    trials = tuple(
+        replace(each, host_load=HostLoad(10.0, 5.0, 0.0, pressure_s=waited(each)))
+        for each in run.trials
+    )
+    (found,) = validity.of_runs([replace(run, trials=trials)])
+    assert (found.check, found.target, found.outcome) == (
+        "foreign_load",
+        DOCKER.name,
+        Outcome.FLAGGED,
+    )
+    assert found.figures == {"waiting_share": 0.4, "usual_waiting_share": 0.08}
 
 
 def test_a_quota_that_stopped_the_target_is_told_with_its_periods() -> None:
@@ -189,12 +278,6 @@ def test_processors_at_another_frequency_and_heat_are_told() -> None:
     }
 
 
-PEER = replace(
-    workload("network-tcp", Resource.NETWORK, [("throughput", "Mbit/s", "higher")]),
-    args=("--client", "{peer}"),
-)
-
-
 @pytest.mark.parametrize(("busy_s", "flagged"), [(6.0, False), (8.0, True)])
 def test_a_network_figure_that_is_the_processors_is_told(busy_s: float, flagged: bool) -> None:
     run = make_run(lambda *_: 1.0, workloads=[PEER])
@@ -208,9 +291,51 @@ def test_a_network_figure_that_is_the_processors_is_told(busy_s: float, flagged:
     )
 
 
+def test_a_peer_that_is_full_is_told() -> None:
+    run = make_run(lambda *_: 1.0, workloads=[PEER])
+    trials = tuple(
+        replace(
+            each,
+            host_load=HostLoad(10.0, 4.0, 0.0, peer_s=4.5 if each.target == DOCKER.name else 1.0),
+        )
+        for each in run.trials
+    )
+    (found,) = validity.of_runs([replace(run, trials=trials)])
+    assert (found.target, found.figures) == (DOCKER.name, {"peer: network-tcp": 0.9})
+    assert "by the peer's server" in found.text
+
+
+@pytest.mark.parametrize(
+    ("name", "mine", "base", "said"),
+    [
+        (
+            "peer_route",
+            "198.18.0.2 via 10.0.2.2 dev eth0",
+            "198.18.0.2 dev bmk0",
+            "route on its way to the peer: routed, native's: on-link",
+        ),
+        (
+            "nic_offloads",
+            "gso=on tso=off",
+            "gso=on tso=on",
+            "offloads on its way to the peer: tso off, native's: tso on",
+        ),
+    ],
+)
+def test_another_way_to_the_peer_is_told(name: str, mine: str, base: str, said: str) -> None:
+    run = make_run(lambda *_: 1.0, workloads=[PEER])
+    run = with_inside(run, lab1={name: base}, container={name: mine})
+    (found,) = validity.of_runs([run])
+    assert (found.check, found.outcome) == ("network_path", Outcome.FLAGGED)
+    assert found.text == said
+    assert validity.of_runs([with_inside(run, lab1={}, container={name: mine})]) == []
+
+
 def test_another_mtu_is_told() -> None:
     run = with_inside(
-        make_run(lambda *_: 1.0), lab1={"nic_mtu": "1500"}, container={"nic_mtu": "9000"}
+        make_run(lambda *_: 1.0, workloads=[PEER]),
+        lab1={"nic_mtu": "1500"},
+        container={"nic_mtu": "9000"},
     )
     assert ["MTU" in each.text for each in validity.of_runs([run])] == [True]
 
@@ -241,7 +366,7 @@ def test_targets_of_unequal_size_are_refused_and_may_be_accepted_which_marks_the
 
 def test_a_trial_that_an_accepted_check_objects_to_counts() -> None:
     stolen = trial(cpu=CpuTime(10.0, 5.0, 1.0, 5.0))
-    assert validity.of_trial(stolen, About((), {CPU.name: CPU}, {}), ["steal"]) is None
+    assert validity.of_trial(stolen, About((), {CPU.name: CPU}), ["steal"]) is None
 
 
 @pytest.mark.parametrize(
@@ -250,6 +375,27 @@ def test_a_trial_that_an_accepted_check_objects_to_counts() -> None:
 def test_only_what_is_honest_can_be_accepted(name: str, says: str) -> None:
     with pytest.raises(UseError, match=says):
         validity.require_acceptable([name])
+
+
+def test_memory_of_other_numa_nodes_is_refused_and_more_memory_of_native_is_told() -> None:
+    run = with_inside(
+        make_run(lambda *_: 1.0, [NATIVE, DOCKER, TCG]),
+        lab1={"mems_allowed": "0"},
+        container={"mems_allowed": "0-1"},
+        guest={"mems_allowed": "0-1", "numa_nodes": "0-1"},
+    )
+    found = {each.target: each for each in validity.of_runs([run])}
+    assert (found["container"].outcome, found["container"].suspect) == (Outcome.REFUSED, True)
+    assert found["container"].figures == {"memory_nodes": "0,1", "native_memory_nodes": "0"}
+    assert (found["guest"].outcome, found["guest"].suspect) == (Outcome.FLAGGED, False)
+    native, *others = run.manifest.targets
+    large = replace(native, fingerprint=replace(native.fingerprint, memory_mib=24105))
+    targets = (large, *(replace(each) for each in others))
+    run = with_inside(replace(run, manifest=replace(run.manifest, targets=targets)))
+    assert {(each.target, each.outcome, each.text) for each in validity.of_runs([run])} == {
+        (name, Outcome.FLAGGED, "it may use 2048 MiB of memory, native 24105")
+        for name in ("container", "guest")
+    }
 
 
 COUNTERS = """\
@@ -263,6 +409,7 @@ COUNTERS = """\
 /sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq:3000000
 /sys/devices/system/cpu/cpu1/cpufreq/scaling_cur_freq:2000000
 /sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count:{heat}
+/sys/devices/system/cpu/cpu1/thermal_throttle/core_throttle_count:0
 """
 
 
@@ -280,15 +427,63 @@ def test_what_a_host_did_is_read_from_its_counters() -> None:
         written_bytes=20 * 512,
         mhz=2500.0,
         thermal=3,
+        user_s=0.0,
+        process_user_s=0.5,
     )
     bare = parse("/proc/stat:cpu0 1 0 0 0 0 0 0 0\n")
-    assert between(bare, bare, [0], "77") == HostLoad(0.0, 0.0, 0.0)
+    assert between(bare, bare, [0], "77") == HostLoad(0.0, 0.0, 0.0, user_s=0.0)
     assert between(None, after, [0]) is None
+    assert between(before, after, [0, 1, 2]) is None
     assert between(parse(""), after, [0]) is None
 
 
+FREQUENCIES = """\
+/proc/stat:cpu0 1 0 0 0 0 0 0 0
+/proc/pressure/cpu:some avg10=0.00 avg60=0.00 avg300=0.00 total={waited}
+/proc/pressure/cpu:full avg10=0.00 avg60=0.00 avg300=0.00 total=0
+/proc/8/stat:8 (iperf3) S 1 1 1 0 -1 1 1 1 1 1 {user} 30 0 0 20
+/proc/9/stat:9 (sockperf) S 1 1 1 0 -1 1 1 1 1 1 5 5 0 0 20
+/sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_avg_freq:1900000
+/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq:3000000
+/sys/devices/system/cpu/cpu0/cpufreq/stats/time_in_state:3000000 {fast}
+/sys/devices/system/cpu/cpu0/cpufreq/stats/time_in_state:1000000 100
+/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor:{governor}
+"""
+
+
+def test_waiting_the_peer_and_the_mean_frequency_are_read_where_the_host_tells_them() -> None:
+    values = {"waited": 0, "user": 0, "fast": 0, "governor": "powersave"}
+    before = parse(FREQUENCIES.format(**values))
+    values = {"waited": 250_000, "user": 70, "fast": 40, "governor": "performance"}
+    later = FREQUENCIES.format(**values).replace("1000000 100", "1000000 140")
+    load = between(before, parse(later), [0], None, ["8", "9"])
+    assert load is not None
+    assert (load.pressure_s, load.peer_s, load.peer_user_s) == (0.25, 0.7, 0.7)
+    assert (load.mhz, load.mhz_mean) == (1900.0, 2000.0)
+    assert load.governor == "performance, powersave"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq:<unknown>",
+        "/sys/devices/system/cpu/cpu0/thermal_throttle/core_throttle_count:?",
+        "/sys/devices/system/cpu/cpu0/cpufreq/stats/time_in_state:total trans",
+        "/proc/diskstats: 8 0 sda 1 0 x 4 5 0 y 8 0 0 0",
+        "/proc/7/stat:7 (x",
+        "/proc/stat:cpu0 a b c",
+        "/proc/stat:",
+        "/proc/pressure/cpu:some",
+    ],
+)
+def test_a_kernel_s_unknown_text_is_not_observable_and_no_error(line: str) -> None:
+    read = parse(f"{line}\n")
+    assert (read.cpus, read.disks, read.processes, read.heat) == ({}, {}, {}, {})
+    assert (read.current_khz, read.at_khz, read.pressure_us) == ({}, {}, None)
+
+
 def test_the_kernels_work_for_a_disk_workload_is_not_foreign() -> None:
-    about = About((), {SYNC.name: SYNC}, {})
+    about = About((), {SYNC.name: SYNC})
     loaded = trial(workload=SYNC.name, cpu=CpuTime(20.0, 19.0, 0.0, 1.0))
     assert judged("foreign_load", loaded, about=about) == []
 
@@ -296,11 +491,22 @@ def test_the_kernels_work_for_a_disk_workload_is_not_foreign() -> None:
 def test_cpu_time_is_read_from_the_marks() -> None:
     said = (
         b"baremark begin 7 1\nbaremark end 2 0\n"
-        b"baremark stat cpu  100 0 50 1000 5 1 2 0 0 0 to cpu  290 0 60 1195 5 1 2 4 0 0\n"
+        b"baremark stat cpu2 100 0 50 1000 5 1 2 0 0 0 cpu3 0 0 0 0 0 0 0 0 0 0"
+        b" to cpu2 200 0 60 1195 5 1 2 4 0 0 cpu3 90 0 0 0 0 0 0 0 0 0\n"
         b"0m0.000000s 0m0.000000s\n0m1.900000s 1m0.100000s\n"
     )
-    assert cpu_time(said) == CpuTime(total_s=3.99, busy_s=2.0, steal_s=0.04, own_s=62.0)
-    assert cpu_time(b"baremark stat  to \n0m0.0s 0m0.0s\n0m0.0s 0m0.0s\n") is None
+    assert cpu_time(said) == CpuTime(
+        total_s=3.99,
+        busy_s=2.0,
+        steal_s=0.04,
+        own_s=62.0,
+        cpus=2,
+        user_s=1.9,
+        own_user_s=1.9,
+    )
+    assert cpu_time(b"baremark stat to\n0m0.0s 0m0.0s\n0m0.0s 0m0.0s\n") is None
+    other = said.replace(b"to cpu2", b"to cpu7")
+    assert cpu_time(other) is None
     assert cpu_time(b"") is None
 
 
@@ -308,7 +514,11 @@ def with_inside(run: Run, **inside: dict[str, str]) -> Run:
     targets = tuple(
         replace(
             record,
-            fingerprint=replace(record.fingerprint, inside=inside.get(record.target.name, {})),
+            fingerprint=replace(
+                record.fingerprint,
+                inside=inside.get(record.target.name, {}),
+                settings=settings.read(inside.get(record.target.name, {}), {}),
+            ),
         )
         for record in run.manifest.targets
     )
@@ -329,15 +539,47 @@ def test_mitigations_that_differ_are_told_with_both_values() -> None:
     }
 
 
-def test_huge_pages_and_page_merging_are_told() -> None:
-    run = with_inside(
-        make_run(lambda *_: 1.0),
-        lab1={"transparent_hugepage": "madvise", "ksm": "1"},
-        container={"transparent_hugepage": "always"},
-    )
-    assert [(each.target, each.check) for each in validity.of_runs([run])] == [
-        ("lab1", "memory_settings"),
-        ("container", "memory_settings"),
+MEMORY = workload("memory-read", Resource.MEMORY, [("bandwidth", "MiB/s", "higher")])
+
+
+@pytest.mark.parametrize(
+    ("native", "guest", "said"),
+    [
+        (
+            {"transparent_hugepage": "madvise"},
+            {"transparent_hugepage": "always"},
+            "transparent huge pages: always, native's madvise",
+        ),
+        ({}, {"balloon": "yes"}, "memory balloon"),
+        ({}, {"ksm": "1"}, "page merging (KSM) is on:"),
+    ],
+)
+def test_what_makes_memory_cost_otherwise_refuses_memory_rows_and_flags_the_others(
+    native: dict[str, str], guest: dict[str, str], said: str
+) -> None:
+    run = make_run(lambda *_: 1.0, [NATIVE, TCG], workloads=[CPU, MEMORY])
+    run = with_inside(run, lab1=native, guest=guest)
+    found = validity.of_runs([run])
+    assert [(each.workload, each.outcome, each.suspect) for each in found] == [
+        (None, Outcome.FLAGGED, False),
+        (MEMORY.name, Outcome.REFUSED, True),
+    ]
+    assert all(said in each.text for each in found)
+    section = build(overhead(frame(run).lazy()), [run]).sections[0]
+    verdicts = {row.workload: row.figures[1].verdict for g in section.groups for row in g.rows}
+    assert verdicts[MEMORY.name] == "suspect"
+    assert verdicts[CPU.name] != "suspect"
+    accepted = replace(run, manifest=replace(run.manifest, accepted=("memory_settings",)))
+    assert not any(each.suspect for each in validity.of_runs([accepted]))
+
+
+def test_page_merging_on_the_host_is_a_guest_s_and_not_a_container_s() -> None:
+    run = make_run(lambda *_: 1.0, [NATIVE, DOCKER, TCG], workloads=[MEMORY])
+    run = with_inside(run, lab1={"ksm": "1"}, container={"ksm": "1"}, guest={"ksm": "0"})
+    assert [(each.target, each.outcome) for each in validity.of_runs([run])] == [
+        ("lab1", Outcome.FLAGGED),
+        ("guest", Outcome.FLAGGED),
+        ("guest", Outcome.REFUSED),
     ]
 
 
@@ -365,11 +607,167 @@ def test_a_flush_that_is_sometimes_slower_is_not() -> None:
 
 def test_live_and_from_the_ledger_the_answer_is_the_same() -> None:
     stolen = trial(cpu=CpuTime(10.0, 5.0, 1.0, 5.0))
-    live = validity.of_trial(stolen, About((), {CPU.name: CPU}, {}))
+    live = validity.of_trial(stolen, About((), {CPU.name: CPU}))
     assert live is not None
     run = make_run(lambda *_: 1.0, workloads=[CPU])
     recorded = replace(stolen, status=TrialStatus.REJECTED, reason=live.text)
     assert validity.of_runs([replace(run, trials=(recorded,))]) == [live]
+
+
+@pytest.mark.parametrize(("mode", "suspect"), [("unsafe", True), ("writeback", False)])
+def test_a_cache_mode_that_keeps_flushes_from_the_disk_is_told(mode: str, suspect: bool) -> None:
+    run = make_run(lambda *_: 1.0, [NATIVE, TCG], workloads=[SYNC])
+    assert validity.of_runs([with_outside(run, guest={"disk_cache": "none"})]) == []
+    run = with_outside(run, guest={"disk_cache": mode})
+    (found,) = validity.of_runs([run])
+    assert (found.check, found.target, found.suspect) == ("flush", "guest", suspect)
+    assert found.figures == {"disk_cache": mode}
+    section = build(overhead(frame(run).lazy()), [run]).sections[0]
+    assert (section.groups[0].rows[0].figures[1].verdict == "suspect") is suspect
+
+
+def with_outside(run: Run, **outside: dict[str, str]) -> Run:
+    targets = tuple(
+        replace(
+            record,
+            fingerprint=replace(
+                record.fingerprint, settings=settings.read({}, outside.get(record.target.name, {}))
+            ),
+        )
+        for record in run.manifest.targets
+    )
+    return replace(run, manifest=replace(run.manifest, targets=targets))
+
+
+def test_another_governor_is_told_and_so_is_one_that_changed() -> None:
+    run = make_run(lambda *_: 1.0, workloads=[CPU])
+
+    def under(**governors: str) -> list[Finding]:
+        trials = tuple(
+            replace(each, host_load=HostLoad(1, 1, 0, governor=governors[each.target]))
+            for each in run.trials
+        )
+        return validity.of_runs([replace(run, trials=trials)])
+
+    assert under(lab1="performance", container="performance") == []
+    (found,) = under(lab1="performance", container="powersave")
+    assert found.figures == {"governor": "powersave", "native_governor": "performance"}
+    both = under(lab1="performance, powersave", container="performance, powersave")
+    assert [each.target for each in both] == ["lab1", "container"]
+
+
+def test_the_frequency_says_whether_it_is_a_mean_or_what_was_read_at_the_end() -> None:
+    run = make_run(lambda *_: 1.0, workloads=[CPU])
+
+    def text(mhz: float, mean: float | None) -> str:
+        def at(slow: float) -> HostLoad:
+            return HostLoad(1, 1, 0, mhz=mhz * slow, mhz_mean=None if mean is None else mean * slow)
+
+        trials = tuple(
+            replace(each, host_load=at(0.9 if each.target == DOCKER.name else 1.0))
+            for each in run.trials
+        )
+        (found,) = validity.of_runs([replace(run, trials=trials)])
+        return found.text
+
+    assert "mean over each trial" in text(3000.0, 2000.0)
+    assert "as read at the end of each trial" in text(3000.0, None)
+
+
+def judgements(run: Run) -> dict[tuple[str, str], validity.Judgement]:
+    made = validity.of_targets([run], validity.of_runs([run]))
+    return {(each.check, each.target): each for each in made}
+
+
+def test_every_check_comes_to_an_outcome_for_every_target() -> None:
+    """What could not be looked at is not ok."""
+    nothing = make_run(lambda *_: 1.0, workloads=[CPU, SYNC, PEER])
+    unseen = judgements(nothing)
+    assert {check for check, _ in unseen} == set(validity.names())
+    looked = {"size", "flush"}
+    assert {each.check for each in unseen.values() if each.outcome is Outcome.OK} == looked
+    assert all(each.text for each in unseen.values() if each.outcome is Outcome.UNSEEN)
+    assert ("flush", NATIVE.name) not in unseen
+
+    cpu = CpuTime(10.0, 5.0, 0.0, 5.0, 0, 2, 4.0, 4.0)
+    load = HostLoad(10.0, 5.0, 0.0, 5.0, 6e9, 6e9, 3000.0, 0, 4.0, 4.0, 1.0, 1.0, 0.0)
+    claimed = {SYNC.name: (500.0, 500.0)}
+    trials = tuple(
+        replace(
+            each,
+            cpu=cpu,
+            host_load=load,
+            span_s=5.0,
+            apart=Apart(0.0, 0.001),
+            claimed_mib_per_s=claimed.get(each.workload),
+        )
+        for each in nothing.trials
+    )
+    told = {"mitigation_mds": "Not affected", "ksm": "0", "nic_mtu": "1500"}
+    run = with_inside(
+        replace(nothing, trials=trials, probes=(Probe(0, 0.01, 0.0),)),
+        lab1=told,
+        container=told,
+    )
+    targets = tuple(replace(record, programs={"fio": "3.33"}) for record in run.manifest.targets)
+    run = replace(run, manifest=replace(run.manifest, targets=targets))
+    seen = judgements(run)
+    assert {check for check, _ in seen} == set(validity.names())
+    assert {each.outcome for each in seen.values()} == {Outcome.OK}
+    assert seen["steal", "container"].figures == {"trials": 24.0, "worst_share": 0.0}
+    assert seen["clock", "container"].figures == {"trials": 24.0, "drift": 0.0}
+
+
+def test_the_worst_outcome_of_a_check_is_the_target_s() -> None:
+    run = make_run(lambda *_: 1.0, workloads=[CPU])
+    stolen = {0: 0.2, 1: 1.0}
+    trials = tuple(
+        replace(each, cpu=CpuTime(10.0, 5.0, stolen.get(each.block, 0.0), 5.0))
+        for each in run.trials
+    )
+    made = judgements(replace(run, trials=trials))["steal", NATIVE.name]
+    assert (made.outcome, made.figures["share"]) == (Outcome.REJECTED, 0.1)
+    assert made.figures["trials"] == 8.0
+
+
+def test_what_could_not_be_judged_is_said_once_below_the_table_and_is_in_its_json() -> None:
+    run = make_run(lambda *_: 1.0, workloads=[CPU])
+    made = build(overhead(frame(run).lazy()), [run])
+    (note,) = [n.text for n in made.sections[0].notes if n.text.startswith("Could not be judged")]
+    assert "clock (container, lab1: its clock was not compared with the controller's)" in note
+    document = json.loads(publish.render(made, "json"))
+    outcomes = {
+        (each["check"], each["target"]): each["outcome"]
+        for each in document["sections"][0]["judgements"]
+    }
+    assert outcomes["clock", "container"] == "not observable"
+    assert outcomes["size", "container"] == "ok"
+
+
+def test_the_worst_trial_is_told_and_each_trial_counted_once() -> None:
+    """Two objections to one trial, and figures that have no share."""
+    run = make_run(lambda *_: 1.0, workloads=[CPU])
+    trials = tuple(
+        replace(
+            each,
+            cpu=CpuTime(10.0, 5.2, 0.0, 5.0, throttled=each.block),
+            host_load=HostLoad(10.0, 5.4, 0.0, process_s=5.0, pressure_s=3.0 * (each.block == 2)),
+        )
+        for each in run.trials
+    )
+    run = replace(run, trials=trials)
+    again = replace(run, manifest=replace(run.manifest, run="20261102T000000Z-lab1"))
+    found = [each for each in validity.of_runs([run]) if each.target == "container"]
+    assert len([each for each in found if each.check == "foreign_load"]) == 9
+    texts = [note.text for note in notes.about_checks(found, [run])]
+    assert any(
+        text.startswith("container: flagged (throttling) in 7 of 8 trials; the worst: a CPU quota")
+        and text.endswith("in 7 periods.")
+        for text in texts
+    )
+    assert any("(foreign_load) in 8 of 8 trials" in text for text in texts)
+    pooled = notes.about_checks(validity.of_runs([run, again]), [run, again])
+    assert any("container: flagged (foreign_load) in 16 of 16" in note.text for note in pooled)
 
 
 def test_flagged_trials_are_counted_in_the_notes() -> None:

@@ -2,8 +2,9 @@
 
 A check looks at trials and at what the manifest says of the targets, and touches no machine. The
 live ones judge each trial as it ends, so that a bad one is known at once; all of them judge again
-from the ledger alone, which gives the same answer. A check that finds nothing to object to says
-nothing; one that could not look says so in its figures and never "ok" by default.
+from the ledger alone, which gives the same answer. Each check comes to one outcome for each
+target, with the figures it judged by; where it could not look, that is "not observable" and never
+"ok" by default.
 """
 
 from __future__ import annotations
@@ -16,21 +17,37 @@ from pkgutil import iter_modules
 from typing import Protocol, cast
 
 from harness.errors import UseError
-from harness.model import Probe, Run, TargetRecord, Trial, TrialStatus, Workload
+from harness.model import (
+    CpuTime,
+    Probe,
+    Run,
+    TargetRecord,
+    Trial,
+    TrialStatus,
+    Workload,
+)
 
 
 class Outcome(StrEnum):
-    """`flagged`: read it with care. `rejected`: the trial does not count. `refused`: the target
-    must not be compared."""
+    """`ok`: looked at, and nothing to object to. `not observable`: nobody could look. `flagged`:
+    read it with care. `rejected`: the trial does not count. `refused`: the target must not be
+    compared. From the best to the worst."""
 
+    OK = "ok"
+    UNSEEN = "not observable"
     FLAGGED = "flagged"
     REJECTED = "rejected"
     REFUSED = "refused"
 
 
+Figures = Mapping[str, float | str | None]
+"""What a check judged by; None is "not observable"."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a check objects to. `figures` are what it judged by; None is "not observable".
+    """What a check objects to. `figures` are what it judged by, `severity` tells the worst of
+    several findings of one check.
 
     `workload` and `trial` are None where it is about the target as a whole. `suspect` tells
     that the overhead of that workload may be of something else than the backend.
@@ -40,28 +57,45 @@ class Finding:
     outcome: Outcome
     target: str
     text: str
-    figures: Mapping[str, float | str | None]
+    figures: Figures
+    severity: float = 0.0
     workload: str | None = None
     trial: str | None = None
     suspect: bool = False
     accepted: bool = False
     """It would have been rejected or refused; the user overruled the check (`--accept`)."""
+    run: str = field(default="", compare=False)
+    """The run of the trial: the trials of several runs have the same names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a check came to for one target: the worst outcome of its findings, or `ok` with the
+    figures that it judged by, or `not observable` with what was missing as `text`."""
+
+    check: str
+    outcome: Outcome
+    target: str
+    text: str
+    figures: Figures
 
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What is known beside the trials: the targets as observed, the workloads by name, and for
-    each target how far the two clocks were apart around a program that does nothing (seconds)."""
+    """What is known beside the trials: the targets as observed, the workloads by name, and how
+    busy the host was before each block."""
 
     targets: Sequence[TargetRecord] = ()
     workloads: Mapping[str, Workload] = field(default_factory=dict)
-    calibrations: Mapping[str, Sequence[float]] = field(default_factory=dict)
     probes: Sequence[Probe] = ()
 
     @property
     def native(self) -> TargetRecord | None:
         """The record of the native target; None where none took part."""
         return next((record for record in self.targets if record.target.native), None)
+
+    def record(self, target: str) -> TargetRecord | None:
+        return next((record for record in self.targets if record.target.name == target), None)
 
 
 class Check(Protocol):
@@ -70,13 +104,41 @@ class Check(Protocol):
     LIVE: bool
     """Whether it can judge a trial by itself, as it ends."""
 
+    UNSEEN: str
+    """What is missing where it cannot look."""
+
     def findings(self, trials: Sequence[Trial], about: About) -> Iterator[Finding]: ...
+
+    def figures(
+        self, trials: Sequence[Trial], record: TargetRecord, about: About
+    ) -> Figures | None:
+        """What it judges one target by, of whose trials `trials` are all. None: there is nothing
+        to judge. Nothing in it but None: it cannot look."""
+        ...
 
 
 FLAGGED_SHARE = 0.01
 REJECTED_SHARE = 0.05
 LEAST_S = 0.5
 """Kernels count CPU time in hundredths of a second: over less than this they tell no share."""
+
+
+SPREAD = 1.5
+"""Of a sum over CPUs: more than so many times what the target's own could spend is not theirs."""
+
+
+def cpu_of(trial: Trial, about: About) -> CpuTime | None:
+    """What the CPUs that the program could run on did; None where that is not told, where it is
+    too little to tell a share, and where CPUs of others are in the sum, as they may be in records
+    of the first format."""
+    cpu = trial.cpu
+    if cpu is None or cpu.total_s < LEAST_S:
+        return None
+    record = about.record(trial.target)
+    if cpu.cpus is not None or record is None or trial.guest_s is None:
+        return cpu
+    own_s = record.target.size.vcpus * trial.guest_s
+    return cpu if cpu.total_s <= SPREAD * own_s else None
 
 
 def graded(share: float) -> Outcome | None:
@@ -95,7 +157,7 @@ def load(name: str) -> Check:
     return cast(Check, import_module(f"{__name__}.{name}"))
 
 
-ACCEPTABLE = ("clock", "foreign_load", "programs", "size", "steal")
+ACCEPTABLE = ("clock", "foreign_load", "memory_settings", "programs", "size", "steal")
 """The checks that may be overruled: their threat can be known to be harmless, or be what one
 wants to measure. What a target is, and whether its bytes arrived, is not open to debate."""
 
@@ -144,15 +206,6 @@ def judged_again(run: Run) -> Run:
     return replace(run, trials=trials)
 
 
-def _about(run: Run) -> About:
-    return About(
-        run.manifest.targets,
-        {workload.name: workload for workload in run.manifest.workloads},
-        run.calibrations,
-        run.probes,
-    )
-
-
 def of_runs(runs: Iterable[Run]) -> list[Finding]:
     """Everything that any check objects to in `runs`, from their ledgers alone."""
     found: list[Finding] = []
@@ -161,8 +214,47 @@ def of_runs(runs: Iterable[Run]) -> list[Finding]:
         for name in names():
             overruled = name in run.manifest.accepted
             for finding in load(name).findings(run.trials, about):
-                found.append(_overruled(finding) if overruled else finding)
+                told = replace(finding, run=run.manifest.run)
+                found.append(_overruled(told) if overruled else told)
     return found
+
+
+def of_targets(runs: Iterable[Run], found: Sequence[Finding]) -> list[Judgement]:
+    """What each check came to for each target of `runs`, where `found` is what they object to;
+    of several runs the worst. Sorted by check and target."""
+    order = list(Outcome)
+    made: dict[tuple[str, str], Judgement] = {}
+    for run in runs:
+        about = _about(run)
+        trials: dict[str, list[Trial]] = {}
+        for trial in run.trials:
+            trials.setdefault(trial.target, []).append(trial)
+        for name in names():
+            check = load(name)
+            for record in run.manifest.targets:
+                target = record.target.name
+                seen = check.figures(trials.get(target, []), record, about)
+                if seen is None:
+                    continue
+                unseen = all(figure is None for figure in seen.values())
+                outcome = Outcome.UNSEEN if unseen else Outcome.OK
+                mine = Judgement(name, outcome, target, check.UNSEEN if unseen else "", seen)
+                known = made.get((name, target))
+                if known is None or order.index(known.outcome) < order.index(outcome):
+                    made[name, target] = mine
+    for each in found:
+        known = made.get((each.check, each.target))
+        if known is None or order.index(known.outcome) < order.index(each.outcome):
+            figures = {**(known.figures if known else {}), **each.figures}
+            made[each.check, each.target] = Judgement(
+                each.check, each.outcome, each.target, each.text, figures
+            )
+    return [made[key] for key in sorted(made)]
+
+
+def _about(run: Run) -> About:
+    workloads = {workload.name: workload for workload in run.manifest.workloads}
+    return About(run.manifest.targets, workloads, run.probes)
 
 
 def _overruled(finding: Finding) -> Finding:

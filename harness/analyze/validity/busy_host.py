@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.analyze.validity import REJECTED_SHARE, About, Finding, Outcome
-from harness.model import Trial
+from harness.analyze.validity import REJECTED_SHARE, About, Figures, Finding, Outcome
+from harness.model import TargetRecord, Trial
 
 LIVE = False
+UNSEEN = "its idle CPUs were not looked at before the blocks"
 
 
 def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:  # noqa: ARG001
@@ -30,4 +31,15 @@ def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:  # noq
             "waited_s": worst.waited_s,
             "blocks": float(len(busy)),
         },
+        severity=worst.busy,
     )
+
+
+def figures(trials: Sequence[Trial], record: TargetRecord, about: About) -> Figures | None:
+    """Of the host, so of native alone."""
+    if not record.target.native or not trials:
+        return None
+    if not about.probes:
+        return {}
+    worst = max(probe.busy for probe in about.probes)
+    return {"probes": float(len(about.probes)), "worst_share": worst}

@@ -2,20 +2,23 @@
 
 The controller notes by its monotonic clock when the marks before and after the program arrive; the
 target reads its own clock at the same two places. Programs that do nothing, timed so before the
-first trial, tell how far the two are apart without any drift: that is the connection's jitter.
-A mark may come late while a program uses every CPU, so a single trial shows gross errors only; the
-median over all trials of a target shows a clock that runs a little wrong all the time.
+first trial of a session, tell how far the two are apart without any drift: that is the connection's
+jitter, and each trial bears what was known of it then. A mark may come late while a program uses
+every CPU, so a single trial shows gross errors only; the median over all trials of a target shows
+a clock that runs a little wrong all the time.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from statistics import median
 
-from harness.analyze.validity import About, Finding, Outcome
-from harness.model import Trial
+from harness.analyze.validity import About, Figures, Finding, Outcome
+from harness.model import TargetRecord, Trial
 
 LIVE = True
+UNSEEN = "its clock was not compared with the controller's"
 LIMIT = 0.005
 LEAST_JITTER_S = 0.1
 """A mark may be that late where a program uses every CPU: seen were 57 ms, under emulation."""
@@ -23,16 +26,15 @@ JITTER_FACTOR = 4.0
 LEAST_TRIALS = 6
 
 
-def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:
+def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:  # noqa: ARG001
     """Rejected: the clocks disagree by more than .5 % of the trial beyond the jitter. Refused:
     they do so by the median over at least six trials, without any allowance."""
-    yield from _steady(trials, about)
+    yield from _steady(trials)
     for trial in trials:
-        apart = about.calibrations.get(trial.target)
-        if trial.span_s is None or trial.guest_s is None or not apart:
+        drift_s = _drift_s(trial)
+        if drift_s is None or trial.apart is None or not trial.span_s:
             continue
-        jitter_s = max(LEAST_JITTER_S, JITTER_FACTOR * (max(apart) - min(apart)))
-        drift_s = trial.guest_s - (trial.span_s - median(apart))
+        jitter_s = max(LEAST_JITTER_S, JITTER_FACTOR * trial.apart.jitter_s)
         if abs(drift_s) <= LIMIT * trial.span_s + jitter_s:
             continue
         yield Finding(
@@ -43,26 +45,48 @@ def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:
             trial=trial.id,
             text=(
                 f"its clock says {trial.guest_s:.3f} s, the controller's "
-                f"{trial.span_s - median(apart):.3f} s: more apart than {100 * LIMIT:g} % and a "
-                f"jitter of {1000 * jitter_s:.0f} ms"
+                f"{trial.span_s - trial.apart.offset_s:.3f} s: more apart than {100 * LIMIT:g} % "
+                f"and a jitter of {1000 * jitter_s:.0f} ms"
             ),
             figures={
                 "guest_s": trial.guest_s,
                 "controller_s": trial.span_s,
-                "offset_s": median(apart),
+                "offset_s": trial.apart.offset_s,
                 "jitter_s": jitter_s,
             },
+            severity=abs(drift_s),
         )
 
 
-def _steady(trials: Sequence[Trial], about: About) -> Iterator[Finding]:
+def figures(
+    trials: Sequence[Trial],
+    record: TargetRecord,  # noqa: ARG001
+    about: About,  # noqa: ARG001
+) -> Figures | None:
+    if not trials:
+        return None
+    drifts = [drift for trial in trials if (drift := _drift(trial)) is not None]
+    return {"trials": float(len(drifts)), "drift": median(drifts)} if drifts else {}
+
+
+def _drift_s(trial: Trial) -> float | None:
+    if trial.span_s is None or trial.guest_s is None or trial.apart is None:
+        return None
+    return trial.guest_s - (trial.span_s - trial.apart.offset_s)
+
+
+def _drift(trial: Trial) -> float | None:
+    drift_s = _drift_s(trial)
+    return drift_s / trial.span_s if drift_s is not None and trial.span_s else None
+
+
+def _steady(trials: Sequence[Trial]) -> Iterator[Finding]:
     """A clock that is wrong in most trials of a target, by however little over the limit."""
-    for target, apart in about.calibrations.items():
-        drifts = [
-            (trial.guest_s - (trial.span_s - median(apart))) / trial.span_s
-            for trial in trials
-            if trial.target == target and trial.span_s and trial.guest_s and apart
-        ]
+    by_target: dict[str, list[float]] = defaultdict(list)
+    for trial in trials:
+        if (drift := _drift(trial)) is not None and trial.guest_s:
+            by_target[trial.target].append(drift)
+    for target, drifts in by_target.items():
         if len(drifts) < LEAST_TRIALS or abs(median(drifts)) <= LIMIT:
             continue
         yield Finding(

@@ -5,30 +5,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.analyze.validity import About, Finding, Outcome
-from harness.model import Trial
+from harness.analyze.validity import About, Figures, Finding, Outcome
+from harness.model import TargetRecord, Trial
 
 LIVE = False
-_PREFIX = "mitigation_"
+UNSEEN = "it or native does not tell of mitigations"
 
 
 def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:  # noqa: ARG001
     """Flagged where both kernels tell of a vulnerability and not the same."""
-    native = about.native
-    if native is None:
-        return
-    base = native.fingerprint.inside
     for record in about.targets:
-        mine = record.fingerprint.inside
-        differing = sorted(
-            name
-            for name in base.keys() & mine.keys()
-            if name.startswith(_PREFIX) and base[name] != mine[name]
-        )
+        mine, base = _both(record, about)
+        differing = [name for name in sorted(base.keys() & mine.keys()) if base[name] != mine[name]]
         if not differing:
             continue
-        told = ", ".join(name.removeprefix(_PREFIX) for name in differing)
-        figures = {name: f"{mine[name]} (native: {base[name]})" for name in differing}
+        told = ", ".join(differing)
+        figures = {
+            f"mitigation_{name}": f"{mine[name]} (native: {base[name]})" for name in differing
+        }
         yield Finding(
             check="mitigations",
             outcome=Outcome.FLAGGED,
@@ -36,3 +30,20 @@ def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:  # noq
             text=f"mitigations differ from native's ({told}): their cost is part of its overhead",
             figures=figures,
         )
+
+
+def figures(
+    trials: Sequence[Trial],  # noqa: ARG001
+    record: TargetRecord,
+    about: About,
+) -> Figures | None:
+    if record.target.native:
+        return None
+    mine, base = _both(record, about)
+    both = len(mine.keys() & base.keys())
+    return {"compared": float(both)} if both else {}
+
+
+def _both(record: TargetRecord, about: About) -> tuple[dict[str, str], dict[str, str]]:
+    base = about.native.fingerprint.settings.mitigations if about.native else None
+    return dict(record.fingerprint.settings.mitigations or {}), dict(base or {})

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.analyze.validity import About, Finding, Outcome
+from harness.analyze.validity import About, Figures, Finding, Outcome
 from harness.model import TargetRecord, Trial
 
 LIVE = False
-SEVERAL = ", "
-"""Between the versions of a program of which a target's outputs state more than one."""
+UNSEEN = "its programs or native's state no version"
+SEVERAL = "\n"
+"""Between the versions of a program of which a target's outputs state more than one. No program's
+own line holds it: commas they do."""
 
 
 def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:  # noqa: ARG001
     """Refused where a program's version is another than native's, of those that both state, or
     where a target's own trials were made by several."""
-    native = next((record for record in about.targets if record.target.native), None)
+    native = about.native
     if native is None:
         return
     for record in about.targets:
@@ -36,12 +38,24 @@ def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:  # noq
             )
 
 
+def figures(
+    trials: Sequence[Trial],  # noqa: ARG001
+    record: TargetRecord,
+    about: About,
+) -> Figures | None:
+    if record.target.native:
+        return None
+    base = about.native.programs if about.native else {}
+    return {name: said for name, said in sorted(record.programs.items()) if name in base}
+
+
 def _several(record: TargetRecord, program: str, versions: str) -> Finding:
+    told = versions.replace(SEVERAL, ", ")
     return Finding(
         check="programs",
         outcome=Outcome.REFUSED,
         target=record.target.name,
-        text=f"its trials were made by several versions of {program}: {versions}",
-        figures={program: versions},
+        text=f"its trials were made by several versions of {program}: {told}",
+        figures={program: told},
         suspect=True,
     )

@@ -1,25 +1,33 @@
-"""Targets of unequal size: another number of vCPUs, other CPUs, another amount of memory."""
+"""Targets of unequal size: another number of vCPUs, other CPUs, another amount of memory, memory of
+other NUMA nodes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.analyze.validity import About, Finding, Outcome
-from harness.model import Fingerprint, Size, Target, Trial
+from harness.analyze.validity import About, Figures, Finding, Outcome
+from harness.model import BackendClass, Fingerprint, Size, Target, TargetRecord, Trial
+from harness.settings import numbers
 
 LIVE = False
+UNSEEN = "neither it nor its host tells of its size"
 MEMORY_KEPT = 0.25
 """The share of its memory that a guest's kernel may keep to itself before it counts as missing."""
 
 
 def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:  # noqa: ARG001
     """Refused where a target is not of the size declared for it, or it is declared of another
-    size than native."""
+    size than native, or takes its memory from other nodes. Flagged where native may use more
+    memory, and where a guest shows another number of nodes."""
+    native = about.native
     for record in about.targets:
         yield from objections(record.target, record.fingerprint)
-        base = about.native.target.size if about.native else record.target.size
+        base = native.target.size if native else record.target.size
         for text, figures in _unlike(record.target.size, base):
             yield _finding(record.target, text, figures)
+        if native is not None and not record.target.native:
+            yield from _more_memory(record, native)
+            yield from _nodes(record, native)
 
 
 def objections(target: Target, seen: Fingerprint) -> Iterator[Finding]:
@@ -44,8 +52,9 @@ def objections(target: Target, seen: Fingerprint) -> Iterator[Finding]:
             f"it is given {given} MiB, declared are {size.memory_mib}",
             {"given_memory_mib": given, "declared_memory_mib": float(size.memory_mib)},
         )
-    pinned = seen.outside.get("cpus", seen.inside.get("cpus_allowed") if target.native else None)
-    if pinned is not None and set(_numbers(pinned)) != set(size.cpus):
+    pinned = _pinned(target, seen)
+    cpus = numbers(pinned)
+    if cpus is not None and set(cpus) != set(size.cpus):
         declared = ",".join(map(str, size.cpus))
         yield _finding(
             target,
@@ -54,7 +63,28 @@ def objections(target: Target, seen: Fingerprint) -> Iterator[Finding]:
         )
 
 
-def _unlike(mine: Size, base: Size) -> Iterator[tuple[str, dict[str, float | str | None]]]:
+def figures(
+    trials: Sequence[Trial],  # noqa: ARG001
+    record: TargetRecord,
+    about: About,  # noqa: ARG001
+) -> Figures | None:
+    seen = record.fingerprint
+    pinned = _pinned(record.target, seen)
+    nodes = seen.settings.memory_nodes
+    return {
+        "vcpus": None if seen.vcpus is None else float(seen.vcpus),
+        "memory_mib": None if seen.memory_mib is None else float(seen.memory_mib),
+        "cpus": pinned if numbers(pinned) is not None else None,
+        "memory_nodes": None if nodes is None else ",".join(map(str, nodes)),
+    }
+
+
+def _pinned(target: Target, seen: Fingerprint) -> str | None:
+    """The host's CPUs that a target may run on, as its host says, or native itself."""
+    return seen.outside.get("cpus", seen.inside.get("cpus_allowed") if target.native else None)
+
+
+def _unlike(mine: Size, base: Size) -> Iterator[tuple[str, Figures]]:
     for name, unit in (("vcpus", "vCPUs"), ("memory_mib", "MiB of memory")):
         ours, theirs = getattr(mine, name), getattr(base, name)
         if ours != theirs:
@@ -70,19 +100,51 @@ def _unlike(mine: Size, base: Size) -> Iterator[tuple[str, dict[str, float | str
         )
 
 
-def _numbers(text: str) -> Iterator[int]:
-    """The CPU numbers of a list as the kernel writes it: `0-2,5`."""
-    for part in text.split(","):
-        first, _, last = part.strip().partition("-")
-        yield from range(int(first), int(last or first) + 1)
+def _more_memory(record: TargetRecord, native: TargetRecord) -> Iterator[Finding]:
+    """Native with more memory has a larger page cache, which no guest of the declared size has.
+    What a guest's kernel keeps to itself is no difference."""
+    ours, theirs = record.fingerprint.memory_mib, native.fingerprint.memory_mib
+    if ours is None or theirs is None or ours >= (1 - MEMORY_KEPT) * theirs:
+        return
+    yield _finding(
+        record.target,
+        f"it may use {ours} MiB of memory, native {theirs}",
+        {"memory_mib": float(ours), "native_memory_mib": float(theirs)},
+        Outcome.FLAGGED,
+    )
 
 
-def _finding(target: Target, text: str, figures: dict[str, float | str | None]) -> Finding:
+def _nodes(record: TargetRecord, native: TargetRecord) -> Iterator[Finding]:
+    """Memory of other NUMA nodes than native's: another distance to each CPU."""
+    mine, base = record.fingerprint.settings, native.fingerprint.settings.memory_nodes
+    if base is None:
+        return
+    if record.fingerprint.backend_class in {BackendClass.NATIVE, BackendClass.OS}:
+        # It names the nodes of the host, as native does.
+        if mine.memory_nodes is not None and mine.memory_nodes != base:
+            ours, theirs = (",".join(map(str, each)) for each in (mine.memory_nodes, base))
+            yield _finding(
+                record.target,
+                f"it takes memory from the NUMA nodes {ours}, native from {theirs}",
+                {"memory_nodes": ours, "native_memory_nodes": theirs},
+            )
+    elif mine.numa_nodes is not None and len(mine.numa_nodes) != len(base):
+        yield _finding(
+            record.target,
+            f"it shows {len(mine.numa_nodes)} NUMA nodes, native takes memory from {len(base)}",
+            {"numa_nodes": float(len(mine.numa_nodes)), "native_memory_nodes": float(len(base))},
+            Outcome.FLAGGED,
+        )
+
+
+def _finding(
+    target: Target, text: str, figures: Figures, outcome: Outcome = Outcome.REFUSED
+) -> Finding:
     return Finding(
         check="size",
-        outcome=Outcome.REFUSED,
+        outcome=outcome,
         target=target.name,
         text=text,
         figures=figures,
-        suspect=True,
+        suspect=outcome is Outcome.REFUSED,
     )

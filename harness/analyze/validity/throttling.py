@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.analyze.validity import About, Finding, Outcome
-from harness.model import Trial
+from harness.analyze.validity import About, Figures, Finding, Outcome
+from harness.model import TargetRecord, Trial
 
 LIVE = True
+UNSEEN = "it shows no control group's counters, and nobody says that it has no CPU quota"
 
 
 def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:  # noqa: ARG001
@@ -23,4 +24,21 @@ def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:  # noq
             trial=trial.id,
             text=f"a CPU quota stopped it in {trial.cpu.throttled} periods",
             figures={"throttled_periods": float(trial.cpu.throttled)},
+            severity=float(trial.cpu.throttled),
         )
+
+
+def figures(
+    trials: Sequence[Trial],
+    record: TargetRecord,
+    about: About,  # noqa: ARG001
+) -> Figures | None:
+    if not trials:
+        return None
+    seen = [t.cpu.throttled for t in trials if t.cpu is not None and t.cpu.throttled is not None]
+    settings = record.fingerprint.settings
+    return {
+        "throttled_periods": float(sum(seen)) if seen else None,
+        "trials": float(len(seen)) if seen else None,
+        "cpu_quota": "no" if settings.cpu_limited is False else settings.cpu_quota,
+    }
