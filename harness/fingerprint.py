@@ -40,7 +40,7 @@ def observe(
         backend=target.backend,
         backend_class=backend_class,
         label=label,
-        nested=_is_guest(inside) if native is None else native.nested,
+        nested=_is_guest(inside, outside) if native is None else native.nested,
         release=outside.get("release"),
         accelerator=outside.get("accelerator"),
         kernel=inside.get("kernel"),
@@ -90,8 +90,12 @@ def _memory_mib(inside: Observed) -> int | None:
     return min(whole, int(limit) >> 20) if limit is not None and limit.isdigit() else whole
 
 
-def _is_guest(inside: Observed) -> bool | None:
-    """Whether the machine is itself a guest or a container; None where it does not show."""
-    if inside.get("container") not in {None, "none"} or inside.get("hypervisor_bit") == "yes":
+def _is_guest(inside: Observed, outside: Observed) -> bool | None:
+    """Whether the machine is itself a guest or a container; None where it does not show.
+
+    Where a hypervisor runs the native target (Xen's dom0), the machine is what that one sees.
+    """
+    bit = (outside if "hypervisor_bit" in outside else inside).get("hypervisor_bit")
+    if inside.get("container") not in {None, "none"} or bit == "yes":
         return True
-    return False if inside.get("hypervisor_bit") == "no" else None
+    return False if bit == "no" else None

@@ -54,6 +54,13 @@ file dmi_vendor /sys/class/dmi/id/sys_vendor
 file dmi_product /sys/class/dmi/id/product_name
 file dmi_bios /sys/class/dmi/id/bios_vendor
 file hypervisor_type /sys/hypervisor/type
+if [ -r /sys/hypervisor/version/extra ]; then
+    file xen_guest_type /sys/hypervisor/guest_type
+    file xen_uuid /sys/hypervisor/uuid
+    file xen_capabilities /proc/xen/capabilities
+    say xen_release "$(cd /sys/hypervisor/version && printf '%s.%s%s' \
+        "$(cat major)" "$(cat minor)" "$(cat extra)")"
+fi
 case " $flags " in
 *" hypervisor "*) say hypervisor_bit yes ;;
 "  ") ;;
