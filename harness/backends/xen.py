@@ -41,7 +41,7 @@ def hypervisor(host: Session) -> dict[str, str | None]:
     told = info(host.check(["xl", "info"], limit_s=LIMIT_S))
     return {
         "release": told.get("xen_version"),
-        "hypervisor_bit": _hypervisor_bit(told.get("hw_caps")),
+        "hypervisor_bit": hypervisor_bit(told.get("hw_caps")),
         "scheduler": told.get("xen_scheduler"),
         "virt_caps": told.get("virt_caps"),
         "xen_commandline": told.get("xen_commandline"),
@@ -130,7 +130,7 @@ def process(outside: Observed) -> str | None:
     return None
 
 
-def _hypervisor_bit(hw_caps: str | None) -> str | None:
+def hypervisor_bit(hw_caps: str | None) -> str | None:
     """Whether Xen itself found a hypervisor below it: CPUID leaf 1, ECX, bit 31, which a bare
     processor never sets. `hw_caps` are the words of features that Xen booted with."""
     words = (hw_caps or "").split(":")
