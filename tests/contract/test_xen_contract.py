@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -176,6 +178,38 @@ def shown(run: Run) -> tuple[list[str], str]:
 def test_the_example_inventory_is_one() -> None:
     (host,) = inventory.load(ROOT / "inventories" / "xen.example")
     assert [target.backend for target in host.targets] == ["baremetal", "xen", "xen", "xen"]
+
+
+def test_a_domain_is_baremarks_by_its_uuid_and_its_name_and_dom0_never() -> None:
+    module = survey()
+    listed = (SEEN / "list-verbose").read_text()
+    known = {"name": "baremark-g", "id": 1, "ended": False, "ours": True}
+    assert module.domains(listed) == [known]
+    foreign = listed.replace("62617265-6d61-726b", "d4f5b1de-9d3c-4f5a")
+    assert module.domains(foreign) == [{**known, "ours": False}]
+    renamed = listed.replace("baremark-g", "somebody-s")
+    assert module.domains(renamed) == [{**known, "name": "somebody-s", "ours": False}]
+    crashed = listed.replace("-b----", "---sc-")
+    assert module.domains(crashed) == [{**known, "ended": True}]
+
+
+def test_the_types_that_xen_can_run_are_told_by_its_interfaces() -> None:
+    caps = xen.info((SEEN / "info").read_text())["xen_caps"]
+    assert survey()._types(caps) == ["pv", "pvh", "hvm"]
+    assert survey()._types("xen-3.0-x86_64") == ["pv"]
+    assert survey()._types("hvm-3.0-x86_32 hvm-3.0-x86_64") == ["pvh", "hvm"]
+    assert survey()._types("") == []
+
+
+def survey() -> ModuleType:
+    """The Ansible module that looks at dom0."""
+    file = ROOT / "playbooks" / "library" / "baremark_xen.py"
+    spec = importlib.util.spec_from_file_location("baremark_xen", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def as_seen() -> Fingerprint:
