@@ -71,8 +71,8 @@ xl create -e -p /root/foreign.cfg
 
 THERE = """
 ip -br link | awk '{print $1}'; ip netns list; xl list | awk '{print $1, $2, $3, $4}'
-losetup --all; ls /run/baremark /var/lib/baremark/targets /run/sshd /var/log/xen /var/lib/xen 2>&1
-xenstore-ls /local/domain | grep -E '^ *[0-9]+ = '; iptables-save | grep -v '^[#:]'
+losetup --all; ls /run/baremark /var/lib/baremark/targets /run/sshd /var/lib/xen 2>&1
+ls /var/log/xen | grep -v hotplug; xenstore-list /local/domain; iptables-save | grep '^-A'
 ps -e -o comm= | grep -E '^(qemu-system|iperf3|sockperf|cat|xl)$' || echo none
 """
 

@@ -34,9 +34,12 @@ PACKAGES = (
     *("systemd-sysv", "dbus", "udev", "openssh-server", "sudo", "python3", "python3-apt"),
     *("ca-certificates", "iproute2", "iptables", "kmod", "procps", "psmisc", "e2fsprogs", "zstd"),
     *("linux-image-amd64", "initramfs-tools", "xen-hypervisor-4.17-amd64", "xen-utils-4.17"),
-    "qemu-system-xen",
 )
-MASKED_UNITS = (*labbox.MASKED_UNITS, "serial-getty@hvc0.service", "systemd-rfkill.socket")
+MASKED_UNITS = (
+    *(*labbox.MASKED_UNITS, "serial-getty@hvc0.service", "xendomains.service"),
+    *("systemd-rfkill.socket", "systemd-rfkill.service", "systemd-logind.service"),
+    *("modprobe@drm.service", "modprobe@fuse.service", "modprobe@efi_pstore.service"),
+)
 FILES: dict[str, tuple[int, str]] = {
     **{name: entry for name, entry in labbox.FILES.items() if "modules-load" not in name},
     "/etc/systemd/network/10-uplink.network": (
@@ -81,7 +84,7 @@ class Image:
 
 
 @contextmanager
-def running(cache: Path, *, boot_timeout_s: float = 600) -> Iterator[labbox.LabBox]:
+def running(cache: Path, *, boot_timeout_s: float = 1200) -> Iterator[labbox.LabBox]:
     """Boot the box and take it down again. Raises `labbox.LabBoxError`."""
     box = _start(_image(cache))
     try:
