@@ -35,17 +35,18 @@ def observe(
     when the target cannot be observed.
     """
     inside = look_inside(session, endpoint.work, place)
-    nested = _is_guest(inside) if native is None else native.nested
     if target.adopted:
         outside: Observed = hostside.observe(target, session, host, endpoint)
         backend_class, label = identity.adopted(
             target.backend, inside, outside, elsewhere=target.elsewhere
         )
-        nested = None if target.elsewhere else nested
     else:
         backend = backends.load(target.backend)
         outside = backend.observe(host, endpoint)
         backend_class, label = backend.identify(inside, outside)
+    nested = _is_guest(inside, outside) if native is None else native.nested
+    if target.elsewhere:
+        nested = None
     return Fingerprint(
         backend=target.backend,
         backend_class=backend_class,
@@ -115,9 +116,13 @@ def memory_mib(inside: Observed) -> int | None:
     return min(whole, int(limit) >> 20) if limit is not None and limit.isdigit() else whole
 
 
-def _is_guest(inside: Observed) -> bool | None:
-    """Whether the machine is itself a guest or a container; None where it does not show."""
-    if inside.get("container") not in {None, "none"} or inside.get("hypervisor_bit") == "yes":
+def _is_guest(inside: Observed, outside: Observed) -> bool | None:
+    """Whether the machine is itself a guest or a container; None where it does not show.
+
+    Where a hypervisor runs the native target (Xen's dom0), the machine is what that one sees.
+    """
+    bit = (outside if "hypervisor_bit" in outside else inside).get("hypervisor_bit")
+    if inside.get("container") not in {None, "none"} or bit == "yes":
         return True
-    bare = inside.get("hypervisor_bit") == "no" and inside.get("container") == "none"
+    bare = bit == "no" and inside.get("container") == "none"
     return False if bare else None

@@ -60,6 +60,13 @@ file dmi_board /sys/class/dmi/id/board_name
 file dmi_version /sys/class/dmi/id/product_version
 file hypervisor_type /sys/hypervisor/type
 [ -d /proc/xen ] && say proc_xen yes
+if [ -r /sys/hypervisor/version/extra ]; then
+    file xen_guest_type /sys/hypervisor/guest_type
+    file xen_uuid /sys/hypervisor/uuid
+    file xen_capabilities /proc/xen/capabilities
+    say xen_release "$(cd /sys/hypervisor/version && printf '%s.%s%s' \
+        "$(cat major)" "$(cat minor)" "$(cat extra)")"
+fi
 case " $flags " in
 *" hypervisor "*) say hypervisor_bit yes ;;
 "  ") ;;

@@ -1,22 +1,34 @@
-"""The native target: the machine itself, through a private sshd confined to the chosen CPUs."""
+"""The native target: the machine itself, through a private sshd confined to the chosen CPUs.
+
+On a machine that Xen runs, that is dom0: a guest with rights, labelled so and never as native.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.backends import Observed
+from harness.backends import Observed, xen
 from harness.model import BackendClass, Endpoint, Target
 from harness.session import Session
 
 CLASS = BackendClass.NATIVE
+LIMIT_S = 60.0
 
 
 def observe(host: Session, endpoint: Endpoint) -> Observed:
-    """Nothing: the host side of the native target is its inside."""
-    return {}
+    """Nothing, for the host side of the native target is its inside; under dom0 lies Xen."""
+    is_dom0 = ["grep", "-qs", "control_d", "/proc/xen/capabilities"]
+    if host.run(is_dom0, limit_s=LIMIT_S).exit_status != 0:
+        return {}
+    vcpus = host.check(["xl", "vcpu-list", "0"], limit_s=LIMIT_S)
+    return {**xen.hypervisor(host), "pinned_to": xen.pinning(vcpus)["cpus"]}
 
 
 def identify(inside: Observed, outside: Observed) -> tuple[BackendClass, str]:
+    if inside.get("hypervisor_type") == "xen" and "control_d" in (
+        inside.get("xen_capabilities") or ""
+    ):
+        return xen.CLASS, xen.LABEL_DOM0
     return CLASS, "native"
 
 

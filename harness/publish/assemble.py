@@ -129,6 +129,7 @@ def _section(
     plain = [
         *notes.about_import(runs),
         *notes.about_host(columns, missing),
+        *notes.about_machine(runs),
         *notes.about_adopted(columns, runs),
         *notes.about_checks(objections, runs),
         *notes.about_unseen(judgements, runs),
@@ -216,7 +217,9 @@ def _columns(records: list[Record], runs: list[Run], accepted: Accepted) -> tupl
 
 def _column(record: Record, accepted: Accepted) -> Column:
     target, label, kind = record["target"], record["label"], record["class"]
-    if record["native"]:
+    # A baseline that is itself a guest of a hypervisor, as Xen's dom0 is, is not called native.
+    bare = record["native"] and kind == BackendClass.NATIVE
+    if bare:
         inside = ["adopted"] if label.endswith(ADOPTED) else []
         inside += ["nested"] if record["nested"] else []
     else:
@@ -225,7 +228,7 @@ def _column(record: Record, accepted: Accepted) -> Column:
     if record["imported"]:
         inside.append("imported")
     inside += [f"accepted: {check}" for check in sorted(accepted.get(target, ()))]
-    name = "native" if record["native"] else target
+    name = "native" if bare else target
     return Column(
         target=target,
         backend=record["backend"],

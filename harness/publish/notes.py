@@ -23,6 +23,8 @@ _ENDED = {
 }
 _LONGEST_REASON = 160
 _DIGEST = 12
+_EMULATED_CPU = "QEMU TCG CPU"
+"""How QEMU names the processor that it interprets, unless it is told another name."""
 
 
 class Numbered:
@@ -134,6 +136,29 @@ def about_adopted(columns: Sequence[Column], runs: Iterable[Run]) -> list[Note]:
                 "else does so beside it, and that it is on native's machine is the inventory's "
                 "word."
             )
+    return [Note(None, text) for text in texts]
+
+
+def about_machine(runs: Iterable[Run]) -> list[Note]:
+    """What must be known of the processor and of the baseline, where it is not what it seems."""
+    texts: dict[str, None] = {}
+    for record in (each for run in runs for each in run.manifest.targets if each.target.native):
+        seen = record.fingerprint
+        name = record.target.name
+        if seen.label == "xen-dom0":
+            pinned = seen.outside.get("pinned_to")
+            texts[
+                f"{name} is dom0 of Xen {seen.release or '(release not observable)'}: wherever "
+                "native is said here, dom0 is meant, and overhead is relative to dom0 and not to "
+                "bare metal. Its CPUs are vCPUs that Xen schedules"
+                + (f", bound to the machine's CPUs {pinned}" if pinned else ", bound to no CPU")
+                + "; its memory is what Xen lets it have."
+            ] = None
+        if (seen.cpu_model or "").startswith(_EMULATED_CPU):
+            texts[
+                f"The processor of {name} is emulated in software ({seen.cpu_model}): these "
+                "figures show that everything works and are no hypervisor's performance."
+            ] = None
     return [Note(None, text) for text in texts]
 
 

@@ -24,7 +24,7 @@ import subprocess
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,7 +159,7 @@ def build_image(cache: Path) -> Image:
 def _build(scratch: Path) -> None:
     """Leave disk, kernel and initrd in the folder `image` under `scratch`."""
     overlay, root, image = scratch / "overlay.tar", scratch / "root", scratch / "image"
-    _write_overlay(overlay)
+    _write_overlay(overlay, FILES)
     hooks = [f"tar-in {overlay} /", *SETUP_HOOKS]
     _checked(
         # In a mount namespace of its own: what mmdebstrap mounts in the tree must not outlive a
@@ -179,9 +179,9 @@ def _build(scratch: Path) -> None:
     _checked(["mkfs.ext4", "-q", "-d", str(root), str(disk), f"{DISK_GIB}G"])
 
 
-def _write_overlay(path: Path) -> None:
+def _write_overlay(path: Path, files: Mapping[str, tuple[int, str]]) -> None:
     with tarfile.open(path, "w") as overlay:
-        for name, (mode, text) in FILES.items():
+        for name, (mode, text) in files.items():
             member = tarfile.TarInfo(name.lstrip("/"))
             member.mode, member.size = mode, len(text.encode())
             overlay.addfile(member, io.BytesIO(text.encode()))
