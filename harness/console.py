@@ -93,7 +93,12 @@ class Console:
 
     def standing(self, standing: Standing) -> None:
         for name, endpoint in standing.endpoints.items():
-            facts = ", ".join(f"{key} {value}" for key, value in endpoint.facts.items())
+            # What was asked for stands in the inventory; it is checked before measuring.
+            facts = ", ".join(
+                f"{key} {value}"
+                for key, value in endpoint.facts.items()
+                if not key.startswith("asked_")
+            )
             self.say(f"{name} is up at {endpoint.address}:{endpoint.port} ({facts})")
 
     def findings(self, findings: Sequence[Finding]) -> None:

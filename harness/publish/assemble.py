@@ -124,6 +124,7 @@ def _section(
     plain = [
         *notes.about_import(runs),
         *notes.about_host(columns, missing),
+        *notes.about_differences(runs),
         *notes.about_checks(objections, runs),
         *notes.about_control(itself),
         *notes.about_power(shown, groups, 1 - float(records[0]["level"])),
