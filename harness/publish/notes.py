@@ -116,7 +116,7 @@ def about_differences(runs: Iterable[Run]) -> list[Note]:
                 parts.append(f"{key.replace('_', ' ')} ({shown})")
         if parts:
             told = f"{', '.join(names[:-1])} and {names[-1]}"
-            texts.append(f"{told}, all {backend}, differ in their order in " + "; ".join(parts))
+            texts.append(f"{told}, all {backend}, differ, in this order, in " + "; ".join(parts))
     return [Note(None, f"{text}.") for text in texts]
 
 

@@ -11,7 +11,7 @@ import pytest
 from harness import dataset, publish
 from harness.analyze.overhead import overhead
 from harness.errors import HarnessError, UseError
-from harness.model import Estimate, Missing, Run, TargetRecord, TrialStatus
+from harness.model import Estimate, Missing, Run, TrialStatus
 from harness.publish import figures, terminal
 from harness.publish.table import Figure, Row, Section, Table, build
 from tests.synthetic import (
@@ -52,24 +52,26 @@ def test_native_comes_first_and_headers_carry_the_labels() -> None:
 
 def test_targets_of_one_backend_are_told_apart_by_what_was_seen_of_them() -> None:
     other = Kind("a-guest", TCG.backend, TCG.backend_class, TCG.label)
-    run = make_run(lambda *_: 1.0, [NATIVE, DOCKER, TCG, other])
     seen: dict[str, dict[str, str | None]] = {
         "guest": {"release": "7.2.22", "disk_format": "raw", "vhost": "no", "process": "11"},
         "a-guest": {"release": "10.0.13", "disk_format": None, "vhost": "no", "process": "12"},
     }
-    targets = tuple(
-        replace(each, fingerprint=replace(each.fingerprint, outside=seen.get(each.target.name, {})))
-        for each in run.manifest.targets
-    )
 
-    def told(*chosen: TargetRecord) -> list[str]:
-        made = table(replace(run, manifest=replace(run.manifest, targets=chosen)))
+    def told(*kinds: Kind) -> list[str]:
+        run = make_run(lambda *_: 1.0, [NATIVE, *kinds])
+        targets = tuple(
+            replace(
+                each, fingerprint=replace(each.fingerprint, outside=seen.get(each.target.name, {}))
+            )
+            for each in run.manifest.targets
+        )
+        made = table(replace(run, manifest=replace(run.manifest, targets=targets)))
         return [note.text for note in made.sections[0].notes if "differ in" in note.text]
 
-    assert told(*targets) == [
-        "a-guest and guest, all kvm, differ in their order in release (10.0.13, 7.2.22)."
+    assert told(DOCKER, TCG, other) == [
+        "a-guest and guest, all kvm, differ, in this order, in release (10.0.13, 7.2.22)."
     ]
-    assert told(*targets[:3]) == []
+    assert told(DOCKER, TCG) == []
 
 
 def test_a_target_named_like_its_label_says_it_once() -> None:
