@@ -66,7 +66,7 @@ def test_targets_of_one_backend_are_told_apart_by_what_was_seen_of_them() -> Non
             for each in run.manifest.targets
         )
         made = table(replace(run, manifest=replace(run.manifest, targets=targets)))
-        return [note.text for note in made.sections[0].notes if "differ in" in note.text]
+        return [note.text for note in made.sections[0].notes if "differ, in" in note.text]
 
     assert told(DOCKER, TCG, other) == [
         "a-guest and guest, all kvm, differ, in this order, in release (10.0.13, 7.2.22)."
