@@ -13,7 +13,9 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+import yaml
 
+from harness import inventory
 from harness.backends.kvm import asked
 
 ROOT = Path(__file__).parents[2]
@@ -248,6 +250,19 @@ def test_an_address_without_a_pinned_key_is_refused(answers: dict[str, Any], add
         assert said["known_hosts"] == "/h"
         assert "no_verify" not in said["asked"]
         assert said["here"] == "qemu:///system"
+
+
+def test_the_example_is_an_inventory_of_kinds_that_the_role_knows() -> None:
+    folder = ROOT / "inventories" / "kvm.example"
+    (host,) = inventory.load(folder)
+    specs = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text())
+    options = specs["argument_specs"]["create"]["options"]
+    read = yaml.safe_load((folder / "hosts.yml").read_text())["kvm"]["hosts"]
+    for name, variables in read.items():
+        for key, value in (variables or {}).items():
+            assert key in options, f"{name}: {key}"
+            assert value in options[key].get("choices", [value]), f"{name}: {key}"
+    assert len(host.targets) == 1 + len(read)
 
 
 SEEN = {
