@@ -73,7 +73,7 @@ def observe(host: Session, endpoint: Endpoint) -> Observed:
     version = cast(dict[str, dict[str, int]], monitor("query-version"))
     kvm = cast(dict[str, bool], monitor("query-kvm"))
     vcpu = cast(list[dict[str, str]], monitor("query-cpus-fast"))[0]["qom-path"]
-    disk = _disk(cast(list[dict[str, Any]], monitor("query-block")))
+    disk = disk_of(cast(list[dict[str, Any]], monitor("query-block")))
     pins = {
         int(pin.get("vcpu", "-1")): pin.get("cpuset", "?")
         for pin in domain.findall("./cputune/vcpupin")
@@ -83,7 +83,7 @@ def observe(host: Session, endpoint: Endpoint) -> Observed:
     file = source.get("file", "") if source is not None else ""
     script = shlex.join(["sh", "-c", _PROCESS, "sh", name, file])
     process = _lines(host.check(script, limit_s=LIMIT_S))
-    machine = _type(monitor("qom-get", path="/machine", property="type"), "-machine")
+    machine = type_name(monitor("qom-get", path="/machine", property="type"), "-machine")
     model = None
     if endpoint.facts.get("asked_cpu_mode") == "host-model":
         model = _host_model(host, virsh, domain, machine)
@@ -94,7 +94,7 @@ def observe(host: Session, endpoint: Endpoint) -> Observed:
         "machine": machine,
         "cpu_mode": _attribute(domain, "./cpu", "mode"),
         "cpu_model": domain.findtext("./cpu/model"),
-        "cpu_type": _type(monitor("qom-get", path=vcpu, property="type"), "-x86_64-cpu"),
+        "cpu_type": type_name(monitor("qom-get", path=vcpu, property="type"), "-x86_64-cpu"),
         "host_model": model,
         "vcpus": domain.findtext("./vcpu"),
         "memory_mib": str(int(kib) >> 10) if kib else None,
@@ -102,10 +102,10 @@ def observe(host: Session, endpoint: Endpoint) -> Observed:
         "thread_cpus": _in_order(process.get("vcpu", ())),
         "emulator_cpus": _only(process.get("emulator_cpus", ())),
         "disk_format": disk.get("drv"),
-        "disk_preallocated": _preallocated(disk, process.get("disk_blocks", ())),
+        "disk_preallocated": preallocated(disk, process.get("disk_blocks", ())),
         "disk_bus": _attribute(domain, "./devices/disk/target", "bus"),
         "disk_controller": _controller(domain),
-        "disk_cache": _cache_mode(disk),
+        "disk_cache": cache_mode(disk),
         "disk_io": _attribute(domain, "./devices/disk/driver", "io"),
         "nic_model": _attribute(domain, "./devices/interface/model", "type"),
         "vhost": _only(process.get("vhost", ())),
@@ -154,7 +154,7 @@ def _attribute(domain: ElementTree.Element, path: str, name: str) -> str | None:
     return found.get(name) if found is not None else None
 
 
-def _type(said: object, ending: str) -> str | None:
+def type_name(said: object, ending: str) -> str | None:
     """The name of an object's type in QEMU, without what all its kind end with."""
     return said.removesuffix(ending) if isinstance(said, str) else None
 
@@ -169,20 +169,20 @@ def _controller(domain: ElementTree.Element) -> str | None:
     return None
 
 
-def _disk(blocks: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+def disk_of(blocks: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     """What QEMU has inserted as the one disk of the guest."""
     inserted = [each["inserted"] for each in blocks if "inserted" in each]
     return inserted[0] if len(inserted) == 1 else {}
 
 
-def _cache_mode(disk: Mapping[str, Any]) -> str | None:
+def cache_mode(disk: Mapping[str, Any]) -> str | None:
     said = disk.get("cache")
     if not isinstance(said, dict):
         return None
     return _CACHE_MODES.get((said["writeback"], said["direct"], said["no-flush"]))
 
 
-def _preallocated(disk: Mapping[str, Any], blocks: Sequence[str]) -> str | None:
+def preallocated(disk: Mapping[str, Any], blocks: Sequence[str]) -> str | None:
     """Whether the file takes as much room as the disk is large."""
     size, taken = disk.get("image", {}).get("virtual-size"), _only(blocks)
     if size is None or taken is None:
