@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from harness import fingerprint, inventory, ledger
 from harness.errors import HarnessError
@@ -239,3 +240,20 @@ def _another_key(folder: Path) -> str:
     made = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / "another")]
     subprocess.run(made, check=True)
     return " ".join((folder / "another.pub").read_text().split()[:2])
+
+
+def test_a_release_that_no_suite_has_is_told_with_what_each_of_them_has(tmp_path: Path) -> None:
+    files = ROOT / "playbooks" / "roles" / "kvm"
+    defaults = yaml.safe_load((files / "defaults" / "main.yml").read_text())
+    done = subprocess.run(
+        [
+            *("sh", str(files / "files" / "install-qemu"), "1.0", str(tmp_path)),
+            *(defaults["baremark_mirror"], defaults["kvm_keyring"], "bookworm", "nosuch"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "has QEMU 1.0: bookworm has 7.2, nosuch does not answer" in done.stderr
+    assert [file.name for file in tmp_path.iterdir()] == [".qemu.lock"]
