@@ -97,7 +97,12 @@ class Console:
                 where = f"{endpoint.user}@{endpoint.address}:{endpoint.port}"
                 self.say(f"{name} is adopted: {where} answers with the pinned key")
                 continue
-            facts = ", ".join(f"{key} {value}" for key, value in endpoint.facts.items())
+            # What was asked for stands in the inventory; it is checked before measuring.
+            facts = ", ".join(
+                f"{key} {value}"
+                for key, value in endpoint.facts.items()
+                if not key.startswith("asked_")
+            )
             self.say(f"{name} is up at {endpoint.address}:{endpoint.port} ({facts})")
 
     def findings(self, findings: Sequence[Finding]) -> None:

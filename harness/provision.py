@@ -234,6 +234,7 @@ def _play(
     cancelled = False
     stats: dict[str, Any] = {}
     failures: dict[str, str] = {}
+    failed: set[str] = set()
     password = _sudo_password()
 
     def enqueue(event: dict[str, Any]) -> bool:
@@ -257,16 +258,13 @@ def _play(
         )
         try:
             while (event := events.get()) is not None:
-                _take(event, stats, failures, progress)
+                _take(event, stats, failures, failed, progress)
         except KeyboardInterrupt:
             cancelled = True
             raise
         finally:
             thread.join()
             _end_connections(Path(folder) / "ssh")
-        failed = {
-            host for kind in ("failures", "dark") for host in ((runner.stats or {}).get(kind) or {})
-        }
         if runner.rc != 0 and not failed:
             said = Path(runner.config.artifact_dir, "stdout").read_text(errors="replace")
             last = "\n".join("  " + line for line in said.strip().splitlines()[-8:])
@@ -278,7 +276,11 @@ def _play(
 
 
 def _take(
-    event: Mapping[str, Any], stats: dict[str, Any], failures: dict[str, str], progress: Progress
+    event: Mapping[str, Any],
+    stats: dict[str, Any],
+    failures: dict[str, str],
+    failed: set[str],
+    progress: Progress,
 ) -> None:
     data = event.get("event_data", {})
     kind = event.get("event")
@@ -289,6 +291,8 @@ def _take(
         failures[data["host"]] = f"{data.get('task', '?')}: {_reason(data.get('res', {}))}"
     elif kind == "playbook_on_stats":
         stats.update(data.get("artifact_data") or {})
+        # The runner itself keeps no event whose handler only enqueues it, so it has no summary.
+        failed.update(data.get("failures") or {}, data.get("dark") or {})
 
 
 def _reason(result: Mapping[str, Any]) -> str:

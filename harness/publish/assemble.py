@@ -131,6 +131,7 @@ def _section(
         *notes.about_host(columns, missing),
         *notes.about_machine(runs),
         *notes.about_adopted(columns, runs),
+        *notes.about_differences(runs),
         *notes.about_checks(objections, runs),
         *notes.about_unseen(judgements, runs),
         *notes.about_precision(runs),

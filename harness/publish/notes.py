@@ -162,6 +162,33 @@ def about_machine(runs: Iterable[Run]) -> list[Note]:
     return [Note(None, text) for text in texts]
 
 
+_OF_ONE_START = frozenset({"process"})
+"""Observations that differ between any two targets and say nothing of what they are."""
+
+
+def about_differences(runs: Iterable[Run]) -> list[Note]:
+    """What tells apart the targets of one backend, by what their host showed of them."""
+    seen: dict[str, dict[str, Mapping[str, str | None]]] = {}
+    for run in runs:
+        for each in run.manifest.targets:
+            if not each.target.native:
+                of_backend = seen.setdefault(each.target.backend, {})
+                of_backend[each.target.name] = each.fingerprint.outside
+    texts = []
+    for backend, targets in sorted(seen.items()):
+        names = sorted(targets)
+        parts = []
+        for key in dict.fromkeys(key for name in names for key in targets[name]):
+            values = [targets[name].get(key) for name in names]
+            if key not in _OF_ONE_START and len({value for value in values if value}) > 1:
+                shown = ", ".join(_sentence(value or "–", 60) for value in values)
+                parts.append(f"{key.replace('_', ' ')} ({shown})")
+        if parts:
+            told = f"{', '.join(names[:-1])} and {names[-1]}"
+            texts.append(f"{told}, all {backend}, differ, in this order, in " + "; ".join(parts))
+    return [Note(None, f"{text}.") for text in texts]
+
+
 def about_checks(objections: Sequence[Finding], runs: Sequence[Run]) -> list[Note]:
     """What the validity checks object to, but for rejected trials, which their figures tell of."""
     whole: dict[tuple[str, str], list[str]] = {}

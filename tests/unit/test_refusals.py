@@ -40,4 +40,4 @@ def test_a_run_is_not_continued_on_another_kernel_and_both_are_named() -> None:
 def test_bare_metal_is_called_so_only_where_both_signs_were_seen(
     container: str | None, bit: str | None, guest: bool | None
 ) -> None:
-    assert _is_guest({"container": container, "hypervisor_bit": bit}) is guest
+    assert _is_guest({"container": container, "hypervisor_bit": bit}, {}) is guest

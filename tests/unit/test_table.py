@@ -51,6 +51,30 @@ def test_native_comes_first_and_headers_carry_the_labels() -> None:
     assert headers == ["native (nested)", "container (docker, os)", "guest (qemu-tcg, emulated)"]
 
 
+def test_targets_of_one_backend_are_told_apart_by_what_was_seen_of_them() -> None:
+    other = Kind("a-guest", TCG.backend, TCG.backend_class, TCG.label)
+    seen: dict[str, dict[str, str | None]] = {
+        "guest": {"release": "7.2.22", "disk_format": "raw", "vhost": "no", "process": "11"},
+        "a-guest": {"release": "10.0.13", "disk_format": None, "vhost": "no", "process": "12"},
+    }
+
+    def told(*kinds: Kind) -> list[str]:
+        run = make_run(lambda *_: 1.0, [NATIVE, *kinds])
+        targets = tuple(
+            replace(
+                each, fingerprint=replace(each.fingerprint, outside=seen.get(each.target.name, {}))
+            )
+            for each in run.manifest.targets
+        )
+        made = table(replace(run, manifest=replace(run.manifest, targets=targets)))
+        return [note.text for note in made.sections[0].notes if "differ, in" in note.text]
+
+    assert told(DOCKER, TCG, other) == [
+        "a-guest and guest, all kvm, differ, in this order, in release (10.0.13, 7.2.22)."
+    ]
+    assert told(DOCKER, TCG) == []
+
+
 def test_a_target_named_like_its_label_says_it_once() -> None:
     docker = Kind("docker", "docker", DOCKER.backend_class, "docker", nested=True)
     made = table(make_run(lambda *_: 1.0, [NATIVE, docker]))

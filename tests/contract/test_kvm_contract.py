@@ -1,0 +1,345 @@
+"""The kvm role's guests: every kind is a domain that libvirt's own schema accepts, and what cannot
+be is told in words before anything is made. Ansible itself renders and checks here, as in `up`."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+import yaml
+
+from harness import inventory
+from harness.backends.kvm import asked
+
+ROOT = Path(__file__).parents[2]
+PLAYBOOKS = ROOT / "playbooks"
+ROLE = PLAYBOOKS / "roles" / "kvm"
+SIZE = {"baremark_vcpus": 2, "baremark_memory_mib": 512, "baremark_disk_gib": 2}
+FACTS = {
+    **SIZE,
+    "baremark_host": "native",
+    "baremark_client_key": "ssh-ed25519 AAAA",
+    "baremark_addresses": {"localhost": "198.18.0.11"},
+    "baremark_image_id": "0123456789ab",
+    "baremark_cache": "/cache",
+}
+
+KINDS: dict[str, dict[str, Any]] = {
+    "as it is by default": {},
+    "with KVM": {"kvm_accelerator": "kvm"},
+    "pc": {"baremark_machine": "pc"},
+    "qcow2": {"baremark_disk_format": "qcow2", "baremark_disk_preallocated": False},
+    "scsi": {"baremark_disk_bus": "scsi"},
+    "sata": {"baremark_disk_bus": "sata"},
+    "writeback": {"baremark_cache_mode": "writeback"},
+    "e1000": {"baremark_nic_model": "e1000"},
+    "host-model": {"baremark_cpu_mode": "host-model"},
+    "a named processor": {"baremark_cpu_model": "Nehalem"},
+    "huge pages": {"baremark_hugepages": True},
+    "pinned elsewhere": {"baremark_cpus": "2,3", "baremark_emulator_cpus": "0-1"},
+    "an emulator of its own": {"baremark_emulator": "/opt/q&a/qemu"},
+    "another release": {"baremark_emulator_release": "10.0"},
+}
+
+CHOSEN = {
+    "baremark_machine": "microvm",
+    "baremark_disk_format": "vmdk",
+    "baremark_disk_bus": "ide",
+    "baremark_cache_mode": "fast",
+    "baremark_disk_io": "dio",
+    "baremark_nic_model": "rtl8139",
+    "baremark_cpu_mode": "best",
+}
+"""For each variable of a few values one that is none of them."""
+
+ADDRESS = "qemu+ssh://root@lab/system?keyfile=/k&known_hosts=/h"
+IMPOSSIBLE: tuple[tuple[dict[str, Any], tuple[str, ...]], ...] = (
+    (
+        {
+            "baremark_emulator": "/no/qemu",
+            "baremark_emulator_release": "new",
+            "baremark_disk_io": "native",
+            "baremark_cache_mode": "unsafe",
+            "baremark_cpu_model": "Nehalem",
+            "baremark_cpu_mode": "host-model",
+            "baremark_hugepages": True,
+            "baremark_memory_mib": 1 << 40,
+        },
+        (
+            "both say which QEMU",
+            "is not a release such as 10.0",
+            "there is no program /no/qemu",
+            "needs baremark_cache_mode none or directsync",
+            "baremark_cpu_mode says host-model",
+            "free huge pages",
+        ),
+    ),
+    ({"baremark_cpu_mode": "custom"}, ("custom needs a model",)),
+    ({}, ()),
+)
+"""Variables, and all that is to be told of them."""
+
+ADDRESSES = {
+    f"{ADDRESS}&known_hosts_verify=normal": "",
+    f"{ADDRESS}&no_verify=1": "no_verify would believe any machine",
+    f"{ADDRESS}&known_hosts_verify=auto": "at first sight",
+    f"{ADDRESS}&command=/bin/ssh": "take the place of the ssh that pins",
+    f"{ADDRESS}&verify=no": "unknown parameter verify",
+    f"{ADDRESS}&known_hosts=/other": "says a parameter twice",
+    "qemu+ssh://root@lab/system?keyfile=/k": "known_hosts=/PATH is missing",
+    "qemu+ssh://root@lab/session?known_hosts=/h": "must lead to /system",
+    "qemu+ssh:///system?known_hosts=/h": "names no machine",
+    "qemu+tcp://lab/system": "is not qemu+ssh",
+    "qemu:///system": "is not qemu+ssh",
+}
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """All that this module asks of Ansible, asked in one run."""
+    folder = tmp_path_factory.mktemp("kvm")
+    (folder / "facts.yml").write_text(json.dumps(FACTS))
+    files = [PLAYBOOKS / "group_vars" / "all.yml", ROLE / "defaults" / "main.yml"]
+    template = f"lookup('ansible.builtin.template', '{ROLE}/templates/domain.xml.j2')"
+    tasks: list[dict[str, Any]] = [
+        {"ansible.builtin.set_fact": {f"kind_{number}": f"{{{{ {template} }}}}"}, "vars": variables}
+        for number, variables in enumerate(KINDS.values())
+    ]
+    for number, (variables, _) in enumerate(IMPOSSIBLE):
+        check = {"name": "kvm", "tasks_from": "check"}
+        tasks += [
+            {"ansible.builtin.include_role": check, "vars": variables},
+            _fact(f"impossible_{number}", "kvm_mistakes"),
+        ]
+    for name, value in CHOSEN.items():
+        probe = {"name": "kvm", "tasks_from": "probe"}
+        asked_for = {"ansible.builtin.include_role": probe, "vars": {name: value}}
+        keep = _fact(f"said_{name}", "ansible_failed_result.msg")
+        tasks.append({"block": [asked_for], "rescue": [keep]})
+    tasks.append(
+        {
+            **_fact("addresses", "asked_addresses | map('baremark_libvirt_uri')"),
+            "vars": {"asked_addresses": [*ADDRESSES]},
+        }
+    )
+    names = [
+        *(f"kind_{number}" for number in range(len(KINDS))),
+        *(f"impossible_{number}" for number in range(len(IMPOSSIBLE))),
+        *(f"said_{name}" for name in CHOSEN),
+        "addresses",
+    ]
+    pairs = ", ".join(f"'{name}': {name}" for name in names)
+    content = {"content": f"{{{{ {{{pairs}}} | to_json }}}}", "dest": str(folder / "all.json")}
+    tasks.append({"ansible.builtin.copy": content})
+    play = {
+        "hosts": "localhost",
+        "connection": "local",
+        "gather_facts": False,
+        "vars_files": [str(file) for file in [*files, folder / "facts.yml"]],
+        "tasks": tasks,
+    }
+    (folder / "ask.yml").write_text(json.dumps([play]))
+    done = subprocess.run(
+        [str(Path(sys.executable).with_name("ansible-playbook")), str(folder / "ask.yml")],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=PLAYBOOKS,
+        env={
+            **os.environ,
+            "ANSIBLE_ROLES_PATH": str(PLAYBOOKS / "roles"),
+            "ANSIBLE_LIBRARY": str(PLAYBOOKS / "library"),
+            "ANSIBLE_MODULE_UTILS": str(PLAYBOOKS / "module_utils"),
+            "ANSIBLE_FILTER_PLUGINS": str(PLAYBOOKS / "filter_plugins"),
+            "ANSIBLE_LOCALHOST_WARNING": "0",
+            "ANSIBLE_NOCOLOR": "1",
+        },
+    )
+    assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
+    told: dict[str, Any] = json.loads((folder / "all.json").read_text())
+    return told
+
+
+def _fact(name: str, what: str) -> dict[str, Any]:
+    return {"ansible.builtin.set_fact": {name: f"{{{{ {what} }}}}"}}
+
+
+def text(answers: dict[str, Any], kind: str) -> str:
+    found: str = answers[f"kind_{list(KINDS).index(kind)}"]
+    return found
+
+
+def domain(answers: dict[str, Any], kind: str) -> ElementTree.Element:
+    return ElementTree.fromstring(text(answers, kind))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_guest_is_a_domain_by_the_schema_of_libvirt(
+    answers: dict[str, Any], kind: str, tmp_path: Path
+) -> None:
+    if shutil.which("virt-xml-validate") is None or shutil.which("xmllint") is None:
+        pytest.skip("apt-get install libvirt-clients libxml2-utils, for virt-xml-validate")
+    file = tmp_path / "domain.xml"
+    file.write_text(text(answers, kind))
+    done = subprocess.run(
+        ["virt-xml-validate", str(file), "domain"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_is_asked_for_stands_in_the_domain(answers: dict[str, Any]) -> None:
+    def one(kind: str, path: str, name: str) -> str | None:
+        found = domain(answers, kind).find(path)
+        assert found is not None, f"{kind}: no {path}"
+        return found.get(name)
+
+    assert one("pc", "./os/type", "machine") == "pc"
+    assert one("qcow2", "./devices/disk/driver", "type") == "qcow2"
+    assert one("scsi", "./devices/controller[@type='scsi']", "model") == "virtio-scsi"
+    assert one("sata", "./devices/disk/target", "bus") == "sata"
+    assert one("writeback", "./devices/disk/driver", "io") == "threads"
+    assert one("as it is by default", "./devices/disk/driver", "io") == "native"
+    assert one("e1000", "./devices/interface/model", "type") == "e1000"
+    assert one("as it is by default", "./cpu", "mode") == "maximum"
+    assert one("with KVM", "./cpu", "mode") == "host-passthrough"
+    assert one("pinned elsewhere", "./cputune/emulatorpin", "cpuset") == "0,1"
+    assert one("pinned elsewhere", "./cputune/vcpupin[@vcpu='1']", "cpuset") == "3"
+    assert domain(answers, "a named processor").findtext("./cpu/model") == "Nehalem"
+    assert domain(answers, "huge pages").find("./memoryBacking/hugepages") is not None
+    assert domain(answers, "an emulator of its own").findtext(EMULATOR) == "/opt/q&a/qemu"
+    release = domain(answers, "another release").findtext(EMULATOR)
+    assert release == "/var/lib/baremark/cache/qemu-10.0/qemu-system-x86_64"
+    for kind, device in (("sata", "sda"), ("as it is by default", "vda")):
+        assert f"root=/dev/{device} " in str(domain(answers, kind).findtext("./os/cmdline"))
+
+
+EMULATOR = "./devices/emulator"
+
+
+@pytest.mark.parametrize("number", range(len(IMPOSSIBLE)))
+def test_what_cannot_be_is_told_with_what_to_do(answers: dict[str, Any], number: int) -> None:
+    mistakes = answers[f"impossible_{number}"]
+    told = IMPOSSIBLE[number][1]
+    for one in told:
+        assert any(one in mistake["why"] for mistake in mistakes), mistakes
+    assert all(mistake["fix"] for mistake in mistakes)
+    if "free huge pages" not in told:  # a machine without any has no file system for them either
+        assert len(mistakes) == len(told)
+
+
+@pytest.mark.parametrize("name", CHOSEN)
+def test_a_value_that_is_none_of_those_there_are_is_refused_by_its_name(
+    answers: dict[str, Any], name: str
+) -> None:
+    assert f"value of {name} must be one of" in answers[f"said_{name}"]
+    assert CHOSEN[name] in answers[f"said_{name}"]
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_an_address_without_a_pinned_key_is_refused(answers: dict[str, Any], address: str) -> None:
+    said = answers["addresses"][list(ADDRESSES).index(address)]
+    assert ADDRESSES[address] in said["error"]
+    if not ADDRESSES[address]:
+        assert said["known_hosts"] == "/h"
+        assert "no_verify" not in said["asked"]
+        assert said["here"] == "qemu:///system"
+
+
+def test_the_example_is_an_inventory_of_kinds_that_the_role_knows() -> None:
+    folder = ROOT / "inventories" / "kvm.example"
+    (host,) = inventory.load(folder)
+    specs = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text())
+    options = specs["argument_specs"]["create"]["options"]
+    read = yaml.safe_load((folder / "hosts.yml").read_text())["kvm"]["hosts"]
+    for name, variables in read.items():
+        for key, value in (variables or {}).items():
+            assert key in options, f"{name}: {key}"
+            assert value in options[key].get("choices", [value]), f"{name}: {key}"
+    assert len(host.targets) == 1 + len(read)
+
+
+SEEN = {
+    "machine": "pc-q35-7.2",
+    "release": "7.2.22",
+    "disk_format": "raw",
+    "disk_preallocated": "yes",
+    "disk_bus": "scsi",
+    "disk_controller": "virtio-scsi",
+    "disk_cache": "none",
+    "disk_io": "native",
+    "nic_model": "virtio",
+    "cpu_type": "max",
+    "cpus": "2,3",
+    "thread_cpus": "2,3",
+    "emulator_cpus": "0-1",
+    "hugepages": "no",
+    "emulator": "/usr/bin/qemu-system-x86_64",
+}
+ASKED = {
+    "asked_machine": "q35",
+    "asked_release": "7.2",
+    "asked_disk_format": "raw",
+    "asked_disk_preallocated": "yes",
+    "asked_disk_bus": "scsi",
+    "asked_disk_cache": "none",
+    "asked_disk_io": "native",
+    "asked_nic_model": "virtio",
+    "asked_cpu_mode": "maximum",
+    "asked_emulator_cpus": "0,1",
+    "asked_hugepages": "no",
+    "asked_emulator": "/usr/bin/qemu-system-x86_64",
+}
+INSIDE = {"nic_driver": "virtio_net", "work_device": "/dev/sda"}
+
+
+def test_a_guest_that_is_what_was_asked_for_is_not_refused() -> None:
+    assert list(asked.unlike(ASKED, INSIDE, SEEN)) == []
+
+
+@pytest.mark.parametrize("name", [name for name in SEEN if name != "cpus"])
+def test_each_thing_that_was_asked_for_and_is_not_seen_is_refused(name: str) -> None:
+    """(The backend itself refuses a guest that is pinned to no CPUs.)"""
+    (found,) = asked.unlike(ASKED, INSIDE, {**SEEN, name: None})
+    assert "not to be seen" in found
+
+
+@pytest.mark.parametrize(
+    ("facts", "seen", "said"),
+    [
+        ({}, {"release": "7.20.1"}, "release of QEMU: 7.20.1, asked for is 7.2"),
+        ({}, {"machine": "pc-i440fx-7.2"}, "machine type: pc-i440fx-7.2, asked for is q35"),
+        ({}, {"thread_cpus": "3,2"}, "vCPUs' threads: 3,2, asked for is 2,3"),
+        ({}, {"emulator_cpus": "0-3"}, "QEMU's other threads: 0-3, asked for is 0,1"),
+        ({}, {"hugepages": "only 4 MiB"}, "huge pages: only 4 MiB, asked for is no"),
+        ({}, {"disk_controller": "lsilogic"}, "SCSI controller: lsilogic"),
+        ({"asked_cpu_mode": "host-passthrough"}, {}, "max, asked for is host-passthrough"),
+        (
+            {"asked_cpu_mode": "custom", "asked_cpu_model": "EPYC"},
+            {"cpu_type": "EPYC-Rome"},
+            "processor: EPYC-Rome, asked for is EPYC",
+        ),
+        (
+            {"asked_cpu_mode": "host-model"},
+            {"cpu_type": "EPYC", "host_model": "EPYC-Rome"},
+            r"processor: EPYC, asked for is host-model (EPYC-Rome)",
+        ),
+    ],
+)
+def test_what_differs_is_refused_with_both_values(
+    facts: dict[str, str], seen: dict[str, str], said: str
+) -> None:
+    (found,) = asked.unlike({**ASKED, **facts}, INSIDE, {**SEEN, **seen})
+    assert said in found
+
+
+def test_a_version_of_the_model_is_the_model() -> None:
+    wish = {**ASKED, "asked_cpu_mode": "custom", "asked_cpu_model": "EPYC"}
+    for seen in ("EPYC", "EPYC-v3"):
+        assert list(asked.unlike(wish, INSIDE, {**SEEN, "cpu_type": seen})) == []
