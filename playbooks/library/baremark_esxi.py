@@ -14,7 +14,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
-from ansible.module_utils.baremark_esxi import LIMIT_S, MARK, SPEC, Esxi, Machine, Place, vim
+from ansible.module_utils.baremark_esxi import (
+    LIMIT_S,
+    MARK,
+    SPEC,
+    Esxi,
+    Machine,
+    Place,
+    vim,
+    vmodl,
+)
 from ansible.module_utils.baremark_tls import Refused, context, fetch, send
 from ansible.module_utils.basic import AnsibleModule
 
@@ -111,8 +120,9 @@ def _faults() -> Iterator[None]:
         ) from None
     except vim.fault.NoPermission as fault:
         raise Refused(f"the user may not do that: {fault.privilegeId}") from None
-    except vim.fault.VimFault as fault:
-        raise Refused(f"ESXi says: {fault.msg or type(fault).__name__}") from None
+    except vmodl.MethodFault as fault:
+        kind = type(fault).__name__.rpartition(".")[2]
+        raise Refused(f"ESXi says {kind}: {fault.msg or '(no more)'}") from None
 
 
 def _observed(esxi: Esxi, params: dict[str, Any]) -> dict[str, Any]:
@@ -248,7 +258,7 @@ def _present(esxi: Esxi, params: dict[str, Any]) -> None:
 
 
 def _import(esxi: Esxi, place: Place, params: dict[str, Any]) -> Any:
-    """Import descriptor and disk as one virtual machine; it carries the mark from its first moment."""
+    """Import descriptor and disk as one virtual machine that carries the mark from the first."""
     pool = place.host.parent.resourcePool
     asked = vim.OvfManager.CreateImportSpecParams(
         entityName=params["name"],

@@ -14,7 +14,7 @@ try:
     from pyVim.connect import Disconnect, SmartConnect
     from pyVmomi import vim, vmodl
 except ImportError:
-    vim = None
+    vim = vmodl = None
 
 MARK = "urn:baremark:target"
 SPEC = "guestinfo.baremark.spec"
@@ -128,9 +128,7 @@ class Esxi:
         )
         asked = vmodl.query.PropertyCollector.FilterSpec(
             objectSet=[
-                vmodl.query.PropertyCollector.ObjectSpec(
-                    obj=view, skip=True, selectSet=[traversal]
-                )
+                vmodl.query.PropertyCollector.ObjectSpec(obj=view, skip=True, selectSet=[traversal])
             ],
             propSet=[
                 vmodl.query.PropertyCollector.PropertySpec(

@@ -29,6 +29,10 @@ USER = "root"
 PASSWORD = "Right-1!"
 
 
+class NotBuiltError(Exception):
+    """It could not be built here; the message says why."""
+
+
 @dataclass(frozen=True)
 class Vcsim:
     port: int
@@ -41,7 +45,7 @@ def build(cache: Path) -> Path:
     """The program from `cache`, built first where it is not there yet (half a minute)."""
     missing = [name for name in ("mmdebstrap", "unshare") if shutil.which(name) is None]
     if missing or not KEYRING.exists():
-        raise FileNotFoundError(", ".join(missing) or str(KEYRING))
+        raise NotBuiltError(f"there is no {', '.join(missing) or KEYRING}")
     cache.mkdir(parents=True, exist_ok=True)
     recipe = f"{SUITE} {PACKAGES} {SOURCE.read_text()}"
     cache = cache.resolve()
@@ -134,4 +138,5 @@ def _run(*command: str, cwd: Path | None = None, **environment: str) -> None:
         check=False,
         env={**os.environ, **environment},
     )
-    assert done.returncode == 0, f"{command[0]}: {done.stdout}{done.stderr}"
+    if done.returncode != 0:
+        raise NotBuiltError(f"{command[0]}: {done.stdout}{done.stderr}".strip()[-500:])
