@@ -409,9 +409,9 @@ def test_what_is_refused_leaves_no_half_of_a_machine(
     described = str(wanted["descriptor"]).replace("VmxNet3", "Ne2000")
     answer = module(esxi, state="present", **{**wanted, **place, "descriptor": described})
     assert answer["msg"].startswith("ESXi does not accept it"), answer
-    system = str(wanted["descriptor"]).replace("debian10_64Guest", "cpm22Guest")
-    answer = module(esxi, state="present", **{**wanted, **place, "descriptor": system})
-    assert answer["msg"].startswith("ESXi says InvalidArgument"), answer
+    hardware = str(wanted["descriptor"]).replace("vmx-13", "vmx-of-tomorrow")
+    answer = module(esxi, state="present", **{**wanted, **place, "descriptor": hardware})
+    assert answer["msg"].startswith("ESXi says NotSupported"), answer
     answer = module(esxi, state="present", **{**wanted, "network": "Elsewhere"})
     assert answer["msg"] == "it has no port group Elsewhere; there are: VM Network"
     with api(esxi) as content:

@@ -34,12 +34,12 @@ $made = $null
 try {
     Convert-VHD -Path $Image -DestinationPath $disk -VHDType Fixed
     # Generation 1 is the one with a BIOS, which the common image boots by.
-    $made = New-VM -Name $Name -Generation 1 -MemoryStartupBytes ($MemoryMib * 1MB) `
+    $made = New-VM -Name $Name -Generation 1 -MemoryStartupBytes ($MemoryMib * 1048576) `
         -VHDPath $disk -SwitchName $Switch -Path $place
     Set-VM -VM $made -Notes "$Mark $Spec" -StaticMemory -CheckpointType Disabled `
         -AutomaticStartAction Nothing -AutomaticStopAction TurnOff
     Set-VMProcessor -VM $made -Count $Vcpus
-    Set-VMMemory -VM $made -DynamicMemoryEnabled $false -StartupBytes ($MemoryMib * 1MB)
+    Set-VMMemory -VM $made -DynamicMemoryEnabled $false -StartupBytes ($MemoryMib * 1048576)
     Start-VM -VM $made
 }
 catch {

@@ -32,7 +32,7 @@ else {
             fix = 'set a smaller baremark_vcpus for every target of the machine'
         }
     }
-    $free = [long] ($system.FreePhysicalMemory / 1KB)
+    $free = [long] ($system.FreePhysicalMemory / 1024)
     $machines = @(Get-VM | Where-Object { $_.Name -eq $Name })
     foreach ($machine in $machines) {
         $told.found = $true
@@ -46,7 +46,7 @@ else {
         $told.running = $machine.State -eq 'Running'
         $told.spec = ($machine.Notes -split ' ')[-1]
         $told.vcpus = [string] $machine.ProcessorCount
-        $told.memory_mib = [string] ($machine.MemoryStartup / 1MB)
+        $told.memory_mib = [string] ($machine.MemoryStartup / 1048576)
         $told.generation = [string] $machine.Generation
         $told.version = [string] $machine.Version
     }
@@ -64,9 +64,9 @@ else {
         }
     }
     $drive = Get-PSDrive -Name (Split-Path -Path $Folder -Qualifier).TrimEnd(':')
-    if (-not $told.found -and $DiskGib * 2 -gt $drive.Free / 1GB) {
+    if (-not $told.found -and $DiskGib * 2 -gt $drive.Free / 1073741824) {
         $findings += @{
-            why = "$($DiskGib * 2) GiB of disk asked for, $([long] ($drive.Free / 1GB)) GiB are free"
+            why = "$($DiskGib * 2) GiB of disk asked for, $([long] ($drive.Free / 1073741824)) GiB are free"
             fix = 'free some, or set baremark_hyperv_folder to another drive'
         }
     }
