@@ -23,6 +23,10 @@ import tree_sitter_powershell
 import yaml
 from tree_sitter import Language, Node, Parser
 
+from harness import session
+from harness.backends import vmware_workstation
+from harness.model import Endpoint
+
 from . import sshd, xapi
 from .xapi import Xapi
 
@@ -218,6 +222,42 @@ def test_a_description_for_workstation_is_read_back_as_it_was_meant() -> None:
         "annotation": "urn:baremark:target guest",
     }
     assert {key: read[key] for key in wanted} == wanted
+
+
+def test_the_host_of_a_workstation_guest_is_asked_for_its_own_process(tmp_path: Path) -> None:
+    """With stand-ins for VMware's programs, and a process that is called as its own is."""
+    if sshd.program() is None:
+        pytest.skip("there is no sshd: apt-get install openssh-server")
+    machine = tmp_path / "machine" / "baremark-guest.vmx"
+    machine.parent.mkdir()
+    machine.write_text('numvcpus = "1"\nmemsize = "512"\nethernet0.virtualDev = "vmxnet3"\n')
+    (machine.parent / "vmware.log").write_text("2026 In(05) vmx Monitor Mode: CPL0\n")
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "vmrun").write_text(f"#!/bin/sh\necho Total running VMs: 1\necho {machine}\n")
+    (programs / "vmware").write_text("#!/bin/sh\necho VMware Workstation 17.6.1 build-24319023\n")
+    for program in programs.iterdir():
+        program.chmod(0o755)
+    shell = shutil.copy(Path("/bin/sh").resolve(), programs / "vmware-vmx")
+    endpoint = Endpoint("", 22, "root", "", "", "", {"machine": str(machine)})
+    with (
+        sshd.running(tmp_path / "sshd", environment=f"PATH={programs}:/usr/bin:/bin") as server,
+        session.connect("here", server.endpoint, server.key) as host,
+        subprocess.Popen([shell, "-c", "read line", str(machine)], stdin=subprocess.PIPE) as guest,
+    ):
+        seen = vmware_workstation.observe(host, endpoint)
+        own = Path("/proc", str(guest.pid), "status").read_text()
+        guest.communicate()
+    assert seen == {
+        "running": "true",
+        "release": "17.6.1 build-24319023",
+        "process": str(guest.pid),
+        "cpus": own.partition("Cpus_allowed_list:\t")[2].split()[0],
+        "accelerator": "CPL0",
+        "vcpus": "1",
+        "memory_mib": "512",
+        "nic_model": "vmxnet3",
+    }
 
 
 # ------------------------------------------------------------------------------ XenServer
