@@ -420,3 +420,50 @@ def test_the_doctor_says_what_to_type_where_the_hypervisor_is_not_there(tmp_path
         assert part.strip().startswith("not usable"), (target, part, said)
         assert why in part, (target, part)
         assert fix in part, (target, part)
+
+
+def test_down_removes_nothing_where_there_is_none_and_tells_who_could_not_be_asked(
+    tmp_path: Path,
+) -> None:
+    """One that cannot be asked does not keep the others from being removed."""
+    native = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    closed = {"baremark_host": "native", "baremark_hypervisor_address": "127.0.0.1"}
+    closed |= {"baremark_hypervisor_port": "9", "baremark_hypervisor_host_key": "ssh-ed25519 AAAA"}
+    closed |= {"baremark_hypervisor_password": "x"}
+    inventory = tmp_path / "hosts.yml"
+    inventory.write_text(
+        json.dumps(
+            {
+                "baremetal": {"hosts": {"native": native}},
+                "hyperv": {"hosts": {"win": closed}},
+                "xenserver": {"hosts": {"xcp": closed}},
+            }
+        )
+    )
+    ours = tmp_path / "root" / "targets" / "desk" / "machine" / "baremark-desk.vmx"
+    theirs = tmp_path / "root" / "targets" / "mine" / "machine" / "baremark-mine.vmx"
+    for machine, annotation in ((ours, "urn:baremark:target desk"), (theirs, "my own")):
+        machine.parent.mkdir(parents=True)
+        machine.write_text(f'annotation = "{annotation}"\n')
+    playbooks = tmp_path / "playbooks"
+    playbooks.mkdir()
+    for part in PLAYBOOKS.iterdir():
+        if part.is_dir():
+            (playbooks / part.name).symlink_to(part)
+    removed = {
+        "include_tasks": "tasks/remove.yml",
+        "loop": ["esxi", "hyperv", "xenserver", "vmware_workstation", "virtual_pc"],
+        "loop_control": {"loop_var": "machine_backend"},
+    }
+    told = {"copy": {"content": "{{ baremark_left | to_json }}", "dest": str(tmp_path / "left")}}
+    play = {"hosts": "baremetal", "gather_facts": False, "tasks": [removed, told]}
+    (playbooks / "play.yml").write_text(json.dumps([play]))
+    done = ansible(
+        *("ansible-playbook", "-i", str(inventory), str(playbooks / "play.yml")),
+        variables={"baremark_root": str(tmp_path / "root"), "baremark_run": str(tmp_path / "run")},
+    )
+    assert done.returncode == 0, done.stdout
+    hyperv, xenserver = json.loads((tmp_path / "left").read_text())
+    assert hyperv.startswith("hyperv: win: Windows cannot be asked by SSH: "), hyperv
+    assert xenserver.startswith("xenserver: 127.0.0.1:9 cannot be reached"), xenserver
+    assert (ours.exists(), theirs.exists()) == (False, True)
