@@ -54,3 +54,27 @@ def load(name: str) -> Backend:
     if name not in backend_names():
         raise UseError(f"no backend {name!r}", "there are: " + ", ".join(backend_names()))
     return cast(Backend, import_module(f"{__name__}.{name}"))
+
+
+def told_when_made(endpoint: Endpoint, *names: str) -> Observed:
+    """What a hypervisor's own API said of the target when it was made, read back by the role.
+
+    For hypervisors that cannot be asked from the native target's session: they take the machine
+    for themselves, and only the controller has the right to ask them.
+    """
+    return {name: endpoint.facts.get(name) for name in names}
+
+
+def unlike_firmware(inside: Observed, vendor: str, product: str) -> list[str]:
+    """What is not as a guest sees it whose firmware (DMI) names `vendor` and begins its product's
+    name with `product`. What cannot be seen is not taken for a match."""
+    maker, model = inside.get("dmi_vendor"), inside.get("dmi_product")
+    found = []
+    if maker != vendor or not (model or "").startswith(product):
+        found.append(
+            f"from inside its firmware calls it {maker or 'nothing'}, {model or 'nothing'}, "
+            f"not {vendor}, {product}…"
+        )
+    if inside.get("container") not in {None, "none"}:
+        found.append(f"from inside it is a container: {inside.get('container')}")
+    return found

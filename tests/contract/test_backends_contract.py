@@ -13,6 +13,7 @@ from harness.backends import docker, kvm
 from harness.errors import HarnessError
 from harness.inventory import backend_names
 from harness.model import BackendClass, Endpoint, Fingerprint, Size, Target
+from harness.session import Session
 
 ROLES = Path(__file__).parents[2] / "playbooks" / "roles"
 SIZE = Size(2, 1024, 2, (0, 1))
@@ -165,3 +166,92 @@ def as_seen() -> Fingerprint:
         inside=KVM_INSIDE,
         outside=KVM_OUTSIDE,
     )
+
+
+VENDORS: dict[str, tuple[dict[str, str], dict[str, str | None]]] = {
+    "esxi": (
+        {"dmi_vendor": "VMware, Inc.", "dmi_product": "VMware7,1", "hypervisor_bit": "yes"},
+        {"release": "8.0.2-22380479", "cpus": "0,1"},
+    ),
+    "hyperv": (
+        {
+            "dmi_vendor": "Microsoft Corporation",
+            "dmi_product": "Virtual Machine",
+            "hypervisor_bit": "yes",
+            "hypervisor_vendor": "Microsoft",
+        },
+        {"release": "Microsoft Windows Server 2022 Standard 10.0.20348"},
+    ),
+    "xenserver": (
+        {"dmi_vendor": "Xen", "dmi_product": "HVM domU", "hypervisor_type": "xen"},
+        {"release": "XCP-ng 8.3.0", "cpus": "0,1"},
+    ),
+    "vmware_workstation": (
+        {"dmi_vendor": "VMware, Inc.", "dmi_product": "VMware Virtual Platform"},
+        {"running": "true", "cpus": "0-1", "process": "17"},
+    ),
+    "virtual_pc": (
+        {
+            "dmi_vendor": "Microsoft Corporation",
+            "dmi_product": "Virtual Machine",
+            "machine": "i686",
+        },
+        {},
+    ),
+}
+"""What their guests show by the vendors' documents; none of them was seen by us."""
+
+
+@pytest.mark.parametrize("name", VENDORS)
+def test_a_guest_that_shows_its_vendors_firmware_has_nothing_against_it(name: str) -> None:
+    inside, outside = VENDORS[name]
+    assert backends.load(name).contradictions(GUEST, AT, inside, outside) == []
+
+
+@pytest.mark.parametrize("name", VENDORS)
+@pytest.mark.parametrize("other", [*VENDORS, "kvm", "container"])
+def test_a_guest_of_another_vendor_is_found_out(name: str, other: str) -> None:
+    mine, outside = VENDORS[name]
+    others = {
+        "kvm": {"dmi_vendor": "QEMU", "dmi_product": "Standard PC", "hypervisor_bit": "yes"},
+        "container": {**mine, "container": "lxc"},
+    }
+    inside = others[other] if other in others else VENDORS[other][0]
+    found = backends.load(name).contradictions(GUEST, AT, inside, outside)
+    if {name, other} <= {"esxi", "vmware_workstation"}:
+        assert not any("firmware" in each for each in found)  # they show the same: a known limit
+    else:
+        assert bool(found) == (name != other), found
+
+
+def test_hyperv_and_virtual_pc_are_told_apart_though_their_firmware_is_called_alike() -> None:
+    as_hyperv = VENDORS["hyperv"][0]
+    found = backends.load("virtual_pc").contradictions(GUEST, AT, as_hyperv, {})
+    assert found == ["from inside its hypervisor is Microsoft's, not Virtual PC"]
+    wide = {**VENDORS["virtual_pc"][0], "machine": "x86_64"}
+    (said,) = backends.load("virtual_pc").contradictions(GUEST, AT, wide, {})
+    assert "32-bit guests only" in said
+    (said,) = backends.load("hyperv").contradictions(GUEST, AT, VENDORS["virtual_pc"][0], {})
+    assert said == "from inside no hypervisor is seen"
+
+
+@pytest.mark.parametrize("name", ["esxi", "hyperv", "xenserver"])
+def test_a_hypervisor_that_takes_the_machine_is_labelled_as_another_machine(name: str) -> None:
+    """No native Linux runs beside it, so what it is compared with is another machine."""
+    assert backends.load(name).identify({}, {}) == (BackendClass.TYPE1, f"{name}, other machine")
+
+
+@pytest.mark.parametrize("name", ["esxi", "hyperv", "xenserver"])
+def test_what_its_api_said_when_it_was_made_is_its_host_side(name: str) -> None:
+    told = replace(AT, facts={"release": "8.0", "vcpus": "2", "uuid": "not asked for"})
+    seen = backends.load(name).observe(Silent(), told)
+    assert (seen["release"], seen["vcpus"]) == ("8.0", "2")
+    assert seen["memory_mib"] is None
+    assert "uuid" not in seen
+
+
+class Silent(Session):
+    """A session that must not be used."""
+
+    def __init__(self) -> None:
+        pass

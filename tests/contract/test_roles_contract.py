@@ -19,6 +19,8 @@ PLAYBOOKS = ROOT / "playbooks"
 INVENTORIES = sorted(path.parent for path in ROOT.glob("inventories/*/hosts.yml"))
 BACKENDS = sorted(path.parents[1].name for path in PLAYBOOKS.glob("roles/*/tasks/create.yml"))
 TASK_FILES = sorted(PLAYBOOKS.glob("roles/*/tasks/*.yml"))
+IMPOSSIBLE = {"virtual_pc"}
+"""Roles that are there to say why no target of theirs can be made."""
 SIZE = {"baremark_vcpus", "baremark_memory_mib", "baremark_disk_gib"}
 
 
@@ -97,7 +99,17 @@ def test_a_backend_has_its_arguments_checked(backend: str) -> None:
         assert required >= SIZE, f"{backend}'s {verb} does not require the size"
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", sorted(IMPOSSIBLE))
+def test_a_backend_that_cannot_have_a_target_says_why_wherever_it_is_asked(backend: str) -> None:
+    tasks = PLAYBOOKS / "roles" / backend / "tasks"
+    for verb in ("host", "create"):
+        (task,) = read(tasks / f"{verb}.yml")
+        assert set(task) == {"name", "ansible.builtin.fail"}
+    (task,) = read(tasks / "probe.yml")
+    assert task["ansible.builtin.set_fact"]["baremark_findings"]
+
+
+@pytest.mark.parametrize("backend", [each for each in BACKENDS if each not in IMPOSSIBLE])
 def test_a_backend_hands_back_an_endpoint(backend: str) -> None:
     tasks = tasks_of(read(PLAYBOOKS / "roles" / backend / "tasks" / "create.yml"))
     facts = [
