@@ -15,7 +15,7 @@ from harness.dataset import frame
 from harness.errors import UseError
 from harness.marks import cpu_time
 from harness.metering import between, parse
-from harness.model import CpuTime, HostLoad, Probe, Resource, Run, Trial, TrialStatus
+from harness.model import CpuTime, HostLoad, Probe, Resource, Run, Trial, TrialStatus, Workload
 from harness.publish.table import build
 from tests.synthetic import CPU, DOCKER, NATIVE, TCG, make_run, workload
 
@@ -205,6 +205,29 @@ def test_a_network_figure_that_is_the_processors_is_told(busy_s: float, flagged:
     found = validity.of_runs([replace(run, trials=trials)])
     assert [(each.target, each.check) for each in found] == (
         [(DOCKER.name, "network_path")] if flagged else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("mode", "taken", "told"), [("nat", PEER, True), ("bridged", PEER, False), ("nat", CPU, False)]
+)
+def test_a_way_through_a_nat_is_told_where_a_workload_takes_it(
+    mode: str, taken: Workload, told: bool
+) -> None:
+    run = make_run(lambda *_: 1.0, workloads=[taken])
+    targets = tuple(
+        replace(
+            each,
+            fingerprint=replace(each.fingerprint, outside={"network_mode": mode}),
+        )
+        if each.target.name == DOCKER.name
+        else each
+        for each in run.manifest.targets
+    )
+    run = replace(run, manifest=replace(run.manifest, targets=targets))
+    found = [each for each in validity.of_runs([run]) if "NAT" in each.text]
+    assert [(each.target, each.check) for each in found] == (
+        [(DOCKER.name, "network_path")] if told else []
     )
 
 

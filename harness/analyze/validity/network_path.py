@@ -15,7 +15,8 @@ MOST_BUSY = 0.7
 
 def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:
     """Flagged where, by the median over trials, the target's CPUs or those of the host (with the
-    peer on it) were over 70 % busy; and where the way to the peer has another MTU than native's."""
+    peer on it) were over 70 % busy; and where the way to the peer has another MTU than native's,
+    or leads through a NAT."""
     busy: dict[tuple[str, str], list[float]] = defaultdict(list)
     for trial in trials:
         workload = about.workloads.get(trial.workload)
@@ -45,6 +46,24 @@ def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:
             figures={name: median(busy[target, name]) for name in names},
         )
     yield from _mtu(about)
+    yield from _nat(about)
+
+
+def _nat(about: About) -> Iterator[Finding]:
+    if not any(workload.needs_peer for workload in about.workloads.values()):
+        return
+    for record in about.targets:
+        if record.fingerprint.outside.get("network_mode") == "nat":
+            yield Finding(
+                check="network_path",
+                outcome=Outcome.FLAGGED,
+                target=record.target.name,
+                text=(
+                    "its way to the peer leads through its hypervisor's NAT, not over the bench "
+                    "bridge as native's: its network rows are of another path"
+                ),
+                figures={"network_mode": "nat"},
+            )
 
 
 def _mtu(about: About) -> Iterator[Finding]:
