@@ -51,6 +51,7 @@ def observe(host: Session, endpoint: Endpoint) -> Observed:
     return {
         "release": release(log),
         "accelerator": engine(log),
+        "recompiled": _yes(log, "IemRecompiled"),
         "state": info.get("VMState"),
         "vcpus": info.get("cpus"),
         "memory_mib": info.get("memory"),
@@ -62,7 +63,7 @@ def observe(host: Session, endpoint: Endpoint) -> Observed:
         "firmware": info.get("firmware"),
         "disk_controller": info.get("storagecontrollertype0"),
         "disk_format": "vdi" if info.get("disk-0-0", "").endswith(".vdi") else None,
-        "disk_cache": _cache(log),
+        "disk_cache": {"yes": "none", "no": "host", None: None}[_yes(log, "UseNewIo")],
         "nic_model": info.get("nictype1"),
         "network_mode": info.get("nic1"),
         "network_bridge": info.get("bridgeadapter1"),
@@ -94,12 +95,13 @@ def release(log: str) -> str:
     return f"{match[1]} r{match[2]}"
 
 
-def _cache(log: str) -> str | None:
-    """Whether the host's page cache stands between the guest's disk and the device."""
-    match = re.search(_MOMENT + r"  UseNewIo +<integer> = 0x0*([01]) ", log)
+def _yes(log: str, setting: str) -> str | None:
+    """`yes` or `no`: a setting of the machine as the log lists it. `UseNewIo` is no host cache;
+    `IemRecompiled` tells that the interpreter keeps what it has decoded as threaded code."""
+    match = re.search(_MOMENT + rf"  {setting} +<integer> = 0x0*([01]) ", log)
     if match is None:
         return None
-    return "none" if match[1] == "1" else "host"
+    return "yes" if match[1] == "1" else "no"
 
 
 def _process(host: Session, pid_file: str, name: str) -> str | None:
