@@ -116,10 +116,10 @@ def test_the_doctor_says_what_to_type_where_there_is_no_driver_to_be_had(
     known = subprocess.run(["apt-cache", "policy", "virtualbox"], capture_output=True, text=True)
     if "Candidate: (none)" not in known.stdout and known.stdout:
         pytest.skip("apt has VirtualBox on this machine")
-    text = INVENTORY.format(more="").replace("interpreter", "hardware")
+    text = INVENTORY.format(more="").replace("engine: interpreter", "engine: hardware")
     (tmp_path / "hosts.yml").write_text(text)
     found = said(baremark("doctor", where=tmp_path, status=1))
-    assert "interpreted (virtualbox): not usable: virtualbox and virtualbox-dkms" in found
+    assert "interpreted (virtualbox): not usable why: virtualbox and virtualbox-dkms" in found
     assert "set baremark_virtualbox_engine: interpreter for interpreted" in found
 
 
