@@ -78,13 +78,17 @@ class Reply:
 class Session:
     """An open connection to a target. Make it with `connect`, end it with `close`.
 
-    `confine` names the CPUs that its commands are held to where the target's sshd is not.
+    `confine` names the CPUs that its commands are held to where the target's sshd is not;
+    `patience` is how many times longer than elsewhere its commands may take.
     """
 
-    def __init__(self, name: str, transport: paramiko.Transport, confine: str = "") -> None:
+    def __init__(
+        self, name: str, transport: paramiko.Transport, confine: str = "", patience: float = 1.0
+    ) -> None:
         self.name = name
         self._transport = transport
         self._confine = confine
+        self._patience = patience
         self._channel: paramiko.Channel | None = None
         self._held: list[paramiko.Channel] = []
         self._interrupted = threading.Event()
@@ -104,8 +108,9 @@ class Session:
     ) -> Reply:
         """Run a command (a sequence is quoted, a string is the shell's) and wait for its end.
 
-        Waits at most `limit_s` seconds and keeps at most `output_limit_bytes` of each stream.
-        Raises `ConnectionLost` if the connection ends first.
+        Waits at most `limit_s` seconds (of a target that was declared slow, that many times
+        longer) and keeps at most `output_limit_bytes` of each stream. Raises `ConnectionLost` if
+        the connection ends first.
         """
         text = command if isinstance(command, str) else shlex.join(command)
         if self._confine:
@@ -118,7 +123,7 @@ class Session:
             if stdin:
                 channel.sendall(stdin)
             channel.shutdown_write()
-            return self._collect(channel, begin, limit_s, output_limit_bytes)
+            return self._collect(channel, begin, limit_s * self._patience, output_limit_bytes)
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise self._lost(error) from None
         finally:
@@ -136,7 +141,7 @@ class Session:
         shown = command if isinstance(command, str) else shlex.join(command)
         shown = shown if len(shown) <= 200 else shown[:200] + "…"
         how = (
-            f"did not end within {limit_s:.0f} s"
+            f"did not end within {limit_s * self._patience:.0f} s"
             if reply.timed_out
             else "printed more than it may"
             if reply.overflow
@@ -213,7 +218,7 @@ class Session:
 
     def _open(self) -> paramiko.Channel:
         try:
-            return self._transport.open_session(timeout=CONNECT_TIMEOUT_S)
+            return self._transport.open_session(timeout=CONNECT_TIMEOUT_S * self._patience)
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise self._lost(error) from None
 
@@ -307,13 +312,16 @@ def connect(name: str, endpoint: Endpoint, key: Key, *, through: Session | None 
 
     A refused or broken connection is tried again for a short while; a wrong host key or a
     refused client key is not. Raises `HarnessError` saying which of these it was.
+
+    An endpoint's fact `patience` is how many times longer than usual everything may take there:
+    a guest that is interpreted needs seconds for what takes others milliseconds.
     """
     where = f"{endpoint.address}:{endpoint.port}"
     try:
         for attempt in stamina.retry_context(
             on=(OSError, EOFError, ConnectionLost, _Broken),
             attempts=4,
-            timeout=60.0,
+            timeout=60.0 * _patience(endpoint),
             wait_initial=0.3,
         ):
             with attempt:
@@ -326,22 +334,28 @@ def connect(name: str, endpoint: Endpoint, key: Key, *, through: Session | None 
     raise AssertionError("unreachable: the retry context returns or raises")
 
 
+def _patience(endpoint: Endpoint) -> float:
+    return float(endpoint.facts.get("patience", 1))
+
+
 class _Broken(Exception):
     """An SSH handshake that did not complete; worth another try."""
 
 
 def _connect_once(name: str, endpoint: Endpoint, key: Key, through: Session | None) -> Session:
     stream: socket.socket | paramiko.Channel
+    limit_s = CONNECT_TIMEOUT_S * _patience(endpoint)
     if through is None:
-        stream = socket.create_connection((endpoint.address, endpoint.port), CONNECT_TIMEOUT_S)
+        stream = socket.create_connection((endpoint.address, endpoint.port), limit_s)
         stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     else:
         stream = through.tunnel(endpoint.address, endpoint.port)
     transport = paramiko.Transport(stream)
-    transport.banner_timeout = CONNECT_TIMEOUT_S
+    transport.banner_timeout = limit_s
+    transport.auth_timeout = max(limit_s, transport.auth_timeout)
     transport.get_security_options().key_types = ("ssh-ed25519",)
     try:
-        transport.start_client(timeout=CONNECT_TIMEOUT_S)
+        transport.start_client(timeout=limit_s)
         shown = transport.get_remote_server_key()
         pinned = endpoint.host_key.split()[:2]
         if [shown.get_name(), shown.get_base64()] != pinned:
@@ -363,7 +377,7 @@ def _connect_once(name: str, endpoint: Endpoint, key: Key, through: Session | No
     except (paramiko.SSHException, EOFError, OSError) as error:
         transport.close()
         raise _Broken(f"{error or type(error).__name__}") from None
-    return Session(name, transport, endpoint.facts.get("confine", ""))
+    return Session(name, transport, endpoint.facts.get("confine", ""), _patience(endpoint))
 
 
 def make_key(path: Path) -> str:

@@ -59,6 +59,13 @@ def test_a_command_without_end_is_left_at_the_limit(opened: Session) -> None:
     assert 0.4 < reply.seconds < 3
 
 
+def test_a_target_that_was_declared_slow_is_given_so_many_times_longer(server: sshd.Sshd) -> None:
+    slow = replace(server.endpoint, facts={"patience": "50"})
+    with session.connect("slow", slow, server.key) as one:
+        reply = one.run("sleep 1", limit_s=0.2)
+        assert (reply.exit_status, reply.timed_out) == (0, False)
+
+
 def test_a_command_can_be_interrupted_from_another_thread(server: sshd.Sshd) -> None:
     with session.connect("here", server.endpoint, server.key) as one:
         threading.Timer(0.5, one.interrupt).start()
