@@ -74,8 +74,8 @@ def cpu_time(said: bytes) -> CpuTime | None:
     if found is None or not (found[1] and found[2] and found[3]):
         return None
     before, after = ([int(word) for word in found[i].split()[:8]] for i in (1, 2))
-    if len(before) != 8 or len(after) != 8:
-        return None
+    if len(before) != 8 or len(after) != 8 or not any(after):
+        return None  # a kernel in user space (gVisor) has the file, and nothing but zeros in it
     ticks = [max(0, b - a) / _HZ for a, b in zip(before, after, strict=True)]
     user, nice, system, _idle, _iowait, irq, softirq, steal = ticks
     own_s = 60 * (int(found[3]) + int(found[5])) + float(found[4]) + float(found[6])
