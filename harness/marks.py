@@ -83,6 +83,8 @@ def cpu_time(said: bytes) -> CpuTime | None:
         len(each) != 8 for each in (*before.values(), *after.values())
     ):
         return None
+    if not any(any(each) for each in after.values()):
+        return None  # a kernel in user space (gVisor) has the file, and nothing but zeros in it
     ticks = [
         sum(max(0, after[cpu][at] - before[cpu][at]) for cpu in before) / _HZ for at in range(8)
     ]

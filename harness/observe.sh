@@ -99,6 +99,10 @@ else
     *) say container "$container" ;;
     esac
 fi
+# gVisor says what it is where a kernel says that it starts.
+case $(dmesg 2>/dev/null | head -n 1) in
+*"Starting gVisor"*) say sandbox gvisor ;;
+esac
 file init /proc/1/comm
 for path in /sys/devices/system/cpu/vulnerabilities/*; do
     file "mitigation_${path##*/}" "$path"
@@ -178,6 +182,8 @@ route=$(ip -o route get 198.18.0.2 2>/dev/null)
 say peer_route "$(printf %s "$route" | sed 's/ *\\.*//; s/ uid [0-9]*//')"
 device=$(printf %s "$route" | sed -n 's/.* dev \([^ ]*\).*/\1/p')
 if [ -n "$device" ]; then
+    say nic "$device"
+    say nic_kind "$(ip -o -d link show dev "$device" 2>/dev/null | grep -o -w -E 'veth|macvlan|bridge' | head -n 1)"
     file nic_mtu "/sys/class/net/$device/mtu"
     say nic_offloads "$(ethtool -k "$device" 2>/dev/null | sed -n \
         's/^\(tcp-segmentation-offload\|generic-segmentation-offload\|generic-receive-offload\|tx-checksumming\|rx-checksumming\): \(o[nf]*\).*/\1=\2/p' |

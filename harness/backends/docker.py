@@ -1,4 +1,9 @@
-"""Docker containers: one kernel with the host, observed through the daemon."""
+"""Docker containers: one kernel with the host, or gVisor's in user space, observed through the
+daemon.
+
+The daemon is believed of what it set up, the inside of what that came to: gVisor says that it is
+gVisor, and a kernel shows its own filter of system calls and the kind of its network link.
+"""
 
 from __future__ import annotations
 
@@ -7,60 +12,61 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.backends import Observed
+from harness.containers import GVISOR, confined, described, label, unlike
 from harness.model import BackendClass, Endpoint, Target
 from harness.session import Session
 
 CLASS = BackendClass.OS
+RUNTIME = "runc"
 LIMIT_S = 60.0
+_MODES = {"bridge": "bridge", "macvlan": "macvlan", "host": "host"}
+"""By the driver of the network that a container is in."""
 
 
 def observe(host: Session, endpoint: Endpoint) -> Observed:
-    """What the daemon says of the container: its `inspect` answer, boiled down."""
+    """What the daemon says of the container, its network and itself, boiled down."""
     docker = ["docker", "--host", f"unix://{endpoint.facts['socket']}"]
     answer: list[dict[str, Any]] = json.loads(
         host.check([*docker, "inspect", endpoint.facts["container"]], limit_s=LIMIT_S)
     )
-    server = host.check(
-        [*docker, "info", "--format", "{{.ServerVersion}}\t{{.Driver}}\t{{.CgroupVersion}}"],
-        limit_s=LIMIT_S,
-    )
-    release, storage, cgroup = server.rstrip("\n").split("\t")
+    server = json.loads(host.check([*docker, "info", "--format", "{{json .}}"], limit_s=LIMIT_S))
     container = answer[0]
-    settings = container["HostConfig"]
-    driver = host.run(
-        [*docker, "network", "inspect", "--format", "{{.Driver}}", settings["NetworkMode"]],
-        limit_s=LIMIT_S,
-    )
+    runtime = container["HostConfig"]["Runtime"]
+    network = container["HostConfig"]["NetworkMode"]
+    driver = host.check(
+        [*docker, "network", "inspect", "--format", "{{.Driver}}", network], limit_s=LIMIT_S
+    ).strip()
     return {
-        "release": release,
-        "accelerator": None,
-        "runtime": settings["Runtime"],
-        "storage_driver": storage,
-        "cgroup_version": cgroup,
-        "running": str(container["State"]["Running"]).lower(),
-        "image": container["Image"],
-        "cpus": settings["CpusetCpus"] or None,
-        "memory_mib": str(settings["Memory"] >> 20) if settings["Memory"] else None,
-        "network_mode": settings["NetworkMode"],
-        "network": driver.stdout.decode(errors="replace").strip() or None,
-        "cpu_quota": _quota(settings),
-        "privileged": str(settings["Privileged"]).lower(),
-        "security_options": " ".join(settings["SecurityOpt"] or []) or None,
-        "process": str(container["State"]["Pid"]),
+        **described(container, endpoint.work),
+        "release": server["ServerVersion"],
+        "accelerator": _platform(host, container["State"]["Pid"]) if runtime == GVISOR else None,
+        "runtime": runtime,
+        "runtime_release": _release(host, runtime),
+        "storage_driver": server["Driver"],
+        "cgroup_version": server["CgroupVersion"],
+        "network_mode": _MODES.get(driver, driver),
+        "network": driver,
+        "network_name": network,
     }
 
 
-def _quota(settings: dict[str, Any]) -> str:
-    """The CPUs' worth of time that the daemon lets the container have; `none` where it has all."""
-    if settings.get("NanoCpus"):
-        return f"{settings['NanoCpus'] / 1e9:g} CPUs"
-    if settings.get("CpuQuota", 0) > 0:
-        return f"{settings['CpuQuota']} {settings.get('CpuPeriod') or 100_000}"
-    return "none"
+def _platform(host: Session, process: int) -> str | None:
+    """How gVisor takes system calls over (ptrace, systrap, kvm), as its process was told to."""
+    words = host.run(["cat", f"/proc/{process}/cmdline"], limit_s=LIMIT_S).stdout.split(b"\0")
+    told = [word.removeprefix(b"--platform=") for word in words if word.startswith(b"--platform=")]
+    return told[-1].decode(errors="replace") if told else None
+
+
+def _release(host: Session, runtime: str) -> str | None:
+    """The first line of what the runtime calls itself; None where it is not on the path."""
+    reply = host.run([runtime, "--version"], limit_s=LIMIT_S)
+    lines = reply.stdout.decode(errors="replace").splitlines()
+    return lines[0] if reply.exit_status == 0 and lines else None
 
 
 def identify(inside: Observed, outside: Observed) -> tuple[BackendClass, str]:
-    return CLASS, "docker"
+    sandboxed = inside.get("sandbox") == "gvisor"
+    return BackendClass.SANDBOX if sandboxed else CLASS, label("docker", RUNTIME, outside)
 
 
 def contradictions(
@@ -69,14 +75,9 @@ def contradictions(
     found = []
     if inside.get("container") != "docker":
         found.append(f"from inside it is no Docker container but: {inside.get('container')}")
-    if outside.get("running") != "true":
-        found.append("the daemon says that it does not run")
-    if outside.get("cpus") is None:
-        found.append("the daemon confines it to no CPUs")
-    if outside.get("memory_mib") is None:
-        found.append("the daemon gives it no memory limit")
-    return found
+    return [*found, *confined(outside), *unlike(endpoint.facts, inside, outside)]
 
 
 def process(outside: Observed) -> str | None:
+    """None: what runs in a container are processes of the host, and so are gVisor's several."""
     return None

@@ -2,8 +2,8 @@
 """Ansible module: end and remove what a run left on a machine, whatever state it is in.
 
 A process is Baremark's if `baremark_daemon` started it or something that it started; if its
-program lies in Baremark's folder; or if it is a daemon or machine whose command line names
-Baremark's folders. Nothing else is touched.
+program lies in Baremark's folder; if it is a daemon or machine whose command line names
+Baremark's folders; or if it is in Baremark's control group. Nothing else is touched.
 """
 
 from __future__ import annotations
@@ -30,8 +30,13 @@ options:
     default: []
 """
 
-DAEMONS = ("sshd", "dockerd", "containerd", "libvirtd", "virtlogd", "qemu-system")
+DAEMONS = (
+    *("sshd", "dockerd", "containerd", "conmon", "lxc-start"),
+    *("libvirtd", "virtlogd", "qemu-system"),
+)
 """A program whose name begins so, and whose command line names our folders, is ours."""
+CGROUP = "baremark"
+"""The control group below which the engines put what they start."""
 
 
 def main() -> None:
@@ -46,7 +51,7 @@ def main() -> None:
 
     def ours(pid: int) -> bool:
         path = program(pid)
-        if marked(pid) or path.startswith(f"{root}/"):
+        if marked(pid) or path.startswith(f"{root}/") or _in_our_cgroup(pid):
             return True
         words = " ".join(command(pid))
         return Path(path).name.startswith(DAEMONS) and (f"{root}/" in words or f"{run}/" in words)
@@ -101,10 +106,19 @@ def _remove_made(listing: Path) -> list[str]:
     return removed
 
 
+def _in_our_cgroup(pid: int) -> bool:
+    """Whether it is in a control group that we made: a container's, whose engine is gone."""
+    try:
+        lines = Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return False
+    return any(f"{line.split(':', 2)[2]}/".startswith(f"/{CGROUP}/") for line in lines)
+
+
 def _remove_cgroups() -> list[str]:
-    """The control groups that our own daemons made, now that nothing runs in them."""
+    """The control groups that our own engines made, now that nothing runs in them."""
     removed = []
-    for top in [*Path("/sys/fs/cgroup").glob("*/baremark"), Path("/sys/fs/cgroup/baremark")]:
+    for top in [*Path("/sys/fs/cgroup").glob(f"*/{CGROUP}"), Path("/sys/fs/cgroup", CGROUP)]:
         for folder, _, _ in os.walk(top, topdown=False):
             with contextlib.suppress(OSError):
                 Path(folder).rmdir()

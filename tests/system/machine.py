@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 PROGRAMS = {
+    "conmon",
     "containerd",
     "containerd-shim-runc-v2",
     "dnsmasq",
@@ -34,14 +35,17 @@ PLACES = (
     "/tmp",
     "/var/lib",
     "/var/lib/baremark",
+    "/var/lib/containers",
     "/var/lib/docker",
     "/var/lib/libvirt",
+    "/var/lib/lxc",
     "/var/log/libvirt",
 )
 
 
 def snapshot() -> dict[str, set[str]]:
-    """Processes, links, namespaces, mounts, firewall rules and files, each as a set of texts."""
+    """Processes, links, namespaces, mounts, firewall rules, control groups and files, each as a
+    set of texts."""
     return {
         "processes": _processes(),
         "links": {link.name for link in Path("/sys/class/net").iterdir()},
@@ -49,6 +53,11 @@ def snapshot() -> dict[str, set[str]]:
         "mounts": {line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()},
         "rules": _lines("iptables-save"),
         "forwarding": {Path("/proc/sys/net/ipv4/ip_forward").read_text()},
+        "cgroups": {
+            str(folder)
+            for folder in Path("/sys/fs/cgroup").glob("**/*baremark*")
+            if folder.is_dir()
+        },
         "files": {
             str(file)
             for place in PLACES

@@ -1,0 +1,74 @@
+"""LXC system containers: one kernel with the host, an init of their own, no daemon. Observed
+through LXC's tools, and by the limits that the kernel itself holds for the control group."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.backends import Observed
+from harness.containers import confined, unlike
+from harness.errors import HarnessError
+from harness.model import BackendClass, Endpoint, Target
+from harness.session import Session
+
+CLASS = BackendClass.OS
+LIMIT_S = 60.0
+
+
+def observe(host: Session, endpoint: Endpoint) -> Observed:
+    """What LXC says of the container, and the limits of its control group."""
+    name = endpoint.facts["container"]
+    which = [f"--lxcpath={endpoint.facts['folder']}", f"--name={name}"]
+    said = host.check(["lxc-info", *which, "--no-humanize", "--state", "--pid"], limit_s=LIMIT_S)
+    state, _, process = said.strip().partition("\n")
+
+    def limit(*names: str) -> str | None:
+        """Of the first of these settings that there is: version 2's name first, then 1's."""
+        for each in names:
+            reply = host.run(["lxc-cgroup", *which, each], limit_s=LIMIT_S)
+            if reply.exit_status == 0:
+                return reply.stdout.decode(errors="replace").strip() or None
+        return None
+
+    def setting(key: str) -> str:
+        reply = host.run(["lxc-info", *which, "-H", "-c", key], limit_s=LIMIT_S)
+        return reply.stdout.decode(errors="replace").partition("=")[2].strip()
+
+    memory = limit("memory.max", "memory.limit_in_bytes")
+    if state and not process.strip().isdigit():
+        raise HarnessError(f"LXC says that {name} is {state} and names no process of it")
+    return {
+        "release": host.check(["lxc-start", "--version"], limit_s=LIMIT_S).strip(),
+        "accelerator": None,
+        "running": str(state == "RUNNING").lower(),
+        "cpus": limit("cpuset.cpus"),
+        "memory_mib": str(int(memory) >> 20) if memory and memory.isdigit() else None,
+        "init": setting("lxc.init.cmd") or None,
+        "network_mode": {"veth": "bridge"}.get(setting("lxc.net.0.type")),
+        "storage": "volume"
+        if endpoint.work.strip("/") in setting("lxc.mount.entry")
+        else "overlay",
+        "seccomp": "default" if setting("lxc.seccomp.profile") else "unconfined",
+        "apparmor": setting("lxc.apparmor.profile") or None,
+        "process": process.strip(),
+    }
+
+
+def identify(inside: Observed, outside: Observed) -> tuple[BackendClass, str]:
+    return CLASS, "lxc"
+
+
+def contradictions(
+    target: Target, endpoint: Endpoint, inside: Observed, outside: Observed
+) -> Sequence[str]:
+    found = []
+    if inside.get("container") != "lxc":
+        found.append(f"from inside it is no LXC container but: {inside.get('container')}")
+    declared, init = endpoint.facts.get("init"), inside.get("init")
+    if None not in {declared, init} and declared != init:
+        found.append(f"from inside process 1 is {init}, declared is {declared}")
+    return [*found, *confined(outside), *unlike(endpoint.facts, inside, outside)]
+
+
+def process(outside: Observed) -> str | None:
+    return None

@@ -1,0 +1,71 @@
+"""Podman containers: one kernel with the host and no daemon, observed through Podman's own store
+and the process's network namespace."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+from harness.backends import Observed
+from harness.containers import confined, described, label, unlike
+from harness.model import BackendClass, Endpoint, Target
+from harness.session import Session
+
+CLASS = BackendClass.OS
+RUNTIME = "crun"
+LIMIT_S = 60.0
+_MODES = {"veth": "bridge", "macvlan": "macvlan"}
+
+
+def observe(host: Session, endpoint: Endpoint) -> Observed:
+    """What Podman says of the container, and the kernel of its network link."""
+    podman = shlex.split(endpoint.facts["engine"])
+    answer: list[dict[str, Any]] = json.loads(
+        host.check([*podman, "container", "inspect", endpoint.facts["container"]], limit_s=LIMIT_S)
+    )
+    about = json.loads(host.check([*podman, "info", "--format=json"], limit_s=LIMIT_S))
+    container = answer[0]
+    asked = container["HostConfig"]["NetworkMode"]
+    return {
+        **described(container, endpoint.work),
+        "release": about["version"]["Version"],
+        "accelerator": None,
+        "runtime": container["OCIRuntime"],
+        "runtime_release": about["host"]["ociRuntime"]["version"].splitlines()[0]
+        if about["host"]["ociRuntime"]["name"] == container["OCIRuntime"]
+        else None,
+        "storage_driver": about["store"]["graphDriverName"],
+        "cgroup_version": about["host"]["cgroupVersion"],
+        "cgroup_manager": about["host"]["cgroupManager"],
+        "network_mode": asked if asked == "host" else _link(host, container["State"]["Pid"]),
+    }
+
+
+def _link(host: Session, process: int) -> str | None:
+    """The network mode by the kind of the link in the container, which was put there by hand."""
+    inside = ["nsenter", f"--net=/proc/{process}/ns/net", "ip", "-json", "-details"]
+    reply = host.run([*inside, "link", "show", "dev", "eth0"], limit_s=LIMIT_S)
+    if reply.exit_status != 0:
+        return None
+    links = json.loads(reply.stdout)
+    kind = str(links[0].get("linkinfo", {}).get("info_kind")) if links else None
+    return _MODES.get(kind or "", kind)
+
+
+def identify(inside: Observed, outside: Observed) -> tuple[BackendClass, str]:
+    return CLASS, label("podman", RUNTIME, outside)
+
+
+def contradictions(
+    target: Target, endpoint: Endpoint, inside: Observed, outside: Observed
+) -> Sequence[str]:
+    found = []
+    if inside.get("container") != "podman":
+        found.append(f"from inside it is no Podman container but: {inside.get('container')}")
+    return [*found, *confined(outside), *unlike(endpoint.facts, inside, outside)]
+
+
+def process(outside: Observed) -> str | None:
+    return None
