@@ -14,11 +14,12 @@ TEST_PACKAGES := apparmor debian-archive-keyring docker.io e2fsprogs ethtool ipr
 help:
 	@echo 'make bench     set up, provision what this machine can run, measure, print, take down'
 	@echo '               (options: make bench BENCH_OPTIONS="--preset smoke --budget 10m")'
-	@echo 'make test      set up, run the whole test suite'
-	@echo 'make test-all  the same with the long statistical and load checks'
+	@echo 'make test      set up, run the test suite without its long tests'
+	@echo 'make test-all  the same with them: two machines with real KVM on the second, which is'
+	@echo '               a guest made for it, and the long statistical and load checks'
 	@echo 'make check     formatting, lint, types, imports, roles'
 	@echo 'make format    put the code into its format'
-	@echo 'make clean     take everything down and remove caches, packages of Python, .venv'
+	@echo 'make clean     take everything down and remove caches, images, packages of Python, .venv'
 
 bench: .venv/.ready
 	.venv/bin/baremark bench $(BENCH_OPTIONS)
@@ -44,7 +45,7 @@ format: .venv/.ready
 
 clean:
 	if [ -x .venv/bin/baremark ]; then .venv/bin/baremark down --purge; fi
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .ansible
+	rm -rf .venv .cache .benchmarks .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .ansible
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The only packages that Ansible cannot install are those that it needs itself.

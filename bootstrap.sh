@@ -31,7 +31,8 @@ if ! python=$(find_python); then
     fi
 fi
 
-[ -x .venv/bin/python ] || "$python" -m venv .venv
+# One that was interrupted has a Python and no pip.
+.venv/bin/python -m pip --version >/dev/null 2>&1 || "$python" -m venv --clear .venv
 if ! .venv/bin/uv --version 2>/dev/null | grep -q '^uv 0\.13\.'; then
     .venv/bin/pip install --quiet --disable-pip-version-check 'uv==0.13.9'
 fi

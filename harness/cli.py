@@ -10,10 +10,8 @@ import errno
 import os
 import signal
 import sys
-import threading
-from collections.abc import Callable, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,15 +22,12 @@ from harness import __version__
 from harness.errors import EXIT_INTERRUPTED, EXIT_RUN, HarnessError, Interrupted, UseError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from harness.bundle import Bundle
+    from harness.bench import Measured
     from harness.console import Console
-    from harness.measure import Measurement, Request
+    from harness.measure import Request
     from harness.model import Host, Sample
     from harness.publish.table import Table
     from harness.selftest import SelfTest
-    from harness.state import Standing
 
 LOCALHOST = Path("inventories/localhost")
 
@@ -125,11 +120,12 @@ def doctor(inventory: InventoryOption = LOCALHOST, target: TargetOption = None) 
 @app.command()
 def up(inventory: InventoryOption = LOCALHOST, target: TargetOption = None) -> None:
     """Provision the targets of an inventory. Can be said again at any time."""
+    from harness import bench as steps
 
     console = _console()
     hosts = _hosts(inventory, target)
-    with _locked(inventory, hosts):
-        standing, _ = _provision(inventory, hosts, console)
+    with steps.locked(inventory, hosts):
+        standing, _ = steps.bring_up(inventory, hosts, console)
     console.standing(standing)
     if standing.failed:
         raise typer.Exit(EXIT_RUN)
@@ -143,11 +139,12 @@ def down(
     ] = False,
 ) -> None:
     """Remove every target and what a killed run left. Can be said again at any time."""
+    from harness import bench as steps
     from harness import provision
 
     console = _console()
     hosts = _hosts(inventory, None)
-    with _locked(inventory, hosts):
+    with steps.locked(inventory, hosts):
         provision.down(inventory, hosts, console.step, purge=purge)
     console.say("everything is taken down")
 
@@ -173,6 +170,7 @@ def run(
     workloads: WorkloadsOption = Path("workloads"),
 ) -> None:
     """Measure on targets that are up; leaves them up. Prints the table."""
+    from harness import bench as steps
     from harness import state
 
     fixed = {
@@ -203,10 +201,12 @@ def run(
     )
     _writable(results)
     hosts = _hosts(inventory, target)
-    with _locked(inventory, hosts):
+    with steps.locked(inventory, hosts):
         standing = state.read(state.state_folder(inventory), inventory)
-        packed = _bundle(standing)
-        measured = _measure(inventory, hosts, standing, packed, request, results, console, resume)
+        packed = steps.packed_bundle(standing)
+        measured = steps.measure_all(
+            inventory, hosts, standing, packed, request, results, console, resume
+        )
     _end(measured, results, console)
 
 
@@ -227,6 +227,7 @@ def bench(
     """Provision, measure, print and write the table, take everything down again."""
     from dataclasses import replace
 
+    from harness import bench as steps
     from harness import provision
 
     console = _console()
@@ -235,17 +236,19 @@ def bench(
     )
     _writable(results)
     hosts = _hosts(inventory, target)
-    with _locked(inventory, hosts):
+    with steps.locked(inventory, hosts):
         findings = provision.doctor(inventory, hosts, console.step)
         unusable = {finding.target: finding.why for finding in findings if not finding.usable}
         for finding in findings:
             if not finding.usable:
                 console.warn(f"{finding.target} is left out: {finding.why} ({finding.fix})")
-        possible = _possible(inventory, hosts, unusable)
+        possible = steps.possible(inventory, hosts, unusable)
         try:
-            standing, packed = _provision(inventory, possible, console)
+            standing, packed = steps.bring_up(inventory, possible, console)
             standing = replace(standing, failed={**unusable, **standing.failed})
-            measured = _measure(inventory, hosts, standing, packed, request, results, console, None)
+            measured = steps.measure_all(
+                inventory, hosts, standing, packed, request, results, console, None
+            )
         finally:
             console.say("take everything down")
             provision.down(inventory, hosts, console.step, purge=False)
@@ -342,6 +345,7 @@ def selftest(
     workloads: WorkloadsOption = Path("workloads"),
 ) -> None:
     """Judge the harness: native against itself, and slowdowns of known size."""
+    from harness import bench as steps
     from harness import provision
     from harness import workload as files
     from harness.measure import Request
@@ -354,14 +358,16 @@ def selftest(
     request = Request(Preset("selftest", blocks, seconds, blocks), chosen)
     _writable(results)
     hosts = _hosts(inventory, ["baremetal", "docker"])
-    with _locked(inventory, hosts):
+    with steps.locked(inventory, hosts):
         findings = provision.doctor(inventory, hosts, console.step)
         unusable = {finding.target: finding.why for finding in findings if not finding.usable}
-        possible = _possible(inventory, hosts, unusable)
+        possible = steps.possible(inventory, hosts, unusable)
         try:
-            standing, packed = _provision(inventory, possible, console)
+            standing, packed = steps.bring_up(inventory, possible, console)
             reports = [
-                _judge(inventory, host, standing, packed, request, repetitions, results, console)
+                steps.judge(
+                    inventory, host, standing, packed, request, repetitions, results, console
+                )
                 for host in possible
             ]
         finally:
@@ -409,16 +415,6 @@ def _hosts(path: Path, patterns: Sequence[str] | None) -> tuple[Host, ...]:
     from harness import inventory
 
     return inventory.choose(inventory.load(path), patterns or ())
-
-
-@contextmanager
-def _locked(inventory: Path, hosts: Sequence[Host]) -> Iterator[None]:
-    """Nobody else works with these targets meanwhile, nor with this machine if they are on it."""
-    from harness import state
-
-    here = any(host.local for host in hosts)
-    with state.locked(state.state_folder(inventory), here=here):
-        yield
 
 
 def _request(
@@ -512,71 +508,6 @@ def _writable(results: Path) -> None:
         ) from None
 
 
-def _possible(inventory: Path, hosts: Sequence[Host], unusable: dict[str, str]) -> tuple[Host, ...]:
-    from dataclasses import replace
-
-    possible = tuple(
-        replace(host, targets=tuple(t for t in host.targets if t.name not in unusable))
-        for host in hosts
-        if host.native.name not in unusable
-    )
-    if not possible:
-        why = "; ".join(f"{host.name}: {unusable[host.name]}" for host in hosts)
-        raise HarnessError(f"no machine can be measured: {why}", f"baremark doctor -i {inventory}")
-    return possible
-
-
-def _provision(inventory: Path, hosts: Sequence[Host], console: Console) -> tuple[Standing, Bundle]:
-    from harness import provision
-
-    packed = provision.prepare(inventory, console.step)
-    standing = provision.up(inventory, hosts, packed, console.step)
-    for name, why in standing.failed.items():
-        console.warn(f"{name} did not come up: {why}")
-    return standing, packed
-
-
-def _judge(
-    inventory: Path,
-    host: Host,
-    standing: Standing,
-    packed: Bundle,
-    request: Request,
-    repetitions: int,
-    results: Path,
-    console: Console,
-) -> SelfTest:
-    """Native against itself, then the container (native where there is none) against itself
-    slowed down."""
-    from dataclasses import replace
-
-    from harness import dataset, ledger, selftest, session, state
-    from harness.analyze.control import control
-    from harness.analyze.overhead import overhead
-    from harness.measure import Announce, Measurement
-
-    key = session.load_key(state.state_folder(inventory) / state.KEY)
-    measurement = Measurement(results, key, Announce(console.step, console.planned, console.trial))
-    alone = replace(host, targets=(host.native,))
-    with _interrupting(measurement, console):
-        folder = measurement.begin(alone, standing.endpoints, {}, packed, request)
-    run = ledger.read_run(folder)
-    if run.ended == "interrupted":
-        raise KeyboardInterrupt
-    itself = control(overhead(dataset.frame(run).lazy()))
-    up = [target for target in host.targets if target.name in standing.endpoints]
-    subject = next((target for target in up if not target.native), host.native)
-    console.step(f"slow {subject.name} down by known amounts, {repetitions} times")
-    asked = selftest.Asked(repetitions, request.preset.blocks, int(request.preset.seconds))
-    place = selftest.Place(
-        host, subject, standing.endpoints[subject.name], standing.endpoints[host.name]
-    )
-    second, found = selftest.known_truths(place, key, packed, asked, results / "runs")
-    return selftest.SelfTest(
-        host.name, subject.name, itself, tuple(found), (folder.name, second.name)
-    )
-
-
 def _report(reports: Sequence[SelfTest], format: str) -> bool:
     """Print what the selftest found; whether all of it holds."""
     import json
@@ -589,118 +520,6 @@ def _report(reports: Sequence[SelfTest], format: str) -> bool:
         for each in reports:
             print("\n".join(sentences(each)))
     return all(each.holds for each in reports)
-
-
-def _bundle(standing: Standing) -> Bundle:
-    from harness import bundle, state
-
-    return bundle.load(state.cache_folder() / f"bundle-{standing.bundle}.tar.zst")
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What came of measuring some hosts: the folders of their runs, whether all are whole, and
-    what kept the others from being measured."""
-
-    folders: tuple[Path, ...]
-    whole: bool
-    errors: tuple[HarnessError, ...]
-
-
-def _measure(
-    inventory: Path,
-    hosts: Sequence[Host],
-    standing: Standing,
-    packed: Bundle,
-    request: Request,
-    results: Path,
-    console: Console,
-    resume: str | None,
-) -> Measured:
-    """Measure all hosts, each in a thread of its own; one's trouble costs no other its run.
-
-    Raises the first trouble where no host was measured at all.
-    """
-    from harness import ledger, session, state
-    from harness.measure import Announce, Measurement
-
-    key = session.load_key(state.state_folder(inventory) / state.KEY)
-    announce = Announce(console.step, console.planned, console.trial)
-    measurement = Measurement(results, key, announce)
-    if resume is not None:
-        folder = ledger.find(results / "runs", resume)
-        name = ledger.read_manifest(folder).host
-        hosts = [host for host in hosts if host.name == name]
-        if not hosts:
-            raise UseError(
-                f"the run {resume} is of {name}, which is not in {inventory}",
-                "name the inventory that it was made with: -i INVENTORY",
-            )
-    folders: list[Path] = []
-    troubles: list[BaseException] = [
-        HarnessError(
-            f"{host.name} is not measured: its native target is not up: "
-            f"{standing.failed.get(host.native.name, 'baremark up was not asked for it')}",
-            f"baremark doctor -i {inventory}",
-        )
-        for host in hosts
-        if host.native.name not in standing.endpoints
-    ]
-
-    def one(host: Host) -> None:
-        try:
-            if resume is not None:
-                folders.append(
-                    measurement.resume(folder, host, standing.endpoints, packed, request)
-                )
-            else:
-                folders.append(
-                    measurement.begin(host, standing.endpoints, standing.failed, packed, request)
-                )
-        except BaseException as error:
-            troubles.append(error)
-
-    up = [host for host in hosts if host.native.name in standing.endpoints]
-    with _interrupting(measurement, console):
-        _in_threads([lambda host=host: one(host) for host in up])  # type: ignore[misc]
-    errors = tuple(each for each in troubles if isinstance(each, HarnessError))
-    for trouble in troubles:
-        if not isinstance(trouble, HarnessError):
-            raise trouble
-    if errors and not folders:
-        for further in errors[1:]:
-            console.error(further)
-        raise errors[0]
-    runs = [ledger.read_run(folder) for folder in folders]
-    for each in runs:
-        console.ended(each)
-    whole = all(each.ended != "interrupted" for each in runs)
-    return Measured(tuple(sorted(folders)), whole, errors)
-
-
-@contextmanager
-def _interrupting(measurement: Measurement, console: Console) -> Iterator[None]:
-    """Ctrl-C and a polite kill end the measurement cleanly, with what there is."""
-
-    def stop(*_: object) -> None:
-        console.say("ending: what is recorded is kept")
-        measurement.interrupt()
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _in_threads(jobs: Sequence[Callable[[], None]]) -> None:
-    threads = [threading.Thread(target=job, daemon=True) for job in jobs]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        while thread.is_alive():
-            thread.join(3600)
 
 
 def _table(folders: Sequence[Path], results: Path) -> Table:

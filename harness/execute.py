@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import shlex
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -45,6 +46,7 @@ ANSWER_S = 15.0
 
 PREPARE_LIMIT_S = 900.0
 CALIBRATIONS = 7
+DIGEST_LENGTH = 12
 
 IDLE_S = 0.5
 """How long the idle host is looked at before each block."""
@@ -174,11 +176,12 @@ class Execution:
             self._calibrate(seat)
 
     def _make(self, seat: Seat, step: Step) -> None:
-        ready = f"{seat.work}/.{step.creates}.ready"
+        ready = f"{seat.work}/.{step.creates}.{_digest(step)}.ready"
         begin = time.monotonic()
         try:
             if seat.session.run(["test", "-e", ready], limit_s=30).exit_status == 0:
                 return
+            seat.session.check(_forget(seat.work, step), limit_s=60)
             args = [_filled(arg, seat, 0) for arg in step.args]
             reply = seat.session.run(
                 _command(seat, PREPARE_LIMIT_S, tools.load(step.tool).PROGRAM, args),
@@ -468,6 +471,18 @@ def _filled(arg: str, seat: Seat, seconds: float) -> str:
         peer=seat.peer,
         work=seat.work,
     )
+
+
+def _forget(work: str, step: Step) -> str:
+    """Remove the file and its mark, as made by a step that has been edited since."""
+    file = shlex.quote(f"{work}/{step.creates}")
+    mark = shlex.quote(f"{work}/.{step.creates}.")
+    return f"rm -rf {file} {mark}{'?' * DIGEST_LENGTH}.ready"
+
+
+def _digest(step: Step) -> str:
+    """Names the mark of a file that was made: one made in another way does not count."""
+    return hashlib.sha256("\0".join((step.tool, *step.args)).encode()).hexdigest()[:DIGEST_LENGTH]
 
 
 def _command(seat: Seat, limit_s: float, program: str, args: Iterable[str]) -> list[str]:

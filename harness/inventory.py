@@ -6,6 +6,7 @@ reads only Ansible's answer. All mistakes are reported at once, with the file an
 
 from __future__ import annotations
 
+import difflib
 import fnmatch
 import ipaddress
 import json
@@ -14,7 +15,7 @@ import pkgutil
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -31,6 +32,11 @@ PEER_ADDRESS = str(BENCH_NETWORK[2])
 FIRST_TARGET = 10
 LAST_TARGET = 126
 PEER_GROUP = "peer"
+MOST_CPUS = 8192
+"""More than a Linux kernel can be built for (x86); no larger number is ever counted up to."""
+PLAYBOOKS = Path(__file__).parent.parent / "playbooks"
+PREFIX = "baremark_"
+"""Begins every variable that is Baremark's; all others are Ansible's or the user's own."""
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 
@@ -45,7 +51,7 @@ def cpu_list(value: object) -> tuple[int, ...]:
     """`0,2-3`, `[0, 2, 3]` or `0` as host CPU numbers. Raises `ValueError`."""
     if isinstance(value, bool):
         raise ValueError("must be host CPU numbers such as 0,2-3")
-    if isinstance(value, int):
+    if isinstance(value, int) and 0 <= value < MOST_CPUS:
         return (value,)
     if isinstance(value, list | tuple):
         return tuple(cpu for part in value for cpu in cpu_list(part))
@@ -55,6 +61,10 @@ def cpu_list(value: object) -> tuple[int, ...]:
         if match is None:
             raise ValueError(f"must be host CPU numbers such as 0,2-3, is {value!r}")
         first, last = int(match[1]), int(match[2] or match[1])
+        if first > last:
+            raise ValueError(f"must be host CPU numbers, the smaller one first, is {value!r}")
+        if last >= MOST_CPUS:
+            raise ValueError(f"must be host CPU numbers below {MOST_CPUS}, is {value!r}")
         numbers += range(first, last + 1)
     return tuple(numbers)
 
@@ -64,12 +74,28 @@ class _TargetVars(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    baremark_vcpus: Annotated[int, Field(ge=1)]
+    baremark_vcpus: Annotated[int, Field(ge=1, le=MOST_CPUS)]
     baremark_memory_mib: Annotated[int, Field(ge=256)]
     baremark_disk_gib: Annotated[int, Field(ge=2)]
     baremark_cpus: Annotated[tuple[int, ...] | None, BeforeValidator(cpu_list)] = None
     baremark_host: str | None = None
     baremark_address: ipaddress.IPv4Address | None = None
+
+
+def known_variables() -> frozenset[str]:
+    """Every variable of Baremark's that means something, by name.
+
+    Those of this module's own, and whatever stands as a key in a role's arguments and defaults
+    and in the playbooks' group variables: a new role's are known by its files.
+    """
+    files = [
+        *PLAYBOOKS.glob("roles/*/meta/argument_specs.yml"),
+        *PLAYBOOKS.glob("roles/*/defaults/main.yml"),
+        *PLAYBOOKS.glob("group_vars/*.yml"),
+    ]
+    keys = re.compile(rf"^\s*({PREFIX}\w+)\s*:", re.MULTILINE)
+    found = {name for file in files for name in keys.findall(file.read_text(encoding="utf-8"))}
+    return frozenset(found | set(_TargetVars.model_fields))
 
 
 def load(path: Path) -> tuple[Host, ...]:
@@ -89,7 +115,10 @@ def load(path: Path) -> tuple[Host, ...]:
     targets: list[Target] = []
     local: dict[str, bool] = {}
     machines: dict[tuple[str, str], str] = {}
-    for name, backend in _members(groups, hostvars, mistakes).items():
+    members = _members(groups, hostvars, mistakes)
+    _check_names(hostvars, mistakes)
+    _check_peers(hostvars, _hosts_under(PEER_GROUP, groups), mistakes)
+    for name, backend in members.items():
         variables = hostvars.get(name, {})
         try:
             read = _TargetVars.model_validate(variables)
@@ -105,7 +134,11 @@ def load(path: Path) -> tuple[Host, ...]:
         if native:
             local[name] = variables.get("ansible_connection") == "local"
             _check_machine(name, variables, machines, mistakes)
-    _check_hosts(targets, local, mistakes)
+    if not members:
+        mistakes.add("(none)", NATIVE_BACKEND, "there is no target in this inventory")
+    natives = {name for name, backend in members.items() if backend == NATIVE_BACKEND}
+    _check_hosts(targets, natives, mistakes)
+    _check_addresses(targets, mistakes)
     mistakes.raise_any()
     return tuple(
         _host(name, [t for t in targets if t.host == name], local[name]) for name in sorted(local)
@@ -159,9 +192,8 @@ class _Mistakes:
 
     def _where(self, key: str) -> str:
         """`file:line` of every place in the inventory that sets the key, or the inventory."""
-        folder = self._path if self._path.is_dir() else self._path.parent
         places = []
-        for file in sorted(folder.rglob("*")):
+        for file in self._files():
             if file.suffix not in {".yml", ".yaml", ".ini", ".json", ""} or not file.is_file():
                 continue
             try:
@@ -171,9 +203,16 @@ class _Mistakes:
             places += [
                 f"{file}:{number}"
                 for number, line in enumerate(lines, 1)
-                if re.search(rf"(?<![\w]){re.escape(key)}\s*[:=]", line)
+                if re.search(rf"(?<![\w]){re.escape(key)}[\"']?\s*[:=]", line)
             ]
         return ", ".join(places[:3]) if places else str(self._path)
+
+    def _files(self) -> list[Path]:
+        """What Ansible reads: all of a folder, or a file and the variables beside it."""
+        if self._path.is_dir():
+            return sorted(self._path.rglob("*"))
+        beside = [self._path.parent / name for name in ("group_vars", "host_vars")]
+        return [self._path, *(file for folder in beside for file in sorted(folder.rglob("*")))]
 
 
 def _ask_ansible(path: Path) -> dict[str, Any]:
@@ -253,7 +292,9 @@ def _target(
         mistakes.add(
             name, name, "a target's name is at most 40 small letters, digits and inner hyphens"
         )
-    cpus = read.baremark_cpus or tuple(range(read.baremark_vcpus))
+    cpus = read.baremark_cpus
+    if cpus is None:
+        cpus = tuple(range(read.baremark_vcpus))
     if len(cpus) != read.baremark_vcpus or len(set(cpus)) != len(cpus):
         mistakes.add(
             name,
@@ -274,12 +315,46 @@ def _target(
     return Target(name, backend, name if native else str(read.baremark_host), size, address)
 
 
-def _check_hosts(targets: Sequence[Target], local: Mapping[str, bool], mistakes: _Mistakes) -> None:
+def _check_names(hostvars: Mapping[str, Mapping[str, Any]], mistakes: _Mistakes) -> None:
+    """A misspelt variable would be passed by in silence, and its default measured."""
+    known = known_variables()
+    for key, hosts in _hosts_by_variable(hostvars).items():
+        if key.startswith(PREFIX) and key not in known:
+            near = difflib.get_close_matches(key, sorted(known), 1)
+            mistakes.add(
+                ", ".join(hosts),
+                key,
+                "no role knows this variable" + (f"; is {near[0]} meant?" if near else ""),
+            )
+
+
+def _hosts_by_variable(hostvars: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for host, variables in sorted(hostvars.items()):
+        for key in variables:
+            found.setdefault(key, []).append(host)
+    return found
+
+
+def _check_peers(
+    hostvars: Mapping[str, Mapping[str, Any]], peers: Collection[str], mistakes: _Mistakes
+) -> None:
+    for host, variables in sorted(hostvars.items()):
+        peer = variables.get("baremark_peer")
+        if peer is not None and peer not in peers:
+            mistakes.add(
+                host,
+                "baremark_peer",
+                f"{peer!r} is no peer: there is no such host in the group {PEER_GROUP}",
+            )
+
+
+def _check_hosts(targets: Sequence[Target], natives: Collection[str], mistakes: _Mistakes) -> None:
     by_name = {target.name: target for target in targets}
-    if not local and not targets:
-        mistakes.add("(none)", NATIVE_BACKEND, "there is no target in this inventory")
     for target in targets:
         native = by_name.get(target.host)
+        if target.host in natives and native is None:
+            continue  # its own mistake is told
         if native is None or not native.native:
             mistakes.add(
                 target.name,
@@ -295,6 +370,9 @@ def _check_hosts(targets: Sequence[Target], local: Mapping[str, bool], mistakes:
                 f"is of another size ({_size(target.size)}) than its native target {native.name} "
                 f"({_size(native.size)}); every target of a host must be equal",
             )
+
+
+def _check_addresses(targets: Sequence[Target], mistakes: _Mistakes) -> None:
     taken: dict[tuple[str, str], str] = {}
     for target in targets:
         if target.native or not target.address:
@@ -315,6 +393,16 @@ def _check_hosts(targets: Sequence[Target], local: Mapping[str, bool], mistakes:
                 "baremark_address",
                 f"{target.address} is not a free address of the bench network {BENCH_NETWORK} "
                 f"({HOST_ADDRESS} is the host's, {PEER_ADDRESS} the peer's)",
+            )
+    for host in sorted({target.host for target in targets}):
+        on_host = [target for target in targets if target.host == host]
+        without = sum(not target.address for target in on_host)
+        if without > (free := sum(1 for _ in _free_addresses(on_host))):
+            mistakes.add(
+                host,
+                "baremark_host",
+                f"{without} targets on it need an address of the bench network, which has {free} "
+                "left; leave some out",
             )
 
 
@@ -348,14 +436,16 @@ def _size(size: Size) -> str:
 
 def _host(name: str, targets: Sequence[Target], local: bool) -> Host:
     """Targets without a declared address get the free ones in the order of their names."""
-    taken = {target.address for target in targets}
-    free = (
-        str(BENCH_NETWORK[number])
-        for number in range(FIRST_TARGET, LAST_TARGET)
-        if str(BENCH_NETWORK[number]) not in taken
-    )
+    free = _free_addresses(targets)
     placed = [
         target if target.address else replace(target, address=next(free))
         for target in sorted(targets, key=lambda target: (not target.native, target.name))
     ]
     return Host(name, tuple(placed), local, PEER_ADDRESS)
+
+
+def _free_addresses(targets: Sequence[Target]) -> Iterator[str]:
+    """The addresses that a host hands out and no target of it has declared, in order."""
+    taken = {target.address for target in targets}
+    addresses = (str(BENCH_NETWORK[number]) for number in range(FIRST_TARGET, LAST_TARGET))
+    return (address for address in addresses if address not in taken)

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from harness import tools
+from harness import plan, tools
 from harness.errors import UseError
 from harness.model import Metric, Resource, Step, Workload
 
@@ -142,6 +142,11 @@ def _mistakes(read: _Workload) -> list[str]:
         *((f"prepare.{s.creates}", s.args) for s in read.prepare),
     ]:
         wrong += _placeholder_mistakes(place, args)
+    wrong += [
+        f"seconds.{name}: no preset {name!r}; there are {', '.join(plan.PRESETS)}"
+        for name in read.seconds
+        if name not in plan.PRESETS
+    ]
     for step in read.prepare:
         if "/" in step.creates or step.creates in {"", ".", ".."}:
             wrong.append(f"prepare.creates: {step.creates!r} must be a plain file name")
@@ -168,18 +173,18 @@ def _placeholder_mistakes(place: str, args: Sequence[str]) -> list[str]:
     wrong = []
     for arg in args:
         try:
-            fields = [
-                field for _, field, _, _ in string.Formatter().parse(arg) if field is not None
-            ]
+            fields = [part for part in string.Formatter().parse(arg) if part[1] is not None]
         except ValueError as error:
             wrong.append(f"{place}: {arg!r}: {error}")
             continue
-        wrong += [
-            f"{place}: {arg!r}: unknown placeholder {{{field}}}; "
-            f"there are {', '.join(sorted(PLACEHOLDERS))}"
-            for field in fields
-            if field not in PLACEHOLDERS
-        ]
+        for _, field, form, conversion in fields:
+            if field not in PLACEHOLDERS:
+                wrong.append(
+                    f"{place}: {arg!r}: unknown placeholder {{{field}}}; "
+                    f"there are {', '.join(sorted(PLACEHOLDERS))}"
+                )
+            elif form or conversion:
+                wrong.append(f"{place}: {arg!r}: write {{{field}}} with nothing after its name")
     return wrong
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 
 import pytest
 import yaml
+
+from harness.model import NATIVE_BACKEND
 
 ROOT = Path(__file__).parents[2]
 PLAYBOOKS = ROOT / "playbooks"
@@ -61,6 +64,28 @@ def test_a_backend_can_create_destroy_and_probe(backend: str) -> None:
     for verb in ("create", "destroy", "probe"):
         assert (tasks / f"{verb}.yml").is_file(), f"{backend} has no tasks/{verb}.yml"
     assert (PLAYBOOKS / "roles" / backend / "defaults" / "main.yml").is_file()
+
+
+@pytest.mark.parametrize("backend", [name for name in BACKENDS if name != NATIVE_BACKEND])
+def test_a_backend_can_prepare_its_machine(backend: str) -> None:
+    """The native target's machine is prepared by the host role alone."""
+    role = PLAYBOOKS / "roles" / backend
+    assert (role / "tasks" / "host.yml").is_file(), f"{backend} has no tasks/host.yml"
+    assert "host" in read(role / "meta" / "argument_specs.yml")["argument_specs"]
+
+
+def test_packages_are_installed_in_one_place_where_no_service_starts_later_either() -> None:
+    files = [*TASK_FILES, *PLAYBOOKS.glob("*.yml"), *PLAYBOOKS.glob("tasks/*.yml")]
+    installing = [file for file in files if "ansible.builtin.apt:" in file.read_text("utf-8")]
+    assert installing == [PLAYBOOKS / "roles" / "packages" / "tasks" / "apt.yml"]
+
+
+def test_every_finding_of_the_doctor_says_what_to_type() -> None:
+    files = [*TASK_FILES, *PLAYBOOKS.glob("*.yml"), *PLAYBOOKS.glob("tasks/*.yml")]
+    findings = [file for file in files if "fix:" in file.read_text("utf-8")]
+    assert findings
+    for file in findings:
+        assert not re.search(r"""fix'?: *(""|'') *[,}\n]""", file.read_text("utf-8")), file
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

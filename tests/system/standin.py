@@ -14,7 +14,13 @@ from pathlib import Path
 from harness import bundle, tools
 from harness.bundle import BASE_PROGRAMS, LOADED_LATER, Bundle
 
-ROLES = {"sysbench": "cat", "fio": "yes", "stress-ng": "sleep", "iperf3": "ls"}
+ROLES = {
+    "sysbench": "cat",
+    "fio": "yes",
+    "stress-ng": "sleep",
+    "iperf3": "ls",
+    "sockperf": "touch",
+}
 """Which program plays which tool; every other tool is played by `true`."""
 
 

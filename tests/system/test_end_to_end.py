@@ -123,6 +123,21 @@ def test_a_machine_that_cannot_be_reached_is_told_by_the_doctor(
     assert "127.0.0.1" in said
 
 
+def test_the_doctor_says_what_to_type_also_where_it_cannot_look(
+    baremark: Verb, tmp_path: Path
+) -> None:
+    """A variable of the inventory that Ansible cannot make out stops the look at the target."""
+    (tmp_path / "hosts.yml").write_text(
+        "all:\n  vars: {baremark_vcpus: 1, baremark_memory_mib: 256, baremark_disk_gib: 2}\n"
+        "  children:\n    baremetal: {hosts: {native: {ansible_connection: local, "
+        "ansible_python_interpreter: '{{ ansible_playbook_python }}', "
+        "baremark_ssh_port: '{{ nowhere_defined }}'}}}\n"
+    )
+    said = baremark("doctor", "-i", str(tmp_path), status=1).stdout
+    assert "nowhere_defined" in said
+    assert f"to do: see what Ansible finds there: ansible -i {tmp_path} --become" in said
+
+
 def test_up_brings_up_native_container_and_guest(baremark: Verb) -> None:
     said = baremark("up").stderr
     for target in ("native", "container", "guest"):
@@ -360,6 +375,23 @@ def test_down_removes_what_a_killed_up_left(baremark: Verb, environment: dict[st
     assert not [line for line in machine.snapshot()["processes"] if "ansible" in line]
     assert not Path("/sys/class/net/bmk0").exists()
     assert not Path("/run/baremark").exists()
+
+
+def test_bench_does_it_all_and_writes_the_table(baremark: Verb, tmp_path: Path) -> None:
+    before = machine.snapshot()
+    some = ("-w", "cpu-sysbench-1t", "-t", "docker", "--results", str(tmp_path))
+    done = baremark("bench", "--preset", "smoke", *some)
+    run = the_run(tmp_path)
+    assert ledger.read_run(run).ended == "complete"
+    assert "cpu-sysbench-1t" in done.stdout
+    (markdown,) = (tmp_path / "published").glob("*.md")
+    assert "| cpu-sysbench-1t | events_per_s |" in markdown.read_text()
+    assert run.name in markdown.read_text()
+    (comma,) = (tmp_path / "published").glob("*.csv")
+    rows = list(csv.DictReader(io.StringIO(comma.read_text())))
+    assert {row["workload"] for row in rows if row["kind"] == "metric"} == {"cpu-sysbench-1t"}
+    assert "container" in comma.read_text()
+    assert machine.left_behind(before, machine.snapshot()) == {}
 
 
 def _docker() -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -293,3 +294,21 @@ def test_a_file_that_cannot_be_prepared_fails_its_workloads_with_that_reason(
     assert trial.status is TrialStatus.FAILED
     assert trial.reason is not None
     assert "never.dat could not be made" in trial.reason
+
+
+def test_a_file_is_made_once_and_again_when_its_step_was_edited(
+    seat: Seat, carry_out: Carry
+) -> None:
+    file = Path(seat.work) / "made.dat"
+
+    def made(second: int) -> float:
+        step = Step("made.dat", "sockperf", (f"--date=@{second}", "{work}/made.dat"))
+        run = carry_out(seat, workload("filed", "sysbench", good_output(), prepare=(step,)))
+        assert only(run).status is not TrialStatus.FAILED, only(run).reason
+        return file.stat().st_mtime
+
+    assert made(1) == 1
+    os.utime(file, (5, 5))
+    assert made(1) == 5
+    assert made(2) == 2
+    assert made(1) == 1

@@ -78,10 +78,8 @@ def test_the_box_is_a_kvm_host_whose_key_was_known_before_it_booted(box: labbox.
     assert shown.stdout.split("\n") == [f"localhost {box.host_key}", ""]
 
 
-def test_two_machines_are_provisioned_measured_and_cleared_with_real_kvm_on_the_second(
-    box: labbox.LabBox, tmp_path: Path
-) -> None:
-    inventory = tmp_path / "hosts.yml"
+def inventory_of(box: labbox.LabBox, folder: Path) -> Path:
+    inventory = folder / "hosts.yml"
     inventory.write_text(
         INVENTORY.format(
             port=box.ssh_port,
@@ -90,6 +88,33 @@ def test_two_machines_are_provisioned_measured_and_cleared_with_real_kvm_on_the_
             native_port=box.native_port,
         )
     )
+    return inventory
+
+
+def test_the_doctor_looks_into_a_second_machine_and_changes_nothing(
+    box: labbox.LabBox, tmp_path: Path
+) -> None:
+    """The part of a lab's way over SSH and sudo that takes no minutes."""
+    there = box.run(THERE).stdout
+    done = subprocess.run(
+        [str(BAREMARK), "doctor", "-i", str(inventory_of(box, tmp_path)), "-t", "box-guest"],
+        cwd=ROOT,
+        env={**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")},
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "box (baremetal): usable" in done.stdout
+    assert "box-guest (kvm): usable" in done.stdout
+    assert "/dev/kvm is there; whether it works is proven when the guest boots" in done.stdout
+    assert box.run(THERE).stdout == there
+
+
+def test_two_machines_are_provisioned_measured_and_cleared_with_real_kvm_on_the_second(
+    box: labbox.LabBox, tmp_path: Path
+) -> None:
+    inventory = inventory_of(box, tmp_path)
     environment = {
         **os.environ,
         "XDG_CACHE_HOME": str(ROOT / ".cache"),

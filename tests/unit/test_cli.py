@@ -244,6 +244,9 @@ def test_no_workload_folder(tmp_path: Path) -> None:
         (("better: higher", "better: lower"), "better 'lower' here, but sysbench gives"),
         (("events_per_s", "events"), "sysbench has no metric 'events'; there are "),
         (("{seconds}", "{second}"), "unknown placeholder {second}; there are memory_mib"),
+        (("{seconds}", "{seconds:d}"), "'--time={seconds:d}': write {seconds} with nothing after"),
+        (("{seconds}", "{seconds!z}"), "'--time={seconds!z}': write {seconds} with nothing after"),
+        (("metrics:", "seconds: {smok: 2}\nmetrics:"), "seconds.smok: no preset 'smok'; there are"),
         (("title: Mine", "title: [Mine"), "workload.yml:2: not YAML"),
     ],
 )

@@ -160,13 +160,13 @@ def test_choosing_targets_keeps_the_native_one_as_the_baseline(tmp_path: Path) -
 
 @pytest.mark.parametrize(
     ("written_as", "cpus"),
-    [("0", (0,)), (3, (3,)), ("0,2-4", (0, 2, 3, 4)), ([1, "3-4"], (1, 3, 4))],
+    [("0", (0,)), (3, (3,)), ("3-3", (3,)), ("0,2-4", (0, 2, 3, 4)), ([1, "3-4"], (1, 3, 4))],
 )
 def test_cpu_lists_are_read_as_linux_writes_them(written_as: object, cpus: tuple[int]) -> None:
     assert inventory.cpu_list(written_as) == cpus
 
 
-@pytest.mark.parametrize("wrong", ["", "a", "1-", "0;1", True])
+@pytest.mark.parametrize("wrong", ["", "a", "1-", "0;1", True, "3-2", -1, 9000, "0-999999999"])
 def test_what_is_no_cpu_list_is_refused(wrong: object) -> None:
     with pytest.raises(ValueError, match="CPU numbers"):
         inventory.cpu_list(wrong)
@@ -175,3 +175,66 @@ def test_what_is_no_cpu_list_is_refused(wrong: object) -> None:
 @pytest.mark.parametrize("name", ["localhost", "lab.example"])
 def test_the_inventories_of_the_project_are_valid(name: str) -> None:
     assert inventory.load(Path(__file__).parents[2] / "inventories" / name)
+
+
+def test_cpus_that_are_none_are_no_wish_for_the_first_ones(tmp_path: Path) -> None:
+    said = mistakes(tmp_path, GOOD.replace('"2,3"', "[]"))
+    assert "baremark_cpus: names 0 CPUs for 2 vCPUs" in said
+
+
+def test_a_misspelt_variable_is_told_once_with_the_nearest_one(tmp_path: Path) -> None:
+    said = mistakes(tmp_path, GOOD.replace("baremark_cpus", "baremark_cpu"))
+    assert said.count("\n") == 1
+    assert (
+        f"{tmp_path}/hosts.yml:6: host a-guest, box, guest, metal: baremark_cpu: no role knows "
+        "this variable; is baremark_cpus meant?"
+    ) in said
+
+
+def test_a_variable_of_any_role_is_known_by_the_roles_own_files(tmp_path: Path) -> None:
+    """One of arguments, one of defaults, one that only the inventory's reader has."""
+    assert {"baremark_boot_s", "baremark_bench_nic", "baremark_mirror", "baremark_address"} <= (
+        inventory.known_variables()
+    )
+    text = GOOD.replace("baremark_disk_gib: 2", "baremark_disk_gib: 2\n    my_own: 1")
+    assert inventory.load(written(tmp_path, text))
+
+
+def test_a_peer_must_be_a_host_of_the_group_peer(tmp_path: Path) -> None:
+    peer = "metal: {ansible_connection: local, baremark_peer: far}"
+    text = GOOD.replace("metal: {ansible_connection: local}", peer)
+    said = mistakes(tmp_path, text)
+    assert "host metal: baremark_peer: 'far' is no peer: there is no such host" in said
+    assert inventory.load(written(tmp_path, text + "    peer: {hosts: {far: {}}}\n"))
+
+
+def test_a_native_target_with_a_mistake_is_native_all_the_same(tmp_path: Path) -> None:
+    said = mistakes(tmp_path, GOOD.replace("local}", "local, baremark_disk_gib: few}"))
+    assert "host metal: baremark_disk_gib" in said
+    assert "no native target" not in said
+    assert "there is no target" not in said
+
+
+def test_more_targets_than_addresses_are_told(tmp_path: Path) -> None:
+    many = "".join(f"        c{n}: {{baremark_host: metal}}\n" for n in range(113))
+    text = GOOD.replace("    kvm:\n", f"{many}    kvm:\n")
+    assert len(inventory.load(written(tmp_path, text))[0].targets) == 117
+    one_more = text.replace("    kvm:\n", "        c: {baremark_host: metal}\n    kvm:\n")
+    said = mistakes(tmp_path, one_more)
+    assert "116 targets on it need an address of the bench network, which has 115 left" in said
+
+
+def test_an_inventory_file_is_searched_with_its_variables_and_nothing_else_is(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "other.yml").write_text("baremark_memory_mib: lots\n")
+    (tmp_path / "group_vars").mkdir()
+    (tmp_path / "group_vars" / "kvm.yml").write_text("baremark_memory_mib: lots\n")
+    said = mistakes(tmp_path, GOOD)
+    assert "group_vars/kvm.yml:1" in said
+    assert "other.yml" not in said
+
+
+def test_more_cpus_than_any_machine_has_are_told_and_not_counted(tmp_path: Path) -> None:
+    said = mistakes(tmp_path, GOOD.replace("vcpus: 2", "vcpus: 1000000000"))
+    assert "baremark_vcpus: input should be less than or equal to 8192 (is 1000000000)" in said

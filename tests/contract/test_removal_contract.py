@@ -1,0 +1,147 @@
+"""What cannot be removed is told: `down` keeps the state, and can be said again.
+
+A daemon that refuses to remove something cannot be had on demand: its client is a script here.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PLAYBOOKS = Path(__file__).parents[2] / "playbooks"
+FOLDER = Path(sys.executable).parent
+
+REMOVE = """\
+- hosts: localhost
+  connection: local
+  gather_facts: false
+  tasks:
+    - ansible.builtin.include_tasks: %s/tasks/remove.yml
+    - ansible.builtin.fail: {msg: "left: {{ baremark_left | join }}"}
+      when: baremark_left is defined
+"""
+SWEEP = """\
+- hosts: localhost
+  connection: local
+  gather_facts: false
+  tasks:
+    - ansible.builtin.include_role: {name: image, tasks_from: sweep}
+"""
+DOCKER = """\
+#!/bin/sh
+case "$*" in
+    *" ps "*) echo one two ;;
+    *" rm "*two) echo two ;;
+    *" rm "*) echo 'the container is stuck' >&2; exit 1 ;;
+esac
+"""
+VIRSH = """\
+#!/bin/sh
+case "$*" in
+    *" list "*) echo baremark-guest ;;
+    *" dumpxml "*) echo urn:baremark:target ;;
+    *" destroy "*) echo 'the process does not end' >&2; exit 1 ;;
+esac
+"""
+
+
+def play(folder: Path, text: str, **variables: object) -> subprocess.CompletedProcess[str]:
+    playbook = folder / "play.yml"
+    playbook.write_text(text)
+    return subprocess.run(
+        [
+            str(FOLDER / "ansible-playbook"),
+            *("-i", "localhost,", "-e", f"@{PLAYBOOKS}/group_vars/all.yml"),
+            *("-e", json.dumps({"ansible_python_interpreter": sys.executable, **variables})),
+            str(playbook),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={
+            **os.environ,
+            "PATH": f"{folder}:{FOLDER}:{os.environ['PATH']}",
+            "ANSIBLE_ROLES_PATH": f"{PLAYBOOKS}/roles",
+            "ANSIBLE_LIBRARY": f"{PLAYBOOKS}/library",
+            "ANSIBLE_MODULE_UTILS": f"{PLAYBOOKS}/module_utils",
+            "ANSIBLE_FILTER_PLUGINS": f"{PLAYBOOKS}/filter_plugins",
+            "ANSIBLE_NOCOLOR": "1",
+        },
+    )
+
+
+def program(folder: Path, name: str, text: str) -> None:
+    (folder / name).write_text(text)
+    (folder / name).chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("backend", "client", "text", "said"),
+    [
+        ("docker", "docker", DOCKER, "the container is stuck"),
+        ("kvm", "virsh", VIRSH, "baremark-guest: the process does not end"),
+    ],
+)
+def test_a_target_that_cannot_be_removed_is_told(
+    tmp_path: Path, backend: str, client: str, text: str, said: str
+) -> None:
+    program(tmp_path, client, text)
+    with socket.socket(socket.AF_UNIX) as daemon:
+        daemon.bind(str(tmp_path / "socket"))
+        done = play(
+            tmp_path,
+            REMOVE % PLAYBOOKS,
+            machine_backend=backend,
+            baremark_root=str(tmp_path / "root"),
+            baremark_run=str(tmp_path / "run"),
+            baremark_purge=False,
+            docker_survey={"paths": {"docker": "docker", "dockerd": None}},
+            docker_sockets=[str(tmp_path / "socket")],
+            kvm_survey={"paths": {"virsh": "virsh"}},
+            kvm_private_socket=str(tmp_path / "socket"),
+        )
+    assert done.returncode == 2, done.stdout
+    assert f"left: {backend}: " in done.stdout
+    assert said in done.stdout
+
+
+def test_what_a_killed_build_left_is_removed_and_what_a_build_works_in_is_not(
+    tmp_path: Path,
+) -> None:
+    cache = tmp_path / "cache"
+    for name in (".unfinished-killed", "unfinished-long-ago", "unfinished-now", "rootfs"):
+        (cache / name / "inside").mkdir(parents=True)
+    os.utime(cache / "unfinished-long-ago", (1, 1))
+    before = sorted(path.name for path in cache.iterdir())
+    lock = (cache / "build.lock").open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    # A program that a killed build left running has the lock from it.
+    left = subprocess.Popen(["sleep", "600"], pass_fds=[lock.fileno()])
+    lock.close()
+    try:
+        done = play(tmp_path, SWEEP, baremark_cache=str(cache))
+        assert done.returncode == 0, done.stdout
+        assert sorted(path.name for path in cache.iterdir()) == sorted([*before, "build.lock"])
+    finally:
+        left.kill()
+        left.wait()
+    done = play(tmp_path, SWEEP, baremark_cache=str(cache))
+    assert done.returncode == 0, done.stdout
+    assert sorted(path.name for path in cache.iterdir()) == [
+        "build.lock",
+        "rootfs",
+        "unfinished-now",
+    ]
+
+
+def test_a_cache_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    done = play(tmp_path, SWEEP, baremark_cache=str(tmp_path / "cache"))
+    assert done.returncode == 0, done.stdout
+    assert not (tmp_path / "cache").exists()
