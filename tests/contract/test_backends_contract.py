@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness import backends, fingerprint, metering
+from harness import backends, containers, fingerprint, metering
 from harness.backends import docker, kvm
 from harness.errors import HarnessError
 from harness.inventory import backend_names
@@ -147,7 +147,7 @@ def test_the_peer_s_servers_are_looked_for_where_the_playbooks_start_them() -> N
 def test_a_daemon_s_cpu_quota_is_told_and_so_is_that_there_is_none(
     settings: dict[str, int], said: str
 ) -> None:
-    assert docker._quota(settings) == said
+    assert containers._quota(settings) == said
 
 
 def as_seen() -> Fingerprint:

@@ -1,7 +1,8 @@
 """One life for every backend: up, a short run, up again, down, and the machine as it was before.
 
-Add a backend by adding a row, to an inventory that stands here or to one of its own. What the doctor
-finds unusable on this machine is left out of the life, and its row is a skip with the doctor's words.
+Add a backend by adding a row, to an inventory that stands here or to one of its own. What the
+doctor finds unusable on this machine is left out of the life, and its row is a skip with the
+doctor's words.
 """
 
 from __future__ import annotations
@@ -194,7 +195,9 @@ def _lived(rows: tuple[Row, ...], folder: Path) -> Life:
     def verb(*args: str, status: int | None = 0) -> str:
         done = subprocess.run(
             [str(BAREMARK), args[0], "-i", str(inventory), *args[1:]],
-            **{"cwd": ROOT, "env": environment, "timeout": LIMIT_S},  # type: ignore[arg-type]
+            cwd=ROOT,
+            env=environment,
+            timeout=LIMIT_S,
             capture_output=True,
             text=True,
         )
