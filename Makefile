@@ -7,7 +7,7 @@ TEST_OPTIONS ?=
 
 # What the suite starts for real. What provisioning would install is here too: the suite compares
 # the machine before and after, and packages stay installed.
-TEST_PACKAGES := apparmor debian-archive-keyring docker.io e2fsprogs iproute2 iptables \
+TEST_PACKAGES := apparmor busybox-static debian-archive-keyring docker.io e2fsprogs iproute2 iptables \
     libfaketime libvirt-clients libvirt-daemon-system mmdebstrap openssh-client openssh-server \
     qemu-system-x86 qemu-utils util-linux zstd
 

@@ -255,7 +255,12 @@ def _together(cpuid: str, firmware: str) -> bool:
 
 
 def _cpuid(inside: Observed) -> str | None:
-    """The platform by the hypervisor's CPUID leaves, or by the name lscpu has for the first."""
+    """The platform by the hypervisor's CPUID leaves, or by the name lscpu has for the first.
+
+    Xen's own files come before them: its paravirtual guests execute the machine's own CPUID.
+    """
+    if inside.get("hypervisor_type") == "xen" or inside.get("proc_xen") is not None:
+        return "xen"
     known = [
         _LEAVES[word]
         for word in (inside.get("hypervisor_leaves") or "").split("|")
@@ -266,8 +271,6 @@ def _cpuid(inside: Observed) -> str | None:
             return platform
     if known:
         return known[0]
-    if inside.get("hypervisor_type") == "xen" or inside.get("proc_xen") is not None:
-        return "xen"
     if inside.get("hypervisor_leaves") is None:
         return _BY_VENDOR_NAME.get(inside.get("hypervisor_vendor") or "")
     return None

@@ -61,6 +61,7 @@ def test_a_leaf_is_read_out_of_the_registers() -> None:
         (VIRTUALBOX, "oracle"),
         (XEN_PV, "xen"),
         (XEN_VIRIDIAN, "xen"),
+        ({**XEN_PV, "hypervisor_leaves": "TCGTCGTCGTCG", "dmi_vendor": "QEMU"}, "xen"),
         (KVM, "kvm"),
         (KVM_ENLIGHTENED, "kvm"),
         (TCG, "qemu"),
