@@ -176,6 +176,8 @@ def contradictions(
     kind = KINDS.get(backend)
     found = seen(inside)
     host = host_platform(outside)
+    if not adopted and kind is not None and kind.backend_class is BackendClass.OS:
+        host = None  # what a sandbox runs on is no platform of a machine
     texts = []
     if host is not None and kind is not None and host not in kind.platforms:
         texts.append(f"declared is {backend}, but its host runs it by {_called(host)}")

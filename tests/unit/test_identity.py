@@ -190,6 +190,11 @@ def test_a_containers_kernel_tells_whose_machine_it_is_on(
     assert said in " ".join(found)
 
 
+def test_a_sandbox_that_runs_on_kvm_is_no_kvm_guest() -> None:
+    inside = {"container": "docker", **GVISOR}
+    assert identity.contradictions("docker", False, inside, {"accelerator": "kvm"}) == ()
+
+
 @pytest.mark.parametrize("name", sorted({*backend_names()} & {*identity.KINDS}))
 def test_a_backend_that_is_adopted_is_of_the_class_of_one_that_is_made(name: str) -> None:
     assert identity.KINDS[name].backend_class is backends.load(name).CLASS
