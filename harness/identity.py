@@ -290,10 +290,10 @@ def _firmware(inside: Observed) -> str | None:
 
 
 def _is_gvisor(inside: Observed) -> bool:
-    """gVisor's kernel always calls itself by one made-up release and date."""
-    return inside.get("kernel") == "4.4.0" and "Jan 10 15:06:54 PST 2016" in (
-        inside.get("kernel_version") or ""
-    )
+    """gVisor's kernel says so when it starts, and calls itself by one made-up release and date."""
+    release, version = inside.get("kernel"), inside.get("kernel_version") or ""
+    made_up = release == "4.4.0" and "Jan 10 15:06:54 PST 2016" in version
+    return made_up or inside.get("sandbox") == GVISOR
 
 
 def _called(platform: str | None) -> str:
