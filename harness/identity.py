@@ -176,6 +176,8 @@ def contradictions(
     kind = KINDS.get(backend)
     found = seen(inside)
     host = host_platform(outside)
+    if not adopted and kind is not None and kind.backend_class is BackendClass.OS:
+        host = None  # what a sandbox runs on is no platform of a machine
     texts = []
     if host is not None and kind is not None and host not in kind.platforms:
         texts.append(f"declared is {backend}, but its host runs it by {_called(host)}")
@@ -255,7 +257,12 @@ def _together(cpuid: str, firmware: str) -> bool:
 
 
 def _cpuid(inside: Observed) -> str | None:
-    """The platform by the hypervisor's CPUID leaves, or by the name lscpu has for the first."""
+    """The platform by the hypervisor's CPUID leaves, or by the name lscpu has for the first.
+
+    Xen's own files come before them: its paravirtual guests execute the machine's own CPUID.
+    """
+    if inside.get("hypervisor_type") == "xen" or inside.get("proc_xen") is not None:
+        return "xen"
     known = [
         _LEAVES[word]
         for word in (inside.get("hypervisor_leaves") or "").split("|")
@@ -266,8 +273,6 @@ def _cpuid(inside: Observed) -> str | None:
             return platform
     if known:
         return known[0]
-    if inside.get("hypervisor_type") == "xen" or inside.get("proc_xen") is not None:
-        return "xen"
     if inside.get("hypervisor_leaves") is None:
         return _BY_VENDOR_NAME.get(inside.get("hypervisor_vendor") or "")
     return None
@@ -285,10 +290,10 @@ def _firmware(inside: Observed) -> str | None:
 
 
 def _is_gvisor(inside: Observed) -> bool:
-    """gVisor's kernel always calls itself by one made-up release and date."""
-    return inside.get("kernel") == "4.4.0" and "Jan 10 15:06:54 PST 2016" in (
-        inside.get("kernel_version") or ""
-    )
+    """gVisor's kernel says so when it starts, and calls itself by one made-up release and date."""
+    release, version = inside.get("kernel"), inside.get("kernel_version") or ""
+    made_up = release == "4.4.0" and "Jan 10 15:06:54 PST 2016" in version
+    return made_up or inside.get("sandbox") == GVISOR
 
 
 def _called(platform: str | None) -> str:

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -52,6 +52,7 @@ every_table = pytest.mark.parametrize(
         pytest.param(lambda: table(example()), id="example"),
         pytest.param(lambda: table(example(blocks=3)), id="n-too-small"),
         pytest.param(lambda: table(example(), example(host="lab2", seed=5)), id="two-hosts"),
+        pytest.param(lambda: replace(table(small()), by_architecture=True), id="by-architecture"),
     ],
 )
 
@@ -117,6 +118,37 @@ def test_no_emulated_or_nested_target_without_its_label(
         assert "native (nested)" in text
     assert "not KVM's performance" in " ".join(text.split())
     assert "not to bare metal" in " ".join(text.split())
+
+
+@every_format
+def test_by_architecture_each_is_named_in_its_order_with_its_means(name: str) -> None:
+    made = replace(table(example()), by_architecture=True)
+    text = publish.render(made, name)
+    (section,) = made.sections
+    names = [each.name for each in section.architectures]
+    assert names == ["native", "OS-level", "emulated"]
+    if name == "csv":
+        lines = [line for line in csv.DictReader(io.StringIO(text)) if line["kind"] != "note"]
+        found = [line["architecture"] for line in lines]
+        assert found == sorted(found, key=names.index)
+        assert set(found) == set(names)
+        return
+    if name == "json":
+        told = json.loads(text)["sections"][0]["architectures"]
+        assert [each["name"] for each in told] == names
+        means = told[2]["columns"][0]["geometric_means"]
+        for place, group in enumerate(section.groups):
+            summary = section.groups[place].summaries[2]
+            assert summary is not None
+            assert means[group.resource]["factor"] == summary.factor
+        return
+    begins = text[: text.index("cpu-prime-1")]
+    places = [begins.index(each) for each in names]
+    assert places == sorted(places)
+    for group in section.groups:
+        for summary in group.summaries:
+            if summary is not None:
+                assert figures.mean_effect(summary) in " ".join(begins.split())
 
 
 @every_format

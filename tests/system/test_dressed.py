@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from harness import identity, ledger
+from harness import fingerprint, identity, ledger, session
 from harness.bundle import Bundle
-from harness.model import BackendClass
+from harness.errors import HarnessError
+from harness.model import BackendClass, Size, Target
 
 from . import dressed, sshd
 
@@ -85,7 +86,31 @@ root = pytest.mark.skipif(os.geteuid() != 0, reason="making the guest's disk tak
 
 
 @root
-def test_a_guest_dressed_as_hyperv_is_adopted_and_refused_for_what_its_host_says(
+def test_a_guest_dressed_as_hyperv_answers_ssh_and_is_refused_for_what_its_host_says(
+    system: Path, tmp_path: Path, server: sshd.Sshd
+) -> None:
+    """Its leaves are not read here, so that only its host can tell that it is none."""
+    client = session.make_key(tmp_path / "client")
+    with (
+        dressed.answering(tmp_path / "guest", client, dressed.HYPERV, dressed.MASKED) as guest,
+        session.connect("vm", guest.endpoint, session.load_key(tmp_path / "client")) as inside,
+        session.connect("metal", server.endpoint, server.key) as host,
+    ):
+        target = Target("vm", "hyperv", "metal", Size(1, 768, 2, (0,)), adopted=True)
+        seen = fingerprint.observe(target, inside, host, guest.endpoint, None)
+        assert identity.contradictions("hyperv", True, seen.inside, {}) == ()
+        assert seen.outside["platform"] == "qemu"
+        assert seen.outside["process"] == str(guest.process.pid)
+        with pytest.raises(HarnessError) as caught:
+            fingerprint.refuse_if_false(target, guest.endpoint, seen)
+    said = caught.value.message
+    assert "(check: label)" in said
+    assert "declared is hyperv, but its host runs it by qemu (emulated, TCG)" in said
+
+
+@root
+@pytest.mark.long
+def test_a_guest_dressed_as_hyperv_is_kept_out_of_a_run_and_the_table_says_why(
     system: Path, tmp_path: Path
 ) -> None:
     """The whole way: its host key is pinned, it answers, and its host shows QEMU without KVM."""

@@ -61,6 +61,7 @@ def test_a_leaf_is_read_out_of_the_registers() -> None:
         (VIRTUALBOX, "oracle"),
         (XEN_PV, "xen"),
         (XEN_VIRIDIAN, "xen"),
+        ({**XEN_PV, "hypervisor_leaves": "TCGTCGTCGTCG", "dmi_vendor": "QEMU"}, "xen"),
         (KVM, "kvm"),
         (KVM_ENLIGHTENED, "kvm"),
         (TCG, "qemu"),
@@ -187,6 +188,11 @@ def test_a_containers_kernel_tells_whose_machine_it_is_on(
     found = identity.contradictions("docker", True, {"container": "docker"}, outside)
     assert bool(found) is bool(said)
     assert said in " ".join(found)
+
+
+def test_a_sandbox_that_runs_on_kvm_is_no_kvm_guest() -> None:
+    inside = {"container": "docker", **GVISOR}
+    assert identity.contradictions("docker", False, inside, {"accelerator": "kvm"}) == ()
 
 
 @pytest.mark.parametrize("name", sorted({*backend_names()} & {*identity.KINDS}))

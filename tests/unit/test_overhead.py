@@ -281,3 +281,34 @@ def test_summary_says_how_many_workloads_entered() -> None:
     found = summary(of(make_run(lambda *_: 10.0, ending=ending)))
     rows = {str(r["resource"]): r for r in found.to_dicts()}
     assert (rows["cpu"]["F"], rows["cpu"]["entered"], rows["cpu"]["workloads"]) == (None, 0, 1)
+
+
+AWAY = Kind("away", "hyperv", BackendClass.TYPE1, "hyperv, adopted, other machine", nested=None)
+
+
+def test_a_target_of_another_machine_has_values_and_no_overhead_and_weighs_on_nobody() -> None:
+    """The container beside it is judged exactly as if it were not there."""
+    value = noisy({NATIVE.name: 1, DOCKER.name: 1.2, AWAY.name: 0.5}, BASE, {"latency_p99"}, 1)
+    alone = of(make_run(value, [NATIVE, DOCKER], blocks=10))
+    found = of(make_run(value, [NATIVE, DOCKER, AWAY], blocks=10))
+    for metric in ("events", "iops", "latency_p99"):
+        row = one(found, "away", metric)
+        assert row["verdict"] == "other machine"
+        assert row["value_median"] is not None
+        assert (row["n"], row["n_missing"]) == (10, 0)
+        for name in ("F", "F_low", "overhead_percent", "p", "p_adjusted", "mde"):
+            assert row[name] is None
+        beside, before = one(found, "container", metric), one(alone, "container", metric)
+        assert beside["F"] == before["F"]
+        assert beside["p_adjusted"] == before["p_adjusted"]
+    means = summary(found).filter(pl.col("target").cast(pl.String) == "away")
+    assert means["F"].null_count() == means.height
+
+
+def test_a_target_of_another_machine_that_gave_nothing_has_no_result() -> None:
+    def failing(target: str, workload: str, block: int) -> tuple[TrialStatus, str | None]:
+        return (TrialStatus.FAILED if target == AWAY.name else TrialStatus.OK), "gone"
+
+    value = noisy({NATIVE.name: 1, AWAY.name: 2}, BASE, {"latency_p99"}, 1)
+    row = one(of(make_run(value, [NATIVE, AWAY], blocks=8, ending=failing)), "away", "events")
+    assert (row["verdict"], row["n"], row["n_missing"]) == ("no result", 0, 8)

@@ -52,6 +52,19 @@ FIRST_BLOCK_OF_SEED_1 = [
 ]
 
 
+def test_a_cell_that_cannot_be_run_is_in_no_block_and_native_still_runs_twice() -> None:
+    made = plan.make(HOST, WORKLOADS, QUICK, 1, without={("w0", "guest")})
+    for block in made.blocks:
+        cells = {(cell.workload, cell.target, cell.control) for cell in block.cells}
+        assert ("w0", "guest", False) not in cells
+        assert ("w1", "guest", False) in cells
+        assert {("w0", "native", False), ("w0", "native", True)} <= cells
+    without_native = plan.make(HOST, WORKLOADS, QUICK, 1, without={("w0", "native")})
+    names = {(cell.workload, cell.control) for cell in without_native.blocks[0].cells}
+    assert ("w0", True) not in names
+    assert made.digest != plan.make(HOST, WORKLOADS, QUICK, 1).digest
+
+
 @given(seed=st.integers(0, 2**32))
 def test_every_block_visits_every_cell_of_the_host_exactly_once(seed: int) -> None:
     made = plan.make(HOST, WORKLOADS, QUICK, seed)

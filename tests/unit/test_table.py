@@ -12,13 +12,14 @@ import pytest
 from harness import dataset, publish
 from harness.analyze.overhead import overhead
 from harness.errors import HarnessError, UseError
-from harness.model import Estimate, Missing, Run, TrialStatus
+from harness.model import BackendClass, Estimate, LeftOut, Missing, Run, TrialStatus
 from harness.publish import figures, terminal
 from harness.publish.table import Figure, Row, Section, Table, build
 from tests.synthetic import (
     CPU,
     DISK,
     DOCKER,
+    KVM,
     NATIVE,
     NESTED_NATIVE,
     TCG,
@@ -166,6 +167,65 @@ def test_nesting_that_could_not_be_observed_is_not_called_bare_metal() -> None:
     unknown = Kind("lab1", "baremetal", NATIVE.backend_class, "baremetal", None)
     section = table(make_run(lambda *_: 1.0, [unknown, DOCKER])).sections[0]
     assert any("could not be observed" in note.text for note in section.notes)
+
+
+def adopted(label: str, outside: dict[str, str | None]) -> Section:
+    """A section with an adopted container beside native, observed so from its host."""
+    theirs = Kind("theirs", "docker", BackendClass.OS, label)
+    made = make_run(lambda *_: 10.0, [NATIVE, theirs])
+    records = tuple(
+        replace(
+            record,
+            target=replace(record.target, adopted=record.target.name == "theirs"),
+            fingerprint=replace(record.fingerprint, outside=outside),
+        )
+        for record in made.manifest.targets
+    )
+    left = (LeftOut(CPU.name, "theirs", "it does not reach the peer"),)
+    trials = tuple(t for t in made.trials if (t.target, t.workload) != ("theirs", CPU.name))
+    manifest = replace(made.manifest, targets=records, left_out=left)
+    (section,) = table(replace(made, manifest=manifest, trials=trials)).sections
+    return section
+
+
+@pytest.mark.parametrize(
+    ("label", "outside", "said"),
+    [
+        ("docker, adopted", {}, "Only its inside was seen"),
+        ("docker, adopted", {"same_kernel": "yes"}, "It shares native's kernel"),
+        ("docker, adopted", {"platform": "kvm"}, "its host, which runs it by kvm"),
+        ("docker, adopted, other machine", {}, "is no overhead"),
+    ],
+)
+def test_notes_tell_what_nobody_saw_of_an_adopted_target(
+    label: str, outside: dict[str, str | None], said: str
+) -> None:
+    section = adopted(label, outside)
+    assert section.columns[1].header == f"theirs ({label}, os)"
+    assert said in " ".join(note.text for note in section.notes)
+
+
+def test_a_cell_that_was_left_out_says_why() -> None:
+    section = adopted("docker, adopted", {})
+    found = figure(section, "theirs", "events")
+    assert found.verdict == "no result"
+    assert "it does not reach the peer" in notes(section, found)
+
+
+def test_architectures_are_in_one_order_and_none_is_averaged_over_targets() -> None:
+    two = Kind("second", "xen", BackendClass.TYPE1, "xen")
+    made = table(make_run(lambda *_: 10.0, [NATIVE, TCG, DOCKER, KVM, two]))
+    (section,) = made.sections
+    found = [
+        (each.name, [section.columns[place].target for place in each.columns])
+        for each in section.architectures
+    ]
+    assert found == [
+        ("native", ["lab1"]),
+        ("type 1", ["kvm", "second"]),
+        ("OS-level", ["container"]),
+        ("emulated", ["guest"]),
+    ]
 
 
 def test_several_hosts_are_several_sections() -> None:
