@@ -7,9 +7,9 @@ TEST_OPTIONS ?=
 
 # What the suite starts for real. What provisioning would install is here too: the suite compares
 # the machine before and after, and packages stay installed.
-TEST_PACKAGES := apparmor debian-archive-keyring docker.io e2fsprogs iproute2 iptables \
-    libfaketime libvirt-clients libvirt-daemon-system mmdebstrap openssh-client openssh-server \
-    qemu-system-x86 qemu-utils util-linux zstd
+TEST_PACKAGES := apparmor conmon crun debian-archive-keyring docker.io e2fsprogs iproute2 iptables \
+    libfaketime libvirt-clients libvirt-daemon-system lxc mmdebstrap netavark openssh-client \
+    openssh-server podman qemu-system-x86 qemu-utils runc runsc util-linux zstd
 
 help:
 	@echo 'make bench     set up, provision what this machine can run, measure, print, take down'

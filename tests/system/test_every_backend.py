@@ -1,7 +1,7 @@
 """One life for every backend: up, a short run, up again, down, and the machine as it was before.
 
-Add a backend by adding a row, to an inventory that stands here or to one of its own. What the doctor
-finds unusable on this machine is left out of the life, and its row is a skip with the doctor's words.
+Add a backend by adding a row, to an inventory that stands here or to one of its own. What the
+doctor finds unusable on this machine is left out, and its row is a skip with the doctor's words.
 """
 
 from __future__ import annotations
@@ -77,12 +77,6 @@ INVENTORIES: dict[str, tuple[Row, ...]] = {
             {"nic": "bmk0", "seccomp": "2"},
         ),
         Row(
-            *("macvlan", "docker", ((OS, "docker"),)),
-            {"network_mode": "macvlan"},
-            {"nic_kind": "macvlan", "work_filesystem": "overlayfs"},
-        ),
-        Row("pod", "podman", ((OS, "podman"),), seen={"container": "podman", "nic_kind": "veth"}),
-        Row(
             *("podrunc", "podman", ((OS, "podman-runc"),)),
             {"runtime": "runc", "network_mode": "macvlan", "storage": "volume"},
             {"nic_kind": "macvlan"},
@@ -98,6 +92,12 @@ INVENTORIES: dict[str, tuple[Row, ...]] = {
     ),
     "plain": (
         Row("runc", "docker", ((OS, "docker"),), seen={"seccomp": "2", "nic_kind": "veth"}),
+        Row(
+            *("macvlan", "docker", ((OS, "docker"),)),
+            {"network_mode": "macvlan"},
+            {"nic_kind": "macvlan", "work_filesystem": "overlayfs"},
+        ),
+        Row("pod", "podman", ((OS, "podman"),), seen={"container": "podman", "nic_kind": "veth"}),
         Row(
             *("podhost", "podman", ((OS, "podman"),)),
             {"network_mode": "host", "seccomp": "unconfined"},
@@ -194,13 +194,15 @@ def _lived(rows: tuple[Row, ...], folder: Path) -> Life:
     def verb(*args: str, status: int | None = 0) -> str:
         done = subprocess.run(
             [str(BAREMARK), args[0], "-i", str(inventory), *args[1:]],
-            **{"cwd": ROOT, "env": environment, "timeout": LIMIT_S},  # type: ignore[arg-type]
+            cwd=ROOT,
+            env=environment,
+            timeout=LIMIT_S,
             capture_output=True,
             text=True,
         )
         assert status is None or done.returncode == status, done.stdout + done.stderr
         assert "Traceback" not in done.stderr
-        return str(done.stdout)
+        return done.stdout
 
     before = machine.snapshot()
     inventory.write_text(json.dumps(_inventory(rows)))
