@@ -7,10 +7,11 @@ TEST_OPTIONS ?=
 
 # What the suite starts for real. What provisioning would install is here too: the suite compares
 # the machine before and after, and packages stay installed.
-TEST_PACKAGES := apparmor busybox-static debian-archive-keyring docker.io e2fsprogs ethtool fdisk grub- \
-    common grub-pc-bin iproute2 iptables libfaketime libvirt-clients libvirt-daemon-system \
-    libxml2-utils mmdebstrap netcat-openbsd openssh-client openssh-server qemu-system-x86 \
-    qemu-utils util-linux zstd
+TEST_PACKAGES := apparmor busybox-static conmon crun debian-archive-keyring docker.io e2fsprogs ethtool \
+    fdisk grub-common grub-pc-bin iproute2 iptables libfaketime libvirt-clients \
+    libvirt-daemon-system libxml2-utils lxc mmdebstrap netavark netcat-openbsd \
+    openssh-client openssh-server podman qemu-system-x86 qemu-utils runc runsc util-linux \
+    zstd
 
 help:
 	@echo 'make bench     set up, provision what this machine can run, measure, print, take down'

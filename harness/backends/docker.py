@@ -8,6 +8,7 @@ gVisor, and a kernel shows its own filter of system calls and the kind of its ne
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -41,7 +42,7 @@ def observe(host: Session, endpoint: Endpoint) -> Observed:
         "release": server["ServerVersion"],
         "accelerator": _platform(host, container["State"]["Pid"]) if runtime == GVISOR else None,
         "runtime": runtime,
-        "runtime_release": _release(host, runtime),
+        "runtime_release": _release(host, endpoint.facts["runtime_program"]),
         "storage_driver": server["Driver"],
         "cgroup_version": server["CgroupVersion"],
         "network_mode": _MODES.get(driver, driver),
@@ -51,15 +52,20 @@ def observe(host: Session, endpoint: Endpoint) -> Observed:
 
 
 def _platform(host: Session, process: int) -> str | None:
-    """How gVisor takes system calls over (ptrace, systrap, kvm), as its process was told to."""
-    words = host.run(["cat", f"/proc/{process}/cmdline"], limit_s=LIMIT_S).stdout.split(b"\0")
-    told = [word.removeprefix(b"--platform=") for word in words if word.startswith(b"--platform=")]
+    """How gVisor takes system calls over (ptrace, systrap, kvm): what its process was told, or
+    else what its program does untold."""
+    words = host.run(["cat", f"/proc/{process}/cmdline"], limit_s=LIMIT_S).stdout
+    told = re.findall(rb"\0--platform=([^\0]+)", words)
+    if not told:
+        flags = host.run([GVISOR, "flags"], limit_s=LIMIT_S)
+        text = flags.stdout + flags.stderr
+        told = re.findall(rb"-platform string\n.*\(default \"(\w+)\"\)", text)
     return told[-1].decode(errors="replace") if told else None
 
 
-def _release(host: Session, runtime: str) -> str | None:
-    """The first line of what the runtime calls itself; None where it is not on the path."""
-    reply = host.run([runtime, "--version"], limit_s=LIMIT_S)
+def _release(host: Session, program: str) -> str | None:
+    """The first line of what the runtime calls itself; None where it does not answer."""
+    reply = host.run([program, "--version"], limit_s=LIMIT_S)
     lines = reply.stdout.decode(errors="replace").splitlines()
     return lines[0] if reply.exit_status == 0 and lines else None
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from harness.backends import Observed
 from harness.containers import confined, unlike
-from harness.errors import HarnessError
 from harness.model import BackendClass, Endpoint, Target
 from harness.session import Session
 
@@ -20,7 +19,8 @@ def observe(host: Session, endpoint: Endpoint) -> Observed:
     name = endpoint.facts["container"]
     which = [f"--lxcpath={endpoint.facts['folder']}", f"--name={name}"]
     said = host.check(["lxc-info", *which, "--no-humanize", "--state", "--pid"], limit_s=LIMIT_S)
-    state, _, process = said.strip().partition("\n")
+    told = dict(line.split(":", 1) for line in said.splitlines() if ":" in line)
+    state, process = told.get("State", "").strip(), told.get("PID", "").strip()
 
     def limit(*names: str) -> str | None:
         """Of the first of these settings that there is: version 2's name first, then 1's."""
@@ -31,12 +31,10 @@ def observe(host: Session, endpoint: Endpoint) -> Observed:
         return None
 
     def setting(key: str) -> str:
-        reply = host.run(["lxc-info", *which, "-H", "-c", key], limit_s=LIMIT_S)
-        return reply.stdout.decode(errors="replace").partition("=")[2].strip()
+        asked = ["lxc-info", *which, "--no-humanize", "--config", key]
+        return host.run(asked, limit_s=LIMIT_S).stdout.decode(errors="replace").strip()
 
     memory = limit("memory.max", "memory.limit_in_bytes")
-    if state and not process.strip().isdigit():
-        raise HarnessError(f"LXC says that {name} is {state} and names no process of it")
     return {
         "release": host.check(["lxc-start", "--version"], limit_s=LIMIT_S).strip(),
         "accelerator": None,
@@ -50,7 +48,7 @@ def observe(host: Session, endpoint: Endpoint) -> Observed:
         else "overlay",
         "seccomp": "default" if setting("lxc.seccomp.profile") else "unconfined",
         "apparmor": setting("lxc.apparmor.profile") or None,
-        "process": process.strip(),
+        "process": process or None,
     }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness import backends, containers, fingerprint, metering
-from harness.backends import docker, kvm
+from harness.backends import docker, kvm, lxc, podman
 from harness.errors import HarnessError
 from harness.inventory import backend_names
 from harness.model import BackendClass, Endpoint, Fingerprint, Size, Target
@@ -32,6 +32,13 @@ KVM_OUTSIDE = {
 }
 DOCKER_INSIDE = {"container": "docker", "vcpus": "2"}
 DOCKER_OUTSIDE = {"running": "true", "cpus": "0-1", "memory_mib": "1024"}
+DECLARED = {"runtime": "runc", "network_mode": "bridge", "storage": "overlay", "seccomp": "default"}
+BOXED = replace(AT, facts=DECLARED)
+BOXED_INSIDE = {
+    **DOCKER_INSIDE,
+    **{"seccomp": "2", "nic_kind": "veth", "work_filesystem": "overlayfs"},
+}
+BOXED_OUTSIDE = {**DOCKER_OUTSIDE, **DECLARED}
 
 
 @pytest.mark.parametrize("name", backend_names())
@@ -88,6 +95,66 @@ def test_a_container_that_is_not_one_is_found_out(
         CONTAINER, AT, {**DOCKER_INSIDE, **inside}, {**DOCKER_OUTSIDE, **outside}
     )
     assert any(said in one for one in found), found
+
+
+@pytest.mark.parametrize(
+    ("inside", "outside", "said"),
+    [
+        ({}, {"runtime": "crun"}, "the engine says runtime crun, declared is runc"),
+        ({}, {"network_mode": None}, "the engine says network mode None, declared is bridge"),
+        ({}, {"storage": "volume"}, "the engine says storage volume, declared is overlay"),
+        ({}, {"seccomp": "unconfined"}, "the engine says seccomp unconfined, declared is default"),
+        ({"seccomp": "0"}, {}, "from inside seccomp is unconfined, declared is default"),
+        ({"nic_kind": "macvlan"}, {}, "that of network mode macvlan, declared is bridge"),
+        ({"sandbox": "gvisor"}, {}, "from inside the kernel says that it is gVisor"),
+    ],
+)
+@pytest.mark.parametrize("backend", [docker, podman, lxc], ids=lambda module: module.__name__)
+def test_a_container_of_another_kind_than_declared_is_found_out(
+    backend: Any, inside: dict[str, str], outside: dict[str, str | None], said: str
+) -> None:
+    kind = {"container": backend.__name__.rpartition(".")[2]}
+    true = {**BOXED_INSIDE, **kind}
+    assert backend.contradictions(CONTAINER, BOXED, true, BOXED_OUTSIDE) == []
+    found = backend.contradictions(
+        CONTAINER, BOXED, {**true, **inside}, {**BOXED_OUTSIDE, **outside}
+    )
+    assert any(said in one for one in found), found
+
+
+def test_a_volume_whose_files_lie_in_the_containers_layer_is_found_out() -> None:
+    at = replace(AT, facts={**DECLARED, "storage": "volume"})
+    outside = {**BOXED_OUTSIDE, "storage": "volume"}
+    (said,) = docker.contradictions(CONTAINER, at, BOXED_INSIDE, outside)
+    assert "from inside its work folder is a layer of the container" in said
+
+
+def test_gvisor_is_a_sandbox_only_where_its_kernel_says_so() -> None:
+    at = replace(AT, facts={**DECLARED, "runtime": "runsc"})
+    outside = {**BOXED_OUTSIDE, "runtime": "runsc"}
+    true = {**DOCKER_INSIDE, "sandbox": "gvisor", "seccomp": "0", "work_filesystem": "v9fs"}
+    assert docker.contradictions(CONTAINER, at, true, outside) == []
+    assert docker.identify(true, outside) == (BackendClass.SANDBOX, "docker-runsc")
+    false = {**true, "sandbox": None}
+    assert "does not say that it is gVisor" in str(
+        docker.contradictions(CONTAINER, at, false, outside)
+    )
+    assert docker.identify(false, outside)[0] is BackendClass.OS
+
+
+def test_the_label_tells_of_a_runtime_that_is_not_the_engines_own() -> None:
+    assert docker.identify({}, {"runtime": "runc"}) == (BackendClass.OS, "docker")
+    assert docker.identify({}, {"runtime": "crun"}) == (BackendClass.OS, "docker-crun")
+    assert podman.identify({}, {"runtime": "crun"}) == (BackendClass.OS, "podman")
+    assert podman.identify({}, {"runtime": "runc"}) == (BackendClass.OS, "podman-runc")
+
+
+def test_an_lxc_container_with_another_init_than_declared_is_found_out() -> None:
+    at = replace(AT, facts={"init": "systemd"})
+    inside = {"container": "lxc", "init": "sshd"}
+    assert lxc.contradictions(CONTAINER, at, {**inside, "init": "systemd"}, DOCKER_OUTSIDE) == []
+    (said,) = lxc.contradictions(CONTAINER, at, inside, DOCKER_OUTSIDE)
+    assert said == "from inside process 1 is sshd, declared is systemd"
 
 
 def test_a_guest_on_tcg_is_emulated_and_never_called_kvm() -> None:

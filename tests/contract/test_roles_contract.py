@@ -57,7 +57,7 @@ def tasks_of(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def test_the_backends_that_the_design_names_first_are_there() -> None:
-    assert {"baremetal", "docker", "kvm"} <= set(BACKENDS)
+    assert {"baremetal", "docker", "kvm", "lxc", "podman"} <= set(BACKENDS)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -247,9 +247,12 @@ def test_what_is_no_cpu_list_is_refused(wrong: object) -> None:
         inventory.cpu_list(wrong)
 
 
-@pytest.mark.parametrize("name", ["adopted.example", "localhost", "lab.example"])
-def test_the_inventories_of_the_project_are_valid(name: str) -> None:
-    assert inventory.load(Path(__file__).parents[2] / "inventories" / name)
+INVENTORIES = sorted(Path(__file__).parents[2].glob("inventories/*/hosts.yml"))
+
+
+@pytest.mark.parametrize("file", INVENTORIES, ids=lambda file: file.parent.name)
+def test_the_inventories_of_the_project_are_valid(file: Path) -> None:
+    assert inventory.load(file.parent)
 
 
 def test_cpus_that_are_none_are_no_wish_for_the_first_ones(tmp_path: Path) -> None:
