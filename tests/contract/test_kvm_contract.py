@@ -82,6 +82,11 @@ IMPOSSIBLE: tuple[tuple[dict[str, Any], tuple[str, ...]], ...] = (
         ),
     ),
     ({"baremark_cpu_mode": "custom"}, ("custom needs a model",)),
+    *(
+        [({"baremark_cpu_model": "Zen9"}, ("libvirt knows no processor Zen9",))]
+        if Path("/usr/share/libvirt/cpu_map").is_dir()
+        else []
+    ),
     ({}, ()),
 )
 """Variables, and all that is to be told of them."""
