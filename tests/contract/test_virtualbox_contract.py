@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from harness import inventory
 from harness.backends import virtualbox
 from harness.errors import HarnessError
 from harness.model import BackendClass, Endpoint, Size, Target
@@ -115,3 +116,8 @@ def test_a_guest_that_is_not_one_is_found_out(
         GUEST, endpoint("interpreter"), {**INSIDE, **inside}, {**OUTSIDE, **outside}
     )
     assert any(said in one for one in found), found
+
+
+def test_the_example_inventory_is_valid() -> None:
+    (host,) = inventory.load(Path(__file__).parents[2] / "inventories" / "virtualbox.example")
+    assert {target.backend for target in host.targets} == {"baremetal", "virtualbox"}
