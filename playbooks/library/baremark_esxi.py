@@ -16,11 +16,11 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from ansible.module_utils.baremark_esxi import (
     LIMIT_S,
-    MARK,
     SPEC,
     Esxi,
     Machine,
     Place,
+    mark,
     vim,
     vmodl,
 )
@@ -271,7 +271,7 @@ def _import(esxi: Esxi, place: Place, params: dict[str, Any]) -> Any:
     if result.error:
         raise Refused("ESXi does not accept it: " + "; ".join(each.msg for each in result.error))
     config = result.importSpec.configSpec
-    config.annotation = f"{MARK} {params['name']}; its baseline is {params['machine']}"
+    config.annotation = f"{mark(params['name'])} its baseline is {params['machine']}"
     config.extraConfig = [
         *(config.extraConfig or []),
         vim.option.OptionValue(key=SPEC, value=params["spec"]),

@@ -155,7 +155,7 @@ class Pool:
             findings += self._room(host, storage, params)
         for ref, record in self._named(params["name"]):
             told["found"] = True
-            if MARK not in record["other_config"]:
+            if not _ours(record):
                 findings.append(_foreign(record))
                 continue
             told["running"] = record["power_state"] == "Running"
@@ -175,7 +175,7 @@ class Pool:
         if findings:
             raise Refused("; ".join(each["why"] for each in findings), findings[0]["fix"])
         for ref, record in self._named(params["name"]):
-            if MARK not in record["other_config"]:
+            if not _ours(record):
                 finding = _foreign(record)
                 raise Refused(finding["why"], finding["fix"])
             self._remove(ref, record)
@@ -188,7 +188,7 @@ class Pool:
             self._api.VM.start_on(machine, place["host"], False, False)
         except BaseException:
             for ref, record in self._named(params["name"]):
-                if MARK in record["other_config"]:
+                if _ours(record):
                     self._remove(ref, record)
             self._remove_disks(params["name"])
             raise
@@ -197,11 +197,15 @@ class Pool:
         """Remove everything that carries the mark: on the named host of the pool, or on all."""
         wanted = None
         if host is not None:
-            wanted = next(iter(self._api.host.get_by_name_label(host)), None)
+            named = self._api.host.get_by_name_label(host)
+            if not named:
+                raise Refused(f"the pool has no host {host}", "mend baremark_xen_host")
+            wanted = named[0]
         removed = []
         for ref, record in self._api.VM.get_all_records().items():
-            marked = MARK in record["other_config"] and not record["is_a_template"]
-            if marked and (wanted is None or wanted in {record["affinity"], record["resident_on"]}):
+            if _ours(record) and (
+                wanted is None or wanted in {record["affinity"], record["resident_on"]}
+            ):
                 self._remove(ref, record)
                 removed.append(record["name_label"])
         if wanted is None:
@@ -334,9 +338,7 @@ class Pool:
             self._api.VM.hard_shutdown(ref)
         disks = [self._api.VBD.get_VDI(each) for each in record["VBDs"]]
         marked = [
-            disk
-            for disk in disks
-            if disk != NO_REF and MARK in self._api.VDI.get_other_config(disk)
+            disk for disk in disks if disk != NO_REF and _ours(self._api.VDI.get_record(disk))
         ]
         self._api.VM.destroy(ref)
         for disk in marked:
@@ -345,9 +347,15 @@ class Pool:
     def _remove_disks(self, name: str | None) -> None:
         """Disks of ours that no virtual machine has: what an import that was cut off left."""
         for ref, record in self._api.VDI.get_all_records().items():
-            mark = record["other_config"].get(MARK)
-            if mark is not None and not record["VBDs"] and name in {None, mark}:
+            if _ours(record) and not record["VBDs"] and name in {None, record["name_label"]}:
                 self._api.VDI.destroy(ref)
+
+
+def _ours(record: dict[str, Any]) -> bool:
+    """Whether a machine or a disk carries the mark with its own name: a copy that somebody made of
+    one under another name is not Baremark's."""
+    ours: bool = record["other_config"].get(MARK) == record["name_label"]
+    return ours and not record.get("is_a_template", False)
 
 
 def _foreign(record: dict[str, Any]) -> dict[str, str]:

@@ -23,6 +23,12 @@ LIMIT_S = 120
 SEEN = ("name", "config.annotation", "config.extraConfig", "runtime.host", "runtime.powerState")
 
 
+def mark(name: str) -> str:
+    """How the annotation of Baremark's machine of that name begins. With the name in it a copy that
+    somebody makes of one under another name is not Baremark's."""
+    return f"{MARK} {name};"
+
+
 @dataclass
 class Place:
     """Where on which host a virtual machine is made. What could not be chosen is None."""
@@ -148,7 +154,7 @@ class Esxi:
                     str(seen.get("name", "")),
                     hosts.get(at._moId, "") if at is not None else "",
                     seen.get("runtime.powerState") == "poweredOn",
-                    MARK in (seen.get("config.annotation") or ""),
+                    (seen.get("config.annotation") or "").startswith(mark(seen.get("name", ""))),
                     str(keys.get(SPEC, "")),
                 )
             )

@@ -345,6 +345,16 @@ def test_all_that_was_made_is_removed_with_its_files_and_nothing_else(
     assert not list(esxi.log.parent.glob("govcsim-*/baremark-guest"))
 
 
+def test_a_copy_that_somebody_made_of_a_target_is_his(
+    esxi: Vcsim, wanted: dict[str, object]
+) -> None:
+    assert module(esxi, state="present", network="VM Network", **wanted)["changed"]
+    rename(esxi, "baremark-guest", "my-copy")
+    assert module(esxi, state="absent")["removed"] == []
+    rename(esxi, "my-copy", "baremark-guest")
+    assert module(esxi, state="absent")["removed"] == ["baremark-guest"]
+
+
 def test_a_foreign_machine_of_that_name_is_never_touched(
     lab: Lab, esxi: Vcsim, answering: None
 ) -> None:

@@ -309,6 +309,13 @@ def test_the_steps_through_xapi_make_and_remove_only_what_is_marked(
     assert volume["virtual_size"] == str(4 << 30)
     assert pool.uploads[ref] == disk.read_bytes()
     assert not pool.objects["task"]
+    machine["name_label"] = "my-copy"
+    lost, kept = module(
+        pool, tmp_path, {"state": "absent", "host": "elsewhere"}, {"state": "absent"}
+    )
+    assert lost["msg"] == "the pool has no host elsewhere"
+    assert kept["changed"] is False
+    machine["name_label"] = "baremark-guest"
     again, removed, left = module(
         pool, tmp_path, {"state": "present", **wanted}, {"state": "absent"}, {"state": "absent"}
     )

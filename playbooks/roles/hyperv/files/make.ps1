@@ -15,7 +15,7 @@ $Ansible.Changed = $true
 $Label = 'baremark.target'
 $place = Join-Path -Path $Folder -ChildPath $Name
 foreach ($machine in @(Get-VM | Where-Object { $_.Name -eq $Name })) {
-    if (-not $machine.Notes.StartsWith($Mark)) {
+    if (-not $machine.Notes.StartsWith("$Mark $Name ")) {
         throw "there is a virtual machine $Name that Baremark did not make; rename or remove it"
     }
     if ($machine.State -ne 'Off') { Stop-VM -VM $machine -TurnOff -Force }
@@ -36,7 +36,7 @@ try {
     # Generation 1 is the one with a BIOS, which the common image boots by.
     $made = New-VM -Name $Name -Generation 1 -MemoryStartupBytes ($MemoryMib * 1048576) `
         -VHDPath $disk -SwitchName $Switch -Path $place
-    Set-VM -VM $made -Notes "$Mark $Spec" -StaticMemory -CheckpointType Disabled `
+    Set-VM -VM $made -Notes "$Mark $Name $Spec" -StaticMemory -CheckpointType Disabled `
         -AutomaticStartAction Nothing -AutomaticStopAction TurnOff
     Set-VMProcessor -VM $made -Count $Vcpus
     Set-VMMemory -VM $made -DynamicMemoryEnabled $false -StartupBytes ($MemoryMib * 1048576)

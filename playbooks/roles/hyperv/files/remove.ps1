@@ -7,7 +7,7 @@ param(
 $ErrorActionPreference = 'Stop'
 $Ansible.Changed = $false
 if (Get-Command -Name Get-VM -ErrorAction SilentlyContinue) {
-    foreach ($machine in @(Get-VM | Where-Object { $_.Notes.StartsWith($Mark) })) {
+    foreach ($machine in @(Get-VM | Where-Object { $_.Notes.StartsWith("$Mark $($_.Name) ") })) {
         if ($machine.State -ne 'Off') { Stop-VM -VM $machine -TurnOff -Force }
         Remove-VM -VM $machine -Force
         $Ansible.Changed = $true
