@@ -182,11 +182,12 @@ def test_down_leaves_no_machine_no_process_and_no_file(baremark: Verb) -> None:
 def test_an_interpreted_guest_is_measured_and_is_labelled_for_what_it_is(
     baremark: Verb, tmp_path: Path
 ) -> None:
-    (tmp_path / "hosts.yml").write_text(INVENTORY.format(more=", baremark_boot_s: 1800"))
-    results = tmp_path / "results"
+    lab, results = tmp_path / "lab", tmp_path / "results"
+    lab.mkdir()
+    (lab / "hosts.yml").write_text(INVENTORY.format(more=", baremark_boot_s: 1800"))
     where = ("--results", str(results))
-    baremark("up", where=tmp_path)
-    baremark("run", "-w", "cpu-sysbench-1t", "--preset", "smoke", *where, where=tmp_path)
+    baremark("up", where=lab)
+    baremark("run", "-w", "cpu-sysbench-1t", "--preset", "smoke", *where, where=lab)
     run = ledger.read_run(ledger.find(results / "runs", "latest"))
     assert run.manifest.missing == ()
     seen = {record.target.name: record for record in run.manifest.targets}
@@ -202,4 +203,4 @@ def test_an_interpreted_guest_is_measured_and_is_labelled_for_what_it_is(
         [str(BAREMARK), "table", "-f", "json", *where], cwd=ROOT, capture_output=True, text=True
     )
     assert "virtualbox-iem, emulated" in json.dumps(json.loads(done.stdout))
-    baremark("down", where=tmp_path)
+    baremark("down", where=lab)
