@@ -61,7 +61,7 @@ FOREIGN = """\
 cat >/root/foreign.cfg <<END
 name = "baremark-taken"
 type = "pv"
-memory = 64
+memory = 128
 vcpus = 1
 kernel = "$(ls /boot/vmlinuz-*)"
 END
