@@ -24,7 +24,7 @@ from harness.model import Endpoint
 
 from . import sshd
 
-PROGRAMS = ("ip", "nsenter", "taskset", "unshare")
+PROGRAMS = ("ip", "nsenter", "setpriv", "taskset", "unshare")
 HOST_SIDE, INSIDE = "198.18.77.1", "198.18.77.2"
 """Set aside for benchmarks (RFC 2544), and not of the bench network that Baremark itself uses."""
 
@@ -64,7 +64,19 @@ def running(folder: Path, client: str) -> Iterator[Machinelet]:
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [
-                *("unshare", "--net", "--uts", "--ipc", "--pid", "--mount", "--fork"),
+                # It must not outlive a test run that was killed; its links go with it.
+                *(
+                    "setpriv",
+                    "--pdeathsig",
+                    "KILL",
+                    "unshare",
+                    "--net",
+                    "--uts",
+                    "--ipc",
+                    "--pid",
+                    "--mount",
+                    "--fork",
+                ),
                 *("--mount-proc", "--kill-child", "taskset", "-c", "0"),
                 *("env", "-i", "container=lxc", f"PATH={os.environ['PATH']}"),
                 *("sh", "-c", "hostname lab; while ! [ -e $0 ]; do sleep .1; done; exec $1 $2 $3"),
