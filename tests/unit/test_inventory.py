@@ -197,7 +197,6 @@ def test_what_an_adopted_target_must_say_is_asked_for(tmp_path: Path, line: str)
         ("/home/bench", "/home/a b; rm", "must be an absolute path"),
         ("/home/bench", "/", "must be an absolute path"),
         ("192.0.2.7", '"{{ somewhere }}"', "a template is not read"),
-        ("baremark_adopt: true", "baremark_adopt: false", "baremark_adopt: true"),
         ("ansible_port", "baremark_address: 198.18.0.30\n          ansible_port", "ansible_host"),
     ],
 )
@@ -205,6 +204,12 @@ def test_what_an_adopted_target_may_not_say_is_told(
     tmp_path: Path, old: str, new: str, said: str
 ) -> None:
     assert said in mistakes(tmp_path, GOOD + ADOPTED.replace(old, new))
+
+
+def test_what_no_role_makes_can_only_be_adopted(tmp_path: Path) -> None:
+    text = ADOPTED.replace("hyperv:", "cloud:").replace("adopt: true", "adopt: false")
+    said = mistakes(tmp_path, GOOD + text)
+    assert "no target can be made by cloud, only adopted: baremark_adopt: true" in said
 
 
 def test_nothing_is_made_on_a_machine_that_is_adopted(tmp_path: Path) -> None:
