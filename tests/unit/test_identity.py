@@ -190,6 +190,24 @@ def test_a_containers_kernel_tells_whose_machine_it_is_on(
     assert said in " ".join(found)
 
 
+@pytest.mark.parametrize(
+    ("backend", "inside", "outside"),
+    [
+        ("kvm", TCG, {"accelerator": "tcg"}),
+        ("kvm", KVM, {"accelerator": "kvm"}),
+        ("kvm", KVM_ENLIGHTENED, {"accelerator": "kvm"}),
+        ("docker", {"container": "docker", **KVM}, {"accelerator": None}),
+        ("virtualbox", VIRTUALBOX, {"accelerator": "hardware"}),
+        ("xen", XEN_PV, {"accelerator": None}),
+        ("baremetal", TCG, {}),
+    ],
+)
+def test_what_baremark_made_as_declared_has_nothing_against_it(
+    backend: str, inside: dict[str, str], outside: dict[str, Any]
+) -> None:
+    assert identity.contradictions(backend, False, inside, outside) == ()
+
+
 def test_a_sandbox_that_runs_on_kvm_is_no_kvm_guest() -> None:
     inside = {"container": "docker", **GVISOR}
     assert identity.contradictions("docker", False, inside, {"accelerator": "kvm"}) == ()
