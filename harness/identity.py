@@ -38,24 +38,28 @@ class Kind:
     platforms: frozenset[str]
     names_itself: bool = True
     """Whether its processor always names it, so that the firmware's word alone proves nothing."""
+    leaves_room: bool = True
+    """Whether a native Linux runs on its machine beside it: else the baseline is elsewhere."""
+    adoptable: bool = True
+    """Whether it has guests in which the bundle runs."""
 
 
-def _kind(backend_class: BackendClass, *platforms: str, names_itself: bool = True) -> Kind:
-    return Kind(backend_class, frozenset(platforms), names_itself)
+def _kind(backend_class: BackendClass, *platforms: str, **more: bool) -> Kind:
+    return Kind(backend_class, frozenset(platforms), **more)
 
 
 KINDS: Mapping[str, Kind] = {
     "docker": _kind(BackendClass.OS, "docker", GVISOR),
-    "esxi": _kind(BackendClass.TYPE1, "vmware"),
-    "hyperv": _kind(BackendClass.TYPE1, "microsoft"),
+    "esxi": _kind(BackendClass.TYPE1, "vmware", leaves_room=False),
+    "hyperv": _kind(BackendClass.TYPE1, "microsoft", leaves_room=False),
     "kvm": _kind(BackendClass.TYPE1, "kvm", "amazon", "google", EMULATOR),
     "lxc": _kind(BackendClass.OS, "lxc", "lxc-libvirt"),
     "podman": _kind(BackendClass.OS, "podman", GVISOR),
-    "virtual_pc": _kind(BackendClass.TYPE2, "microsoft", names_itself=False),
+    "virtual_pc": _kind(BackendClass.TYPE2, "microsoft", names_itself=False, adoptable=False),
     "virtualbox": _kind(BackendClass.TYPE2, "oracle", names_itself=False),
     "vmware_workstation": _kind(BackendClass.TYPE2, "vmware"),
     "xen": _kind(BackendClass.TYPE1, "xen"),
-    "xenserver": _kind(BackendClass.TYPE1, "xen"),
+    "xenserver": _kind(BackendClass.TYPE1, "xen", leaves_room=False),
     CLOUD: _kind(
         BackendClass.TYPE1, "amazon", "google", "kvm", "microsoft", "oracle", "vmware", "xen"
     ),
@@ -135,7 +139,12 @@ class Seen:
 
 def adoptable() -> tuple[str, ...]:
     """The names of backends that a target can be adopted by."""
-    return tuple(sorted([NATIVE_BACKEND, *KINDS]))
+    return tuple(sorted([NATIVE_BACKEND, *(name for name in KINDS if KINDS[name].adoptable)]))
+
+
+def leaves_room(backend: str) -> bool:
+    """Whether a native Linux, the baseline, runs on the machine beside what `backend` makes."""
+    return backend not in KINDS or KINDS[backend].leaves_room
 
 
 def seen(inside: Observed) -> Seen:

@@ -346,9 +346,12 @@ def _target(
         size,
         address,
         adopted=read.baremark_adopt,
-        elsewhere=read.baremark_adopt
-        and not native
-        and variables.get("baremark_same_machine") is False,
+        elsewhere=not native
+        and (
+            variables.get("baremark_same_machine") is False
+            if read.baremark_adopt
+            else not identity.leaves_room(backend)
+        ),
     )
 
 

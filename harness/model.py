@@ -82,7 +82,8 @@ class Target:
     adopted: bool = False
     """It was there before and stays: nothing of it is provisioned or removed."""
     elsewhere: bool = False
-    """Its native target is on another machine (adopted ones only), so it has no overhead."""
+    """Its native target is on another machine, so it has no overhead: an adopted target's that
+    says so, and of every hypervisor on whose machine no native Linux runs."""
 
     @property
     def native(self) -> bool:
