@@ -21,7 +21,8 @@ def observe(host: Session, endpoint: Endpoint) -> Observed:
     if host.run(is_dom0, limit_s=LIMIT_S).exit_status != 0:
         return {}
     vcpus = host.check(["xl", "vcpu-list", "0"], limit_s=LIMIT_S)
-    return {**xen.hypervisor(host), "pinned_to": xen.pinning(vcpus)["cpus"]}
+    told = xen.hypervisor(host)
+    return {**told, "pinned_to": xen.pinning(vcpus, told["machine_cpus"])["cpus"]}
 
 
 def identify(inside: Observed, outside: Observed) -> tuple[BackendClass, str]:

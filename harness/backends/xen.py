@@ -33,7 +33,9 @@ def observe(host: Session, endpoint: Endpoint) -> Observed:
     name = endpoint.facts["domain"]
     answer = host.check(["xl", "list", "--long", name], limit_s=LIMIT_S)
     vcpus = host.check(["xl", "vcpu-list", name], limit_s=LIMIT_S)
-    return {**hypervisor(host), "accelerator": None, **domain(name, answer), **pinning(vcpus)}
+    told = hypervisor(host)
+    bound = pinning(vcpus, told["machine_cpus"])
+    return {**told, "accelerator": None, **domain(name, answer), **bound}
 
 
 def hypervisor(host: Session) -> dict[str, str | None]:
@@ -85,13 +87,15 @@ def domain(name: str, text: str) -> dict[str, str | None]:
     }
 
 
-def pinning(text: str) -> dict[str, str | None]:
-    """`xl vcpu-list`: the machine's CPUs that each vCPU is bound to, and how many vCPUs are on.
+def pinning(text: str, machine_cpus: str | None = None) -> dict[str, str | None]:
+    """`xl vcpu-list`: the machine's CPUs that the vCPUs are bound to.
 
-    None where any of them may run anywhere.
+    None where any of them may run anywhere; on a machine of one CPU, "all" is that one.
     """
     lines = [line.split() for line in text.splitlines()[1:]]
     bound = [words[-3] for words in lines if len(words) >= 6 and words[-2] == "/"]
+    if machine_cpus == "1":
+        bound = ["0" if cpus == "all" else cpus for cpus in bound]
     free = not bound or len(bound) != len(lines) or "all" in bound
     return {"cpus": None if free else ",".join(dict.fromkeys(bound))}
 

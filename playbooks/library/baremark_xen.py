@@ -71,7 +71,7 @@ def _ask(xl: str) -> dict[str, Any]:
         "cpus": int(info["nr_cpus"]),
         "free_mib": int(info["free_memory"]),
         "types": _types(info.get("xen_caps", "")),
-        "dom0_bound": bool(bound) and "all" not in bound,
+        "dom0_bound": info["nr_cpus"] == "1" or (bool(bound) and "all" not in bound),
         "domains": domains(listed),
     }
 

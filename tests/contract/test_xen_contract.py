@@ -120,6 +120,8 @@ def test_vcpus_that_may_run_anywhere_are_bound_to_nothing() -> None:
     wide = header + "g  1  0  1  -b-  10.9  0-3 / all\n"
     assert xen.pinning(wide) == {"cpus": "0-3"}
     assert xen.pinning("") == {"cpus": None}
+    assert xen.pinning(free, "2") == {"cpus": None}
+    assert xen.pinning(free, "1") == {"cpus": "0"}  # as xl says it of a bound one there
 
 
 @pytest.mark.parametrize(
