@@ -371,6 +371,12 @@ def _environment(folder: str) -> dict[str, str]:
         "ANSIBLE_SSH_CONTROL_PATH_DIR": f"{folder}/ssh",
         "ANSIBLE_RETRY_FILES_ENABLED": "False",
         "ANSIBLE_PIPELINING": "True",
+        # The runner turns the check of host keys off unless it is told otherwise. An unknown key is
+        # an error and no question: there is nobody to answer it.
+        "ANSIBLE_HOST_KEY_CHECKING": "True",
+        "ANSIBLE_SSH_ARGS": (
+            "-C -o ControlMaster=auto -o ControlPersist=60s -o StrictHostKeyChecking=yes"
+        ),
         "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_DEPRECATION_WARNINGS": "False",
         "ANSIBLE_LOCALHOST_WARNING": "False",

@@ -90,7 +90,7 @@ def about_host(columns: Sequence[Column], missing: Iterable[Missing]) -> list[No
                 "not KVM's performance, nor that of any hypervisor with hardware support."
             )
     gone = {
-        f"{each.target} ({each.backend}) took no part: {_sentence(each.reason)}."
+        f"{each.target} ({each.backend}) took no part: {_sentence(each.reason, 600)}."
         for each in missing
     }
     return [Note(None, text) for text in texts + sorted(gone)]

@@ -161,7 +161,7 @@ def userland() -> Path | None:
 @contextmanager
 def answering(folder: Path, client: str, arguments: Sequence[str], cpu: str) -> Iterator[Guest]:
     """Boot the common image as a guest that lets the public key `client` in, and end it."""
-    archive, files = userland(), ROOT / "playbooks" / "roles" / "kvm" / "files"
+    archive, files = userland(), ROOT / "playbooks" / "roles" / "image" / "files"
     assert archive is not None
     keys, disk, tree = folder / "identity", folder / "disk.raw", folder / "tree-1"
     keys.mkdir(parents=True)
@@ -171,7 +171,7 @@ def answering(folder: Path, client: str, arguments: Sequence[str], cpu: str) -> 
     boot = [str(folder / "vmlinuz-1"), str(folder / "initrd-1")]
     for command in (
         ["sh", str(files / "make-tree"), str(archive), str(tree), *boot],
-        ["sh", str(files / "make-disk"), str(tree), "4", str(keys), str(disk)],
+        ["sh", str(files / "make-disk"), str(tree), "4", str(keys), str(disk), "raw", "yes"],
     ):
         subprocess.run(command, check=True, capture_output=True)
     port, console = sshd.free_port(), folder / "console"

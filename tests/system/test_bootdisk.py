@@ -52,7 +52,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not archives:
         pytest.skip("no image was built on this machine yet: baremark up builds it")
     folder = tmp_path_factory.mktemp("userland")
-    script = str(ROLES / "kvm" / "files" / "make-tree")
+    script = str(ROLES / "image" / "files" / "make-tree")
     names = [str(folder / name) for name in ("tree-1", "vmlinuz-1", "initrd-1")]
     subprocess.run(["sh", script, str(archives[-1]), *names], check=True)
     return folder / "tree-1"

@@ -313,7 +313,7 @@ def test_other_bytes_on_one_target_keep_it_out_of_the_run(
         *("--results", str(tmp_path)),
     )
     assert "container does not take part" in done.stderr
-    assert "bin/sysbench in its bundle has sha256" in done.stdout.replace("\n", " ")
+    assert "bin/sysbench in its bundle has sha256" in " ".join(done.stdout.split())
 
 
 def test_ctrl_c_ends_a_run_cleanly_with_what_there_is(
