@@ -209,6 +209,7 @@ def run(
     )
     _writable(results)
     hosts = _hosts(inventory, target)
+    state.read(state.state_folder(inventory), inventory)  # nothing up is told first of all
     with steps.locked(inventory, hosts):
         standing = state.read(state.state_folder(inventory), inventory)
         packed = steps.packed_bundle(standing)
