@@ -417,5 +417,6 @@ def test_the_selftest_judges_the_harness_on_a_container_and_leaves_nothing(
         assert 1.15 < truth["truth"] < 1.3
         assert 1.1 < truth["estimate"] < 1.35
     for name in said["runs"]:
-        assert ledger.read_run(tmp_path / "runs" / name).ended == "complete"
+        # It ends as soon as it has the blocks it needs; some are spare.
+        assert ledger.read_run(tmp_path / "runs" / name).ended in {"complete", "precise"}
     assert machine.left_behind(before, machine.snapshot()) == {}

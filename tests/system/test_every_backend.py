@@ -139,8 +139,21 @@ EVERY_ROW = [
 
 
 @pytest.fixture(scope="module")
-def life(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Life:
-    return _lived(INVENTORIES[request.param], tmp_path_factory.mktemp(request.param))
+def lives() -> dict[str, Life]:
+    """What was lived already: a life takes minutes, and many tests look at it."""
+    return {}
+
+
+@pytest.fixture
+def life(
+    request: pytest.FixtureRequest,
+    lives: dict[str, Life],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Life:
+    name = request.param
+    if name not in lives:
+        lives[name] = _lived(INVENTORIES[name], tmp_path_factory.mktemp(name))
+    return lives[name]
 
 
 @pytest.mark.parametrize(("life", "row"), EVERY_ROW, indirect=["life"])

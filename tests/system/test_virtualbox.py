@@ -48,6 +48,7 @@ Verb = Callable[..., subprocess.CompletedProcess[str]]
 
 pytestmark = [
     pytest.mark.system,
+    pytest.mark.long,
     pytest.mark.skipif(os.geteuid() != 0, reason="provisioning this machine takes root"),
     pytest.mark.skipif(
         Path("/dev/vboxdrv").exists(), reason="VirtualBox's driver is there: nothing is interpreted"
@@ -178,7 +179,6 @@ def test_down_leaves_no_machine_no_process_and_no_file(baremark: Verb) -> None:
     )
 
 
-@pytest.mark.long
 def test_an_interpreted_guest_is_measured_and_is_labelled_for_what_it_is(
     baremark: Verb, tmp_path: Path
 ) -> None:
