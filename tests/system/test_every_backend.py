@@ -118,7 +118,7 @@ class Life:
     refused: Mapping[str, str]
     after_up: set[str]
     after_up_again: set[str]
-    standing: tuple[str, str]
+    standing: tuple[object, object]
     run: Run | None
     killed: Mapping[str, int]
     left: Mapping[str, set[str]]
@@ -222,7 +222,7 @@ def _lived(rows: tuple[Row, ...], folder: Path) -> Life:
     refused = dict(_refused(verb("doctor", status=None)))
     usable = [row for row in rows if row.name not in refused]
     if NATIVE in refused or not usable:
-        return Life(refused, set(), set(), ("", ""), None, {}, {})
+        return Life(refused, set(), set(), (None, None), None, {}, {})
     inventory.write_text(json.dumps(_inventory(usable)))
     try:
         verb("up")
@@ -268,9 +268,10 @@ def _refused(said: str) -> Iterator[tuple[str, str]]:
         yield found[1], " ".join(found[2].split())
 
 
-def _standing(folder: Path) -> str:
+def _standing(folder: Path) -> object:
+    """What stands; its order is that in which the targets came up."""
     (file,) = (folder / "state").glob("baremark/*/standing.json")
-    return file.read_text()
+    return json.loads(file.read_text())
 
 
 def _kill(pattern: str) -> int:

@@ -186,7 +186,7 @@ def test_the_table_says_in_what_the_guests_differ(
     said = baremark("table", "-f", "json", "--results", str(results)).stdout
     table: dict[str, Any] = json.loads(said)
     notes = " ".join(note["text"] for note in table["sections"][0]["notes"])
-    assert "far, other and plain, all kvm, differ in their order in" in notes
+    assert "far, other and plain, all kvm, differ, in this order, in" in notes
     assert "disk bus (scsi, sata, virtio)" in notes
     assert "nic model (e1000e, e1000, virtio)" in notes
     releases = [str(seen[name].fingerprint.release) for name in ("far", "other", "plain")]
