@@ -77,13 +77,14 @@ def main() -> None:
 
 
 def _mounts(*folders: Path) -> list[str]:
-    """Mount points inside the folders, the innermost first."""
+    """Mount points inside the folders, the innermost first; a disk that is mounted as one of the
+    folders themselves is its owner's."""
     with Path("/proc/self/mountinfo").open(encoding="utf-8") as file:
         points = [line.split()[4].encode().decode("unicode_escape") for line in file]
     return [
         point
         for point in reversed(points)
-        if any(point == str(folder) or point.startswith(f"{folder}/") for folder in folders)
+        if any(point.startswith(f"{folder}/") for folder in folders)
     ]
 
 
