@@ -11,7 +11,7 @@ LIVE = False
 UNSEEN = "its idle CPUs were not looked at before the blocks"
 
 
-def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:  # noqa: ARG001
+def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:
     """Flagged where over 5 % of the CPUs were busy before a block, after waiting for them."""
     busy = [probe for probe in about.probes if probe.busy > REJECTED_SHARE]
     if not busy or about.native is None:

@@ -26,7 +26,7 @@ JITTER_FACTOR = 4.0
 LEAST_TRIALS = 6
 
 
-def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:  # noqa: ARG001
+def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:
     """Rejected: the clocks disagree by more than .5 % of the trial beyond the jitter. Refused:
     they do so by the median over at least six trials, without any allowance."""
     yield from _steady(trials)
@@ -60,8 +60,8 @@ def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:  # noq
 
 def figures(
     trials: Sequence[Trial],
-    record: TargetRecord,  # noqa: ARG001
-    about: About,  # noqa: ARG001
+    record: TargetRecord,
+    about: About,
 ) -> Figures | None:
     if not trials:
         return None

@@ -89,7 +89,7 @@ def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:
 
 def figures(
     trials: Sequence[Trial],
-    record: TargetRecord,  # noqa: ARG001
+    record: TargetRecord,
     about: About,
 ) -> Figures | None:
     if not trials:

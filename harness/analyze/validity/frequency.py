@@ -71,7 +71,7 @@ def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:
 def figures(
     trials: Sequence[Trial],
     record: TargetRecord,
-    about: About,  # noqa: ARG001
+    about: About,
 ) -> Figures | None:
     if not trials:
         return None

@@ -13,7 +13,7 @@ _HOST_MEMORY = {BackendClass.NATIVE, BackendClass.OS}
 """The classes whose memory is the programs' own, not a guest's that the host may merge."""
 
 
-def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:  # noqa: ARG001
+def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:
     """For workloads of memory refused, for the others flagged: where huge pages are not set as on
     native, where equal pages are merged (KSM), and where the host can take memory back."""
     memory = sorted(
@@ -45,7 +45,7 @@ def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:  # noq
 
 
 def figures(
-    trials: Sequence[Trial],  # noqa: ARG001
+    trials: Sequence[Trial],
     record: TargetRecord,
     about: About,
 ) -> Figures | None:

@@ -12,7 +12,7 @@ LIVE = False
 UNSEEN = "it or native does not tell of mitigations"
 
 
-def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:  # noqa: ARG001
+def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:
     """Flagged where both kernels tell of a vulnerability and not the same."""
     for record in about.targets:
         mine, base = _both(record, about)
@@ -33,7 +33,7 @@ def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:  # noq
 
 
 def figures(
-    trials: Sequence[Trial],  # noqa: ARG001
+    trials: Sequence[Trial],
     record: TargetRecord,
     about: About,
 ) -> Figures | None:

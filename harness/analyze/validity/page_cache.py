@@ -19,7 +19,7 @@ LEAST_SHARE = 0.5
 _MIB = 1024 * 1024
 
 
-def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:  # noqa: ARG001
+def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:
     """Suspect where, by the median over trials, the host's device moved less than half of what
     the workload claims to have read or written."""
     for (target, workload, side), found in _shares(trials).items():
@@ -42,7 +42,7 @@ def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:  # noq
 
 def figures(
     trials: Sequence[Trial],
-    record: TargetRecord,  # noqa: ARG001
+    record: TargetRecord,
     about: About,
 ) -> Figures | None:
     disk = {w.name for w in about.workloads.values() if w.resource is Resource.DISK}

@@ -14,7 +14,7 @@ SEVERAL = "\n"
 own line holds it: commas they do."""
 
 
-def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:  # noqa: ARG001
+def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:
     """Refused where a program's version is another than native's, of those that both state, or
     where a target's own trials were made by several."""
     native = about.native
@@ -39,7 +39,7 @@ def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:  # noq
 
 
 def figures(
-    trials: Sequence[Trial],  # noqa: ARG001
+    trials: Sequence[Trial],
     record: TargetRecord,
     about: About,
 ) -> Figures | None:

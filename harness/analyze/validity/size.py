@@ -15,7 +15,7 @@ MEMORY_KEPT = 0.25
 """The share of its memory that a guest's kernel may keep to itself before it counts as missing."""
 
 
-def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:  # noqa: ARG001
+def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:
     """Refused where a target is not of the size declared for it, or it is declared of another
     size than native, or takes its memory from other nodes. Flagged where native may use more
     memory, and where a guest shows another number of nodes."""
@@ -64,9 +64,9 @@ def objections(target: Target, seen: Fingerprint) -> Iterator[Finding]:
 
 
 def figures(
-    trials: Sequence[Trial],  # noqa: ARG001
+    trials: Sequence[Trial],
     record: TargetRecord,
-    about: About,  # noqa: ARG001
+    about: About,
 ) -> Figures | None:
     seen = record.fingerprint
     pinned = _pinned(record.target, seen)

@@ -11,7 +11,7 @@ LIVE = True
 UNSEEN = "it shows no control group's counters, and nobody says that it has no CPU quota"
 
 
-def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:  # noqa: ARG001
+def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:
     """Flagged where the quota stopped it at all during a trial."""
     for trial in trials:
         if trial.cpu is None or not trial.cpu.throttled:
@@ -31,7 +31,7 @@ def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:  # noq
 def figures(
     trials: Sequence[Trial],
     record: TargetRecord,
-    about: About,  # noqa: ARG001
+    about: About,
 ) -> Figures | None:
     if not trials:
         return None
