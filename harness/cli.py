@@ -20,16 +20,27 @@ from typer.core import TyperGroup
 
 from harness import __version__
 from harness.errors import EXIT_INTERRUPTED, EXIT_RUN, HarnessError, Interrupted, UseError
+from harness.verbs import asked
+from harness.verbs.options import (
+    LOCALHOST,
+    AcceptOption,
+    BudgetOption,
+    InventoryOption,
+    MaxBlocksOption,
+    PrecisionOption,
+    PresetOption,
+    ResultsOption,
+    SeedOption,
+    TargetOption,
+    WorkloadOption,
+    WorkloadsOption,
+)
 
 if TYPE_CHECKING:
     from harness.bench import Measured
     from harness.console import Console
-    from harness.measure import Request
-    from harness.model import Host, Sample
-    from harness.publish.table import Table
+    from harness.model import Sample
     from harness.selftest import SelfTest
-
-LOCALHOST = Path("inventories/localhost")
 
 
 class _Verbs(TyperGroup):
@@ -51,42 +62,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-InventoryOption = Annotated[
-    Path, typer.Option("-i", "--inventory", help="Ansible inventory: a file or a folder.")
-]
-TargetOption = Annotated[
-    list[str] | None,
-    typer.Option("-t", "--target", help="Only these targets: names, patterns or backends."),
-]
-WorkloadOption = Annotated[
-    list[str] | None,
-    typer.Option("-w", "--workload", help="Only these workloads: names or patterns (disk-*)."),
-]
-ResultsOption = Annotated[Path, typer.Option("--results", help="Folder of results.")]
-WorkloadsOption = Annotated[Path, typer.Option("--workloads", help="Folder of workload files.")]
-PresetOption = Annotated[
-    str, typer.Option("--preset", help="smoke, quick, nightly or publication.")
-]
-BudgetOption = Annotated[
-    str | None, typer.Option("--budget", help="Most time to measure for: 90s, 10m, 2h.")
-]
-PrecisionOption = Annotated[
-    str | None,
-    typer.Option(
-        "--precision", help="End when every headline interval is within ± this: 1%, 0.5%."
-    ),
-]
-MaxBlocksOption = Annotated[
-    int | None, typer.Option("--max-blocks", min=1, help="Measure no more blocks than this.")
-]
-AcceptOption = Annotated[
-    list[str] | None,
-    typer.Option("--accept", metavar="CHECK", help="Overrule a check; the table is marked."),
-]
-SeedOption = Annotated[
-    int | None, typer.Option("--seed", min=0, help="Seed of the random order (recorded).")
-]
 
 
 def _version(asked: bool) -> None:
@@ -110,7 +85,7 @@ def doctor(inventory: InventoryOption = LOCALHOST, target: TargetOption = None) 
     from harness import provision
 
     console = _console()
-    hosts = _hosts(inventory, target)
+    hosts = asked.hosts(inventory, target)
     findings = provision.doctor(inventory, hosts, console.step)
     console.findings(findings)
     if not all(finding.usable for finding in findings):
@@ -123,7 +98,7 @@ def up(inventory: InventoryOption = LOCALHOST, target: TargetOption = None) -> N
     from harness import bench as steps
 
     console = _console()
-    hosts = _hosts(inventory, target)
+    hosts = asked.hosts(inventory, target)
     with steps.locked(inventory, hosts):
         standing, _ = steps.bring_up(inventory, hosts, console)
     console.standing(standing)
@@ -143,7 +118,7 @@ def down(
     from harness import provision
 
     console = _console()
-    hosts = _hosts(inventory, None)
+    hosts = asked.hosts(inventory, None)
     with steps.locked(inventory, hosts):
         provision.down(inventory, hosts, console.step, purge=purge)
     console.say("everything is taken down")
@@ -197,7 +172,7 @@ def run(
             "leave it out; only --budget and --results go with --resume",
         )
     console = _console()
-    request = _request(
+    request = asked.request(
         workloads,
         workload,
         preset or "quick",
@@ -207,8 +182,8 @@ def run(
         max_blocks,
         accept or (),
     )
-    _writable(results)
-    hosts = _hosts(inventory, target)
+    asked.writable(results)
+    hosts = asked.hosts(inventory, target)
     state.read(state.state_folder(inventory), inventory)  # nothing up is told first of all
     with steps.locked(inventory, hosts):
         standing = state.read(state.state_folder(inventory), inventory)
@@ -240,11 +215,11 @@ def bench(
     from harness import provision
 
     console = _console()
-    request = _request(
+    request = asked.request(
         workloads, workload, preset, budget, seed, precision, max_blocks, accept or ()
     )
-    _writable(results)
-    hosts = _hosts(inventory, target)
+    asked.writable(results)
+    hosts = asked.hosts(inventory, target)
     with steps.locked(inventory, hosts):
         findings = provision.doctor(inventory, hosts, console.step)
         unusable = {finding.target: finding.why for finding in findings if not finding.usable}
@@ -286,13 +261,14 @@ def table(
     from dataclasses import replace
 
     from harness import ledger, publish
+    from harness.publish import made as made_of
 
     publish.require(format)
     if by not in {"target", "architecture"}:
         raise UseError(f"--by {by!r} is no order", "choose from: target, architecture")
     found = [ledger.find(results / "runs", name).resolve() for name in run or ["latest"]]
     folders = list(dict.fromkeys(found))
-    made = replace(_table(folders, results), by_architecture=by == "architecture")
+    made = replace(made_of.of_runs(folders, results), by_architecture=by == "architecture")
     text = publish.render(made, format)
     if output is None:
         print(text, end="")
@@ -373,8 +349,8 @@ def selftest(
     console = _console()
     chosen = files.choose(files.load_all(workloads), workload or ())
     request = Request(Preset("selftest", blocks, seconds, blocks), chosen)
-    _writable(results)
-    hosts = adopt.provisioned(_hosts(inventory, ["baremetal", "docker"]))
+    asked.writable(results)
+    hosts = adopt.provisioned(asked.hosts(inventory, ["baremetal", "docker"]))
     if not hosts:
         raise UseError(f"every target of {inventory} is adopted", "judge the harness elsewhere: -i")
     with steps.locked(inventory, hosts):
@@ -430,59 +406,6 @@ def _console() -> Console:
     return Console()
 
 
-def _hosts(path: Path, patterns: Sequence[str] | None) -> tuple[Host, ...]:
-    from harness import inventory
-
-    return inventory.choose(inventory.load(path), patterns or ())
-
-
-def _request(
-    folder: Path,
-    patterns: Sequence[str] | None,
-    preset: str,
-    budget: str | None,
-    seed: int | None,
-    precision: str | None,
-    max_blocks: int | None,
-    accept: Sequence[str],
-) -> Request:
-    from harness import plan, workload
-    from harness.analyze import validity
-    from harness.measure import Request
-
-    return Request(
-        preset=plan.preset(preset),
-        workloads=workload.choose(workload.load_all(folder), patterns or ()),
-        seed=seed,
-        budget_s=_seconds(budget) if budget is not None else None,
-        precision=_share(precision) if precision is not None else None,
-        max_blocks=max_blocks,
-        accepted=validity.require_acceptable(accept),
-    )
-
-
-def _share(text: str) -> float:
-    try:
-        share = float(text.removesuffix("%").strip()) / 100
-    except ValueError:
-        share = 0.0
-    if not (text.endswith("%") and 0 < share < 1):
-        raise UseError(f"--precision {text!r} is no share", "write it as 1% or 0.5%")
-    return share
-
-
-def _seconds(text: str) -> float:
-    units = {"s": 1, "m": 60, "h": 3600}
-    number, unit = text[:-1], text[-1:]
-    try:
-        seconds = float(number) * units[unit]
-    except (ValueError, KeyError):
-        seconds = 0.0
-    if not 0 < seconds < float("inf"):
-        raise UseError(f"--budget {text!r} is no time", "write it as 90s, 10m or 2h")
-    return seconds
-
-
 def _samples_json(samples: Sequence[Sample]) -> str:
     import json
     from dataclasses import asdict
@@ -512,21 +435,6 @@ def _bytes(file: Path) -> bytes:
         raise UseError(f"cannot read {file}: {error.strerror}", "name a file") from None
 
 
-def _writable(results: Path) -> None:
-    """Fail before anything is provisioned rather than after."""
-    import tempfile
-
-    try:
-        results.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=results):
-            pass
-    except OSError as error:
-        raise UseError(
-            f"cannot write to {results}: {error.strerror}",
-            "make it writable, or choose another folder with --results",
-        ) from None
-
-
 def _report(reports: Sequence[SelfTest], format: str) -> bool:
     """Print what the selftest found; whether all of it holds."""
     import json
@@ -541,22 +449,12 @@ def _report(reports: Sequence[SelfTest], format: str) -> bool:
     return all(each.holds for each in reports)
 
 
-def _table(folders: Sequence[Path], results: Path) -> Table:
-    from harness import dataset, ledger
-    from harness.analyze import validity
-    from harness.analyze.overhead import overhead
-    from harness.publish import table
-
-    runs = [validity.judged_again(ledger.read_run(folder)) for folder in folders]
-    files = [dataset.write(each, results) for each in runs]
-    return table.build(overhead(dataset.batches(files)), runs)
-
-
 def _show(folders: Sequence[Path], results: Path, console: Console) -> None:
     """Print the table and write it as Markdown and CSV."""
     from harness import publish
+    from harness.publish import made as made_of
 
-    made = _table(folders, results)
+    made = made_of.of_runs(folders, results)
     print(publish.render(made, "terminal"), end="")
     name = publish.name_of([folder.name for folder in folders])
     for format, ending in (("markdown", "md"), ("csv", "csv")):

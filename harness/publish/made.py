@@ -1,0 +1,20 @@
+"""The table of runs: from their folders, through the dataset, to the table model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness import dataset, ledger
+from harness.analyze import validity
+from harness.analyze.overhead import overhead
+from harness.publish import table
+from harness.publish.table import Table
+
+
+def of_runs(folders: Sequence[Path], results: Path) -> Table:
+    """The table of the runs in `folders`, judged again from their ledgers; their files in the
+    dataset of `results` are brought up to date on the way."""
+    runs = [validity.judged_again(ledger.read_run(folder)) for folder in folders]
+    files = [dataset.write(each, results) for each in runs]
+    return table.build(overhead(dataset.batches(files)), runs)

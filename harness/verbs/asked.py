@@ -1,0 +1,87 @@
+"""What options mean: hosts, a request, a time, a share; and results that can be written to.
+
+Every mistake is a `UseError` before anything is touched.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import UseError
+
+if TYPE_CHECKING:
+    from harness.measure import Request
+    from harness.model import Host
+
+
+def hosts(path: Path, patterns: Sequence[str] | None) -> tuple[Host, ...]:
+    """The hosts of the inventory at `path`, with the targets that `patterns` choose."""
+    from harness import inventory
+
+    return inventory.choose(inventory.load(path), patterns or ())
+
+
+def request(
+    folder: Path,
+    patterns: Sequence[str] | None,
+    preset: str,
+    budget: str | None,
+    seed: int | None,
+    precision: str | None,
+    max_blocks: int | None,
+    accept: Sequence[str],
+) -> Request:
+    """What is to be measured: the workloads of `folder` that `patterns` choose, and how long."""
+    from harness import plan, workload
+    from harness.analyze import validity
+    from harness.measure import Request
+
+    return Request(
+        preset=plan.preset(preset),
+        workloads=workload.choose(workload.load_all(folder), patterns or ()),
+        seed=seed,
+        budget_s=seconds(budget) if budget is not None else None,
+        precision=share(precision) if precision is not None else None,
+        max_blocks=max_blocks,
+        accepted=validity.require_acceptable(accept),
+    )
+
+
+def share(text: str) -> float:
+    """`1%` as 0.01."""
+    try:
+        value = float(text.removesuffix("%").strip()) / 100
+    except ValueError:
+        value = 0.0
+    if not (text.endswith("%") and 0 < value < 1):
+        raise UseError(f"--precision {text!r} is no share", "write it as 1% or 0.5%")
+    return value
+
+
+def seconds(text: str) -> float:
+    """`90s`, `10m` or `2h` in seconds."""
+    units = {"s": 1, "m": 60, "h": 3600}
+    number, unit = text[:-1], text[-1:]
+    try:
+        value = float(number) * units[unit]
+    except (ValueError, KeyError):
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise UseError(f"--budget {text!r} is no time", "write it as 90s, 10m or 2h")
+    return value
+
+
+def writable(results: Path) -> None:
+    """Fail before anything is provisioned rather than after."""
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=results):
+            pass
+    except OSError as error:
+        raise UseError(
+            f"cannot write to {results}: {error.strerror}",
+            "make it writable, or choose another folder with --results",
+        ) from None
