@@ -247,7 +247,7 @@ def table(
         list[str] | None, typer.Argument(help="Runs by name or path; the latest.")
     ] = None,
     format: Annotated[
-        str, typer.Option("--format", "-f", help="terminal, markdown, csv or json.")
+        str, typer.Option("--format", "-f", help="terminal, markdown, csv, json, html, latex or xlsx.")
     ] = "terminal",
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write to this file instead.")
@@ -263,17 +263,20 @@ def table(
     from harness import ledger, publish
     from harness.publish import made as made_of
 
-    publish.require(format)
+    if publish.binary(format) and output is None and sys.stdout.isatty():
+        raise UseError(f"{format} is no text for a terminal", "write it to a file: -o FILE")
     if by not in {"target", "architecture"}:
         raise UseError(f"--by {by!r} is no order", "choose from: target, architecture")
     found = [ledger.find(results / "runs", name).resolve() for name in run or ["latest"]]
     folders = list(dict.fromkeys(found))
     made = replace(made_of.of_runs(folders, results), by_architecture=by == "architecture")
-    text = publish.render(made, format)
-    if output is None:
-        print(text, end="")
+    content = publish.render(made, format)
+    if output is not None:
+        publish.write(content, output)
+    elif isinstance(content, bytes):
+        sys.stdout.buffer.write(content)
     else:
-        publish.write(text, output)
+        print(content, end="")
 
 
 @app.command(name="import")
