@@ -21,6 +21,8 @@ from typer.core import TyperGroup
 from harness import __version__
 from harness.errors import EXIT_INTERRUPTED, EXIT_RUN, HarnessError, Interrupted, UseError
 from harness.verbs import asked
+from harness.verbs.export import export
+from harness.verbs.importing import import_
 from harness.verbs.options import (
     LOCALHOST,
     AcceptOption,
@@ -279,54 +281,6 @@ def table(
         print(content, end="")
 
 
-@app.command(name="import")
-def import_(
-    source: Annotated[
-        Path, typer.Argument(help="A table (.csv, .parquet), or a folder of a tool's outputs.")
-    ],
-    tool: Annotated[
-        str | None, typer.Option("--tool", help="Whose outputs the folder holds: fio, iperf3 …")
-    ] = None,
-    host: Annotated[
-        str | None, typer.Option("--host", help="The host of a folder; the folder's name.")
-    ] = None,
-    native: Annotated[
-        str, typer.Option("--native", help="What native is called: a backend or a sub-folder.")
-    ] = "baremetal",
-    backend: Annotated[
-        list[str] | None,
-        typer.Option("--backend", metavar="TARGET=BACKEND", help="Of a sub-folder; its name."),
-    ] = None,
-    class_: Annotated[
-        list[str] | None,
-        typer.Option("--class", metavar="BACKEND=CLASS", help="Of a backend not known here."),
-    ] = None,
-    resource: Annotated[
-        list[str] | None,
-        typer.Option("--resource", metavar="[WORKLOAD=]RESOURCE", help="What it stresses."),
-    ] = None,
-    accept: Annotated[
-        list[str] | None,
-        typer.Option("--accept", metavar="CHECK", help="Overrule a check; the table is marked."),
-    ] = None,
-    results: ResultsOption = Path("results"),
-) -> None:
-    """Make runs of figures measured elsewhere, one a host; every table says `imported`."""
-    from harness.importing import options, run
-
-    request = options.request(
-        native, host, tool, backend or (), class_ or (), resource or (), accept or ()
-    )
-    content = run.read(source, request)
-    folders = run.save(content, request, results)
-    console = _console()
-    for each in content.ignored:
-        console.warn(f"not read: {each}")
-    for folder in folders:
-        console.say(f"imported: {folder}; show it with: baremark table {folder.name}")
-        print(folder.name)
-
-
 @app.command()
 def selftest(
     inventory: InventoryOption = LOCALHOST,
@@ -521,6 +475,10 @@ _REFUSALS = frozenset(
 def _fail(error: HarnessError) -> None:
     _console().error(error)
     sys.exit(error.exit_code)
+
+
+app.command(name="import")(import_)
+app.command()(export)
 
 
 if __name__ == "__main__":
