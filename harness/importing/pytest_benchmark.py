@@ -136,6 +136,12 @@ def _foreign(
         for count, second in enumerate(rounds):
             yield _timed(place, {**told, ROUND: str(count)}, workload, second)
         return
+    if request.block_label is None and "block" not in told:
+        raise UseError(
+            f"{place}: which label tells the block is not said; it has: {', '.join(sorted(told))}",
+            f"--block-label KEY, or --block-label {ROUND} where the rounds of all targets were made "
+            "side by side",
+        )
     if rounds:
         seconds = [labels.number(each, place) for each in rounds]
         yield _timed(place, told, workload, sum(seconds) / len(seconds))
