@@ -76,14 +76,14 @@ def _suite(root: ET.Element, section: Section, cases: Sequence[Case], export: Ex
     if runs:
         suite.set("timestamp", max(run.created_at for run in runs))
     properties = ET.SubElement(suite, "properties")
-    limit = "none" if export.fail_slower is None else f"{100 * export.fail_slower:g} %"
     named = [
         ("baremark_version", __version__),
         ("runs", " ".join(run.run for run in runs)),
         ("level", f"{export.table.level:g}"),
         ("method", export.table.method),
-        ("fail_slower", limit),
     ]
+    if export.fail_slower is not None:
+        named.append(("fail_slower", f"{100 * export.fail_slower:g} %"))
     for name, value in named:
         ET.SubElement(properties, "property", name=name, value=_text(value))
     for case in cases:

@@ -80,10 +80,11 @@ def of_table(table: Table, runs: Sequence[Run]) -> Iterator[Series]:
     """Every series that has a value, in the order of the table; native's second trials follow
     native's first. `runs` are those that `table` was made of."""
     made = {run.manifest.run: _by_cell(run) for run in runs}
+    in_order = sorted(runs, key=lambda run: run.manifest.run)
     for section in table.sections:
         of_section = [
             run
-            for run in runs
+            for run in in_order
             if (run.manifest.host, run.manifest.scenario) == (section.host, section.scenario)
         ]
         for group in section.groups:

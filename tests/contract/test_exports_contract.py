@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from harness import dataset, exporting
@@ -69,9 +71,8 @@ def test_the_control_goes_along(name: str) -> None:
 
 @every_format
 def test_what_does_not_exist_is_no_number(name: str) -> None:
-    text = exporting.render(export(small()), name).text.lower()
-    for word in ("nan", "infinity", "null", "none ", "+inf"):
-        assert word not in text.replace("nanosecond", "").replace("inf_", "")
+    text = exporting.render(export(small()), name).text
+    assert not re.search(r"\b(nan|null|none|inf|infinity)\b", text, re.IGNORECASE)
 
 
 @every_format
