@@ -37,7 +37,7 @@ def in_seconds(unit: str) -> InSeconds | None:
     if unit in _SECONDS:
         return InSeconds("s", _SECONDS[unit], inverted=False)
     amount, per, nothing = unit.rpartition(PER_SECOND)
-    if per and amount and not nothing:
+    if per and amount and "/" not in amount and not nothing:
         return InSeconds(f"s per {'operation' if amount == '1' else amount}", 1.0, inverted=True)
     return None
 
