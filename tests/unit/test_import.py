@@ -667,7 +667,7 @@ def test_the_commands_of_the_documentation_work(tmp_path: Path) -> None:
         line for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
         for line in block.splitlines()
     ]  # fmt: skip
-    assert len(commands) == 4
+    assert len(commands) == 6
     for command in commands:
         done = baremark(command, tmp_path)
         assert done.returncode == 0, done.stderr
