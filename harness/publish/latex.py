@@ -23,8 +23,9 @@ PACKAGES = ("amssymb", "booktabs", "graphicx", "pdflscape")
 _UPRIGHT = 110
 """Characters of a line that is still readable when it is fitted into a page's width; wider tables
 are set in landscape."""
-_LONGEST = 35
-"""Rows of one float: more do not fit a page, so the rest gets a float of its own."""
+_LONGEST, _LONGEST_TURNED = 35, 22
+"""Rows of one float, upright and in landscape: more do not fit a page, so the rest gets a float of
+its own."""
 _FIT = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
 
 _FORMS = {
@@ -137,9 +138,10 @@ def _section(table: Table, section: Section) -> Iterator[str]:
     yield rf"\subsection*{{{text(f'{section.host} · {section.scenario}{by}')}}}"
     if table.by_architecture:
         yield from _architectures(section)
+    most = _LONGEST_TURNED if landscape else _LONGEST
     for group, each in made:
-        for first in range(0, len(each.rows), _LONGEST):
-            yield from _group(section, group, each, first)
+        for first in range(0, len(each.rows), most):
+            yield from _group(section, group, each, first, first + most)
     if landscape:
         yield r"\end{landscape}"
     if section.notes:
@@ -175,10 +177,12 @@ def _architectures(section: Section) -> Iterator[str]:
     yield from _float(caption, _tabular([text(each) for each in head], body, columns))
 
 
-def _group(section: Section, group: Group, made: Grid, first: int) -> Iterator[str]:
-    """The float of the rows from `first` on; the means stand below the last."""
-    shown = made.rows[first : first + _LONGEST]
-    last = first + _LONGEST >= len(made.rows)
+def _group(
+    section: Section, group: Group, made: Grid, first: int, end: int
+) -> Iterator[str]:
+    """The float of the rows from `first` to before `end`; the means stand below the last."""
+    shown = made.rows[first:end]
+    last = end >= len(made.rows)
     body = []
     before = ""
     for row in shown:

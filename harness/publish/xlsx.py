@@ -144,7 +144,8 @@ def _put(cell: Any, value: object) -> None:
         cell.value = value
         return
     text = "".join(c if c.isprintable() or c in " \n" else "�" for c in str(value))
-    cell.set_explicit_value(text, data_type="s")
+    cell.value = text
+    cell.data_type = "s"
     if text.startswith(_FORMULA):
         cell.quotePrefix = True
 

@@ -34,7 +34,7 @@ def test_an_example_is_cut_from_what_its_command_prints(
     assert done.returncode == 0, done.stderr
     printed = done.stdout.splitlines()
     at = 0
-    pieces = [piece.strip("\n").splitlines() for piece in shown.split(f"{CUT}\n")]
+    pieces = [piece.splitlines() for piece in re.split(f"^{CUT}\n", shown, flags=re.MULTILINE)]
     assert any(pieces)
     for piece in filter(None, pieces):
         places = [
