@@ -14,13 +14,14 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.publish import csv, figures, grid
 from harness.publish.notes import provenance
 from harness.publish.table import RunFacts, Table
 
 if TYPE_CHECKING:
+    from openpyxl.cell import Cell  # type: ignore[import-untyped]
     from openpyxl.worksheet.worksheet import Worksheet  # type: ignore[import-untyped]
 
 BINARY = True
@@ -138,7 +139,7 @@ def _fill(sheet: Worksheet, lines: Iterator[Line], header: bool = False) -> None
         sheet.freeze_panes = "A2"
 
 
-def _put(cell: Any, value: object) -> None:
+def _put(cell: Cell, value: object) -> None:
     """A number or a truth as such, anything else as text and never as a formula."""
     if isinstance(value, bool | int | float):
         cell.value = value
