@@ -249,7 +249,8 @@ def table(
         list[str] | None, typer.Argument(help="Runs by name or path; the latest.")
     ] = None,
     format: Annotated[
-        str, typer.Option("--format", "-f", help="terminal, markdown, csv, json, html, latex or xlsx.")
+        str,
+        typer.Option("--format", "-f", help="terminal, markdown, csv, json, html, latex or xlsx."),
     ] = "terminal",
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write to this file instead.")

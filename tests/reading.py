@@ -1,4 +1,4 @@
-"""What each table format says, read back as plain text by means that know nothing of its renderer."""
+"""What each table format says, read back as plain text by what knows nothing of its renderer."""
 
 from __future__ import annotations
 

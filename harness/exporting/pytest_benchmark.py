@@ -39,15 +39,18 @@ def render(export: Export) -> Exported:
         seconds = [how.of(each.value) for each in series.values]
         good = [each for each in seconds if each is not None]
         if len(good) < len(seconds):
-            left_out[f"{name} on {series.header}: a rate of zero takes no time that is known"] = None
+            left_out[f"{name} on {series.header}: a rate of zero takes no time that is known"] = (
+                None
+            )
             continue
         benchmarks.append(_benchmark(series, how, good))
     document = {
         "machine_info": _machine(export.runs),
         "commit_info": {},
         "benchmarks": benchmarks,
-        "datetime": max(datetime.fromisoformat(r.manifest.created_at) for r in export.runs)
-        .isoformat(),
+        "datetime": max(
+            datetime.fromisoformat(r.manifest.created_at) for r in export.runs
+        ).isoformat(),
         "version": f"baremark {__version__}",
     }
     text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

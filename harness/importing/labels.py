@@ -1,4 +1,4 @@
-"""Values that another harness labelled, as trials: which label tells the target, and which the block.
+"""Values that another harness labelled, as trials: which label tells the target, which the block.
 
 What Baremark exported says all of that itself. Of any other file it is asked, never guessed: the
 label of the target (with native's value of it), the label of the block, the host, what a workload

@@ -60,9 +60,7 @@ def _resource(text: str) -> tuple[str, Resource]:
 def _better(text: str) -> tuple[str, str]:
     name, _, value = text.rpartition("=")
     if value not in get_args(Better):
-        raise UseError(
-            f"--better {text!r} is none", "choose from: " + ", ".join(get_args(Better))
-        )
+        raise UseError(f"--better {text!r} is none", "choose from: " + ", ".join(get_args(Better)))
     return name, value
 
 

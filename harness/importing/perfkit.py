@@ -65,7 +65,7 @@ def _sample(line: str, place: str) -> Mapping[str, Any]:
     except ValueError as error:
         raise UseError(
             f"{place} is not JSON: {error}",
-            "each line is one sample; a file that ends within a line was cut short: export it again",
+            "each line is one sample; a file that ends within one was cut short: export it again",
         ) from None
     if not isinstance(sample, dict):
         raise UseError(f"{place} is no sample: {line[:40]!r}", "each line is one JSON object")

@@ -73,14 +73,14 @@ def _values(benchmark: object, place: str, request: Request) -> Iterator[Labelle
 
 def _own(extra: Mapping[str, Any], stats: Mapping[str, Any], place: str) -> Iterator[Labelled]:
     """The values as they were measured, in their own unit."""
-    runs, blocks, values = (extra[key] for key in ("runs", "blocks", "values"))
-    data = stats.get("data")
-    lists = (runs, blocks, values, data)
-    if not all(isinstance(each, list) for each in lists) or len({len(x) for x in lists}) != 1:
+    lists = [*(extra[key] for key in ("runs", "blocks", "values")), stats.get("data")]
+    kept = [each for each in lists if isinstance(each, list)]
+    if len(kept) < len(lists) or len({len(each) for each in kept}) != 1:
         raise UseError(
             f"{place}: runs, blocks, values and data are not as many",
             "the file was changed after it was exported: export it again",
         )
+    runs, blocks, values, data = kept
     measured = [labels.number(each, place) for each in values]
     seconds = [labels.number(each, place) for each in data]
     if not _agree(measured, seconds, inverted=extra["seconds_are"] != "s"):
@@ -139,8 +139,8 @@ def _foreign(
     if request.block_label is None and "block" not in told:
         raise UseError(
             f"{place}: which label tells the block is not said; it has: {', '.join(sorted(told))}",
-            f"--block-label KEY, or --block-label {ROUND} where the rounds of all targets were made "
-            "side by side",
+            f"--block-label KEY, or --block-label {ROUND} where the rounds of all targets were "
+            "made side by side",
         )
     if rounds:
         seconds = [labels.number(each, place) for each in rounds]

@@ -59,8 +59,9 @@ HARNESSES: Mapping[str, Callable[[Path, Request], Content]] = {
 def read(source: Path, request: Request) -> Content:
     """What `source` holds: a folder of outputs, another harness's file, or a table. UseError where
     it cannot be read."""
-    if not source.is_dir() and request.tool in HARNESSES:
-        return HARNESSES[request.tool](source, request)
+    reader = HARNESSES.get(request.tool or "")
+    if reader is not None and not source.is_dir():
+        return reader(source, request)
     for option, given in (
         ("--target-label", request.target_label),
         ("--block-label", request.block_label),
@@ -218,9 +219,7 @@ def _workloads(found: Sequence[Found], request: Request) -> tuple[Workload, ...]
     )
 
 
-def _fingerprint(
-    target: str | None, backend: str, said: Declared, request: Request
-) -> Fingerprint:
+def _fingerprint(target: str | None, backend: str, said: Declared, request: Request) -> Fingerprint:
     """The class and label that were declared; nothing was observed."""
     kind, label = said.backend_class or _class(backend, request), said.label or backend
     if target is None:

@@ -121,9 +121,7 @@ class Rows:
         self._lines: dict[tuple[object, ...], int] = {}
         self._said: dict[tuple[str, ...], tuple[str, int]] = {}
 
-    def add(
-        self, index: int, record: Mapping[str, Any], declared: Declared | None = None
-    ) -> None:
+    def add(self, index: int, record: Mapping[str, Any], declared: Declared | None = None) -> None:
         """Take a row: a value for each of `REQUIRED`, and for those of `OPTIONAL` that it has.
         `declared` is what it says of its target besides.
 

@@ -98,7 +98,8 @@ def render(table: Table) -> str:
 
 def text(plain: str) -> str:
     """`plain` as LaTeX text: every character means itself, or is shown by its code point."""
-    escaped = re.sub("-(?=-)", "-{}", "".join(map(_form, plain)))
+    parts = re.split("(?<=-)(?=-)", plain)  # two hyphens would become a dash
+    escaped = "{}".join("".join(map(_form, part)) for part in parts)
     # After a line break and in an item, LaTeX would take these for an argument.
     return "{}" + escaped if escaped.startswith(("[", "*")) else escaped
 
@@ -108,10 +109,11 @@ def _form(character: str) -> str:
         return _FORMS[character]
     if character.isascii() and character.isprintable():
         return character
-    base, *marks = unicodedata.normalize("NFD", character)
-    if base.isascii() and base.isalpha() and len(marks) == 1 and marks[0] in _ACCENTS:
+    parts = unicodedata.normalize("NFD", character)
+    base, mark = parts[:1], parts[1:]
+    if base.isascii() and base.isalpha() and mark in _ACCENTS:
         dotless = {"i": r"\i", "j": r"\j"}.get(base, base)
-        return f"{_ACCENTS[marks[0]]}{{{dotless}}}"
+        return f"{_ACCENTS[mark]}{{{dotless}}}"
     return f"U+{ord(character):04X}"
 
 
@@ -131,7 +133,9 @@ def _lines(table: Table) -> Iterator[str]:
 
 def _section(table: Table, section: Section) -> Iterator[str]:
     by = ", by architecture" if table.by_architecture else ""
-    made = [(group, grid.of_group(section, group, table.by_architecture)) for group in section.groups]
+    made = [
+        (group, grid.of_group(section, group, table.by_architecture)) for group in section.groups
+    ]
     landscape = max((_width(each) for _, each in made), default=0) > _UPRIGHT
     if landscape:
         yield r"\begin{landscape}"
@@ -177,9 +181,7 @@ def _architectures(section: Section) -> Iterator[str]:
     yield from _float(caption, _tabular([text(each) for each in head], body, columns))
 
 
-def _group(
-    section: Section, group: Group, made: Grid, first: int, end: int
-) -> Iterator[str]:
+def _group(section: Section, group: Group, made: Grid, first: int, end: int) -> Iterator[str]:
     """The float of the rows from `first` to before `end`; the means stand below the last."""
     shown = made.rows[first:end]
     last = end >= len(made.rows)
@@ -191,8 +193,8 @@ def _group(
         before = workload.text
         body.append([_entry(each) for each in (name, *others)])
     if last:
-        name, *means = made.means
-        body.append([rf"\emph{{{text(name)}}}", *map(text, means)])
+        title, *means = made.means
+        body.append([rf"\emph{{{text(title)}}}", *map(text, means)])
     columns = "".join("l" if head.column is None else "r" for head in made.heads[:-2]) + "rr"
     lines = _tabular([text(head.name) for head in made.heads], body, columns)
     lines[2:2] = _over(made)

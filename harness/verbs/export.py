@@ -12,9 +12,7 @@ from harness.verbs.options import ResultsOption
 
 
 def export(
-    format: Annotated[
-        str, typer.Argument(help="junit, openmetrics, perfkit or pytest-benchmark.")
-    ],
+    format: Annotated[str, typer.Argument(help="junit, openmetrics, perfkit or pytest-benchmark.")],
     run: Annotated[
         list[str] | None, typer.Argument(help="Runs by name or path; the latest.")
     ] = None,
@@ -45,9 +43,7 @@ def export(
     limit = _limit(fail_slower) if fail_slower is not None else None
     found = [ledger.find(results / "runs", name).resolve() for name in run or ["latest"]]
     runs = made.judged(list(dict.fromkeys(found)))
-    exported = exporting.render(
-        Export(tuple(runs), made.of_judged(runs, results), limit), format
-    )
+    exported = exporting.render(Export(tuple(runs), made.of_judged(runs, results), limit), format)
     console = Console()
     for each in exported.left_out:
         console.warn(f"left out: {each}")

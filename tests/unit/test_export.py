@@ -18,7 +18,7 @@ import pytest
 from prometheus_client import parser as prometheus
 from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.samples import Sample
-from pytest_benchmark.stats import Stats  # type: ignore[import-untyped]
+from pytest_benchmark.stats import Stats
 
 from harness import exporting
 from harness.exporting import Export, units
@@ -141,12 +141,12 @@ def test_the_control_is_a_benchmark_beside_native() -> None:
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 30])
 def test_the_statistics_are_those_of_pytest_benchmark(count: int) -> None:
     data = np.random.default_rng(count).lognormal(sigma=1, size=count).tolist()
-    theirs = Stats()
+    theirs = Stats()  # type: ignore[no-untyped-call]
     for each in data:
-        theirs.update(each)
+        theirs.update(each)  # type: ignore[no-untyped-call]
     mine = rounds.stats(data)
     assert mine.keys() - {"data", "iterations"} == set(theirs.fields)
-    for name, value in theirs.as_dict().items():
+    for name, value in theirs.as_dict().items():  # type: ignore[no-untyped-call]
         assert mine[name] == (value if isinstance(value, str) else pytest.approx(value)), name
 
 
@@ -167,7 +167,7 @@ def test_repeats_in_a_block_are_one_round_of_their_mean() -> None:
 # ------------------------------------------------------------------ OpenMetrics
 def both(text: str) -> tuple[list[Sample], list[Sample]]:
     """The samples as OpenMetrics' parser and as that of the older text format reads them."""
-    families = [*openmetrics.text_string_to_metric_families(text)]
+    families = [*openmetrics.text_string_to_metric_families(text)]  # type: ignore[no-untyped-call]
     assert {family.type for family in families} == {"gauge"}
     older = [*prometheus.text_string_to_metric_families(text)]
     return (
@@ -370,7 +370,7 @@ def test_no_result_is_an_error_with_its_reason_and_an_absent_target_is_skipped()
     assert found["lab1.vbox", "takes part"] == ["Skipped"]
     said = {
         (case.name, case.classname): case.result[0].message
-        for case in list(suites(made))[0]
+        for case in next(iter(suites(made)))
         if case.result
     }
     silent = said["disk-randread iops", "lab1.guest (qemu-tcg, emulated)"]
@@ -380,7 +380,9 @@ def test_no_result_is_an_error_with_its_reason_and_an_absent_target_is_skipped()
 
 def test_faster_than_native_is_an_error() -> None:
     run = make_run(
-        lambda t, w, m, b: (100.0 + b) * (0.5 if t == "container" else 1.0), [NATIVE, DOCKER], [TIME]
+        lambda t, w, m, b: (100.0 + b) * (0.5 if t == "container" else 1.0),
+        [NATIVE, DOCKER],
+        [TIME],
     )
     assert outcomes(export(run))["lab1.container (docker, os)", "load-time latency"] == ["Error"]
 
@@ -392,9 +394,9 @@ def test_too_few_blocks_and_another_machine_are_skipped() -> None:
     assert found["lab1.native", "native against itself"] == ["Skipped"]
     apart = Kind("far", "kvm", BackendClass.TYPE1, f"kvm{OTHER_MACHINE}")
     other = make_run(lambda *_: 5.0, [NATIVE, apart], [TIME])
-    assert outcomes(export(other))[f"lab1.far (kvm{OTHER_MACHINE}, type1)", "load-time latency"] == [
-        "Skipped"
-    ]
+    assert outcomes(export(other))[
+        f"lab1.far (kvm{OTHER_MACHINE}, type1)", "load-time latency"
+    ] == ["Skipped"]
 
 
 def test_native_that_differs_from_itself_is_an_error() -> None:

@@ -37,9 +37,7 @@ def test_an_example_is_cut_from_what_its_command_prints(
     pieces = [piece.splitlines() for piece in re.split(f"^{CUT}\n", shown, flags=re.MULTILINE)]
     assert any(pieces)
     for piece in filter(None, pieces):
-        places = [
-            n for n in range(at, len(printed)) if printed[n : n + len(piece)] == piece
-        ]
+        places = [n for n in range(at, len(printed)) if printed[n : n + len(piece)] == piece]
         assert places, "\n".join(piece)
         at = places[0] + len(piece)
 

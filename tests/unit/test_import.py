@@ -643,7 +643,7 @@ def test_a_reader_that_refuses_everything_is_told_as_it_said(
     ],
 )
 def test_options_that_say_nothing(given: dict[str, list[str]], said: str) -> None:
-    whole: dict[str, list[str]] = {"backends": [], "classes": [], "resources": [], "accepted": []}
+    whole: dict[str, Any] = {"backends": [], "classes": [], "resources": [], "accepted": []}
     with pytest.raises(UseError, match=re.escape(said)):
         options.request("baremetal", None, None, **(whole | given))
 

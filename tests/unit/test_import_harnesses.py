@@ -1,4 +1,4 @@
-"""Files of other harnesses as runs: our own exports come back as they were, others are asked about."""
+"""Files of other harnesses as runs: our own exports come back whole, others are asked about."""
 
 from __future__ import annotations
 
@@ -202,7 +202,10 @@ def test_a_plain_field_and_an_object_of_metadata_are_labels_too(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"target_label": None, "backends": {}}, "which label tells the target is not said; it has"),
+        (
+            {"target_label": None, "backends": {}},
+            "which label tells the target is not said; it has",
+        ),
         ({"block_label": None}, "which label tells the block is not said; it has: attempt, "),
         ({"target_label": "cloud"}, "it has no label 'cloud' (--target-label); it has: attempt"),
         ({"host": None}, "the host is not said | name it: --host"),
@@ -287,9 +290,15 @@ def changed(source: Path, change: Callable[[dict[str, Any]], None]) -> Path:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda b: b["extra_info"]["values"].pop(), "runs, blocks, values and data are not as many"),
+        (
+            lambda b: b["extra_info"]["values"].pop(),
+            "runs, blocks, values and data are not as many",
+        ),
         (lambda b: b["stats"]["data"].reverse(), "its data are not the seconds of its values"),
-        (lambda b: b["extra_info"].update(unit="s"), "unit of load-time, latency is 'µs', but 's' in"),
+        (
+            lambda b: b["extra_info"].update(unit="s"),
+            "unit of load-time, latency is 'µs', but 's' in",
+        ),
         (lambda b: b["extra_info"].update({"class": "fast"}), "class is 'fast' | choose from"),
         (lambda b: b["extra_info"].update(scenario="density"), "its scenario is 'density'"),
         (lambda b: b["extra_info"]["values"].__setitem__(0, float("nan")), "value is nan"),
@@ -354,9 +363,7 @@ def test_a_label_of_the_block_makes_rounds_repeats(saved: Path, tmp_path: Path) 
 
 def test_rounds_are_blocks_only_where_that_is_said(saved: Path, tmp_path: Path) -> None:
     def only_first(document: dict[str, Any]) -> None:
-        document["benchmarks"] = [
-            b for b in document["benchmarks"] if b["params"]["attempt"] == 0
-        ]
+        document["benchmarks"] = [b for b in document["benchmarks"] if b["params"]["attempt"] == 0]
 
     document = json.loads(saved.read_text())
     only_first(document)
@@ -411,10 +418,13 @@ def test_the_commands_work_end_to_end(tmp_path: Path) -> None:
         )
         assert done.returncode == 0, done.stderr
     assert "guest (qemu-tcg, emulated, nested, imported)" in done.stdout
-    assert "estimates: they are made anew" in subprocess.run(
-        [baremark, "import", file, "--tool", "perfkit", "--results", str(tmp_path / "other")],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stderr
+    assert (
+        "estimates: they are made anew"
+        in subprocess.run(
+            [baremark, "import", file, "--tool", "perfkit", "--results", str(tmp_path / "other")],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stderr
+    )
