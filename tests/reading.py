@@ -82,9 +82,9 @@ _MACROS = {
     **{rf"\textsuperscript{{{digit}}}": c for digit, c in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")},
 }
 _LAYOUT = (
-    r"\\begin\{\w+\}(\[htbp\])?(\{[lr]+\})?|\\end\{\w+\}|\\(top|mid|bottom)rule|\\cmidrule\S*"
-    r"|\\multicolumn\{\d+\}\{c\}|\\resizebox\{.*?\}\{!\}\{%|\\(caption|emph|textbf|item|centering|"
-    r"footnotesize|(sub)+section\*)|\\\\|[&{}]"
+    r"\\begin\{\w+\}(\{(?:[lr]+|\\linewidth)\})?|\\end\{\w+\}|\\(top|mid|bottom)rule|\\cmidrule\S*"
+    r"|\\multicolumn\{\d+\}\{c\}|\\resizebox\{.*?\}\{!\}\{%|\\(captionof\{table\}|emph|textbf|item|centering|"
+    r"footnotesize|sloppy|(sub)+section\*)|\\\\|[&{}]"
 )
 _TOKEN = re.compile("|".join([*map(re.escape, sorted(_MACROS, key=len, reverse=True)), _LAYOUT]))
 

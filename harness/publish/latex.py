@@ -1,4 +1,4 @@
-r"""The table for a paper: LaTeX with booktabs, a float a resource, notes and provenance below.
+r"""The table for a paper: LaTeX with booktabs, a table a resource, notes and provenance below.
 
 A fragment, for `\input`. Its first lines name the packages that it needs. It is ASCII, so that it
 compiles with pdfLaTeX and LuaLaTeX whatever the encoding and font; a character that has no LaTeX
@@ -18,13 +18,13 @@ from harness.publish.grid import Entry, Grid
 from harness.publish.notes import provenance
 from harness.publish.table import Group, Section, Table
 
-PACKAGES = ("amssymb", "booktabs", "graphicx", "pdflscape")
+PACKAGES = ("amssymb", "booktabs", "caption", "graphicx", "pdflscape")
 
 _UPRIGHT = 110
 """Characters of a line that is still readable when it is fitted into a page's width; wider tables
 are set in landscape."""
 _LONGEST, _LONGEST_TURNED = 35, 22
-"""Rows of one float, upright and in landscape: more do not fit a page, so the rest gets a float of
+"""Rows of one table, upright and in landscape: more do not fit a page, so the rest gets a table of
 its own."""
 _FIT = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
 
@@ -122,11 +122,11 @@ def _lines(table: Table) -> Iterator[str]:
     for section in table.sections:
         yield from _section(table, section)
     yield r"\subsubsection*{How to read this}"
-    yield r"\begin{itemize}"
+    yield r"\begin{itemize}\sloppy"
     yield from (rf"\item {text(each)}" for each in table.notes)
     yield r"\item Bold: the interval excludes 0."
     yield r"\end{itemize}"
-    yield r"\begin{itemize}"
+    yield r"\begin{itemize}\sloppy"
     yield from (rf"\item {text(provenance(run))}" for run in table.runs)
     yield r"\end{itemize}"
 
@@ -149,7 +149,7 @@ def _section(table: Table, section: Section) -> Iterator[str]:
     if landscape:
         yield r"\end{landscape}"
     if section.notes:
-        yield r"\begin{itemize}"
+        yield r"\begin{itemize}\sloppy"
         for note in section.notes:
             mark = f"[{text(figures.mark(note.number))}]" if note.number else ""
             yield rf"\item{mark} {text(note.text)}"
@@ -178,11 +178,11 @@ def _architectures(section: Section) -> Iterator[str]:
     ]
     caption = f"{section.host}: geometric means by architecture"
     columns = "ll" + "r" * (len(head) - 2)
-    yield from _float(caption, _tabular([text(each) for each in head], body, columns))
+    yield from _captioned(caption, _tabular([text(each) for each in head], body, columns))
 
 
 def _group(section: Section, group: Group, made: Grid, first: int, end: int) -> Iterator[str]:
-    """The float of the rows from `first` to before `end`; the means stand below the last."""
+    """The table of the rows from `first` to before `end`; the means stand below the last."""
     shown = made.rows[first:end]
     last = end >= len(made.rows)
     body = []
@@ -201,7 +201,7 @@ def _group(section: Section, group: Group, made: Grid, first: int, end: int) -> 
     if last:
         lines.insert(-3, r"\midrule")
     again = ", continued" if first else ""
-    yield from _float(f"{section.host} · {section.scenario}: {group.resource}{again}", lines)
+    yield from _captioned(f"{section.host} · {section.scenario}: {group.resource}{again}", lines)
 
 
 def _over(made: Grid) -> list[str]:
@@ -229,15 +229,14 @@ def _tabular(head: Sequence[str], body: Sequence[Sequence[str]], columns: str) -
     return made.rstrip("\n").splitlines()
 
 
-def _float(caption: str, tabular: Sequence[str]) -> Iterator[str]:
-    yield r"\begin{table}[htbp]"
-    yield r"\centering"
-    yield r"\footnotesize"
-    yield rf"\caption{{{text(caption)}}}"
+def _captioned(caption: str, tabular: Sequence[str]) -> Iterator[str]:
+    """A table with its caption, where it stands: a page of floats is not turned in landscape."""
+    yield r"\begin{center}\begin{minipage}{\linewidth}\centering\footnotesize"
+    yield rf"\captionof{{table}}{{{text(caption)}}}"
     yield _FIT
     yield from tabular
     yield "}"
-    yield r"\end{table}"
+    yield r"\end{minipage}\end{center}"
 
 
 def _entry(entry: Entry) -> str:

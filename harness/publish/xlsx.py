@@ -1,9 +1,9 @@
 """The table as a workbook for spreadsheets: one sheet for people, one for their own reckoning.
 
-`Table` is what people read, as texts; `Figures` has the lines of the CSV, every number a number (of
-16 digits, more than a spreadsheet keeps) and an empty cell for what is not known; `Notes` and `Provenance` are what else must be known. The
-same table gives the same bytes: the only times in the file are those of the runs. No text is
-taken for a formula, whatever it begins with.
+`Table` is what people read, as texts; `Figures` has the lines of the CSV, every number a number
+(of 16 digits, which is more than a spreadsheet keeps) and an empty cell for what is not known;
+`Notes` and `Provenance` are what else must be known. The same table gives the same bytes: the only
+times in the file are those of the runs. No text is taken for a formula, whatever it begins with.
 """
 
 from __future__ import annotations
