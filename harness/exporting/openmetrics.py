@@ -140,7 +140,7 @@ def _figure(
 ) -> None:
     base = units.in_base(row.unit)
     if base is not None and figure.median is not None:
-        families[_VALUES[base.name][0]].add(figure.median * base.factor, labels)
+        families[_VALUES[base.name][0]].add(base.of(figure.median), labels)
     factor: Estimate | None = figure.factor
     if factor is not None:
         families["slowdown_ratio"].add(factor.point, labels)

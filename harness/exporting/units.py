@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-_SECONDS = {"ns": 1e-9, "µs": 1e-6, "us": 1e-6, "ms": 1e-3, "s": 1.0}
+_OF_A_SECOND = {"ns": 1e9, "µs": 1e6, "us": 1e6, "ms": 1e3, "s": 1.0}
+"""How many of each a second has: dividing by these is exact to the last digit."""
 _BYTES = {
     **{f"{prefix}iB": 1024.0**power for power, prefix in enumerate("KMG", 1)},
     **{f"{prefix}B": 1000.0**power for power, prefix in enumerate(("", "k", "M", "G"))},
@@ -22,20 +23,20 @@ class InSeconds:
     reciprocal they are, `s per operation` or `s per MiB`."""
 
     said: str
-    factor: float
+    of_a_second: float
     inverted: bool
 
     def of(self, value: float) -> float | None:
         """Seconds; None where a rate is not above zero and so has no reciprocal."""
         if not self.inverted:
-            return value * self.factor
+            return value / self.of_a_second
         return 1 / value if value > 0 else None
 
 
 def in_seconds(unit: str) -> InSeconds | None:
     """How a value of that unit becomes seconds; None where it is neither a time nor a rate."""
-    if unit in _SECONDS:
-        return InSeconds("s", _SECONDS[unit], inverted=False)
+    if unit in _OF_A_SECOND:
+        return InSeconds("s", _OF_A_SECOND[unit], inverted=False)
     amount, per, nothing = unit.rpartition(PER_SECOND)
     if per and amount and "/" not in amount and not nothing:
         return InSeconds(f"s per {'operation' if amount == '1' else amount}", 1.0, inverted=True)
@@ -44,19 +45,23 @@ def in_seconds(unit: str) -> InSeconds | None:
 
 @dataclass(frozen=True, slots=True)
 class InBase:
-    """How a value becomes one of Prometheus' base units: its name there, and the factor."""
+    """How a value becomes one of Prometheus' base units, `name` being what that is called there."""
 
     name: str
-    factor: float
+    factor: float = 1.0
+    divisor: float = 1.0
+
+    def of(self, value: float) -> float:
+        return value * self.factor / self.divisor
 
 
 def in_base(unit: str) -> InBase | None:
     """`seconds`, `per_second` or `bytes_per_second`; None for every other unit."""
-    if unit in _SECONDS:
-        return InBase("seconds", _SECONDS[unit])
+    if unit in _OF_A_SECOND:
+        return InBase("seconds", divisor=_OF_A_SECOND[unit])
     amount, per, nothing = unit.rpartition(PER_SECOND)
     if not per or nothing:
         return None
     if amount == "1":
-        return InBase("per_second", 1.0)
+        return InBase("per_second")
     return InBase("bytes_per_second", _BYTES[amount]) if amount in _BYTES else None
