@@ -17,7 +17,19 @@ from harness.errors import UseError
 if TYPE_CHECKING:
     from harness.publish.table import Table
 
-_SHARED = frozenset({"assemble", "figures", "made", "notes", "table"})
+_SHARED = frozenset(
+    {
+        "assemble",
+        "compared",
+        "comparison",
+        "figures",
+        "made",
+        "night",
+        "notes",
+        "provenance",
+        "table",
+    }
+)
 """Modules that the renderers share and that are no format themselves."""
 
 FORMATS: tuple[str, ...] = tuple(
