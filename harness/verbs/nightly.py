@@ -69,7 +69,7 @@ def nightly(
     with state.alone(results / ".nightly.lock", "another night is still at work here"):
         plan = Plan(inventory, hosts, request, results, site, confirm)
         made = hold(plan, console)
-    stem = results / "published" / f"night-{made.began:%Y%m%dT%H%M%SZ}"
+    stem = results / "nights" / f"{made.began:%Y%m%dT%H%M%SZ}"
     for path in [*(stem.with_suffix(each) for each in (".md", ".json", ".xml")), *(summary or ())]:
         publish.write(night.render(made, night.format_of(path)), path)
     print(night.render(made, "text"), end="")
