@@ -178,6 +178,13 @@ def _told(comparison: Comparison) -> list[str]:
         "headline rows by Holm, all others by Benjamini–Hochberg. Δ is the minimum detectable "
         "effect."
     )
+    apart = [row for row in comparison.rows if row.headline and _excludes_one(row)]
+    if together := [row for row in apart if row.verdict == "unresolved"]:
+        judged = sum(row.headline and row.p is not None for row in comparison.rows)
+        lines.append(
+            f"{len(together)} headline rows are unresolved although their own intervals exclude 1: "
+            f"{judged} are judged together, which takes more blocks, or fewer workloads (-w)."
+        )
     native = comparison.native
     if native is not None and not comparison.same_blocks:
         lines.append(
@@ -185,6 +192,11 @@ def _told(comparison: Comparison) -> list[str]:
             f"between the two sides (each by itself at 5 %), the largest by {native.largest:.3g}×."
         )
     return [*lines, *comparison.notes]
+
+
+def _excludes_one(row: Row) -> bool:
+    low, high = (row.ratio.low, row.ratio.high) if row.ratio else (None, None)
+    return low is not None and high is not None and (low > 1 or high < 1)
 
 
 def _confounds(comparison: Comparison) -> list[str]:
