@@ -21,8 +21,10 @@ from typer.core import TyperGroup
 from harness import __version__
 from harness.errors import EXIT_INTERRUPTED, EXIT_RUN, HarnessError, Interrupted, UseError
 from harness.verbs import asked
+from harness.verbs.compare import compare, tag
 from harness.verbs.export import export
 from harness.verbs.importing import import_
+from harness.verbs.nightly import nightly
 from harness.verbs.options import (
     LOCALHOST,
     AcceptOption,
@@ -37,6 +39,7 @@ from harness.verbs.options import (
     WorkloadOption,
     WorkloadsOption,
 )
+from harness.verbs.provenance import show, verify
 
 if TYPE_CHECKING:
     from harness.bench import Measured
@@ -211,10 +214,7 @@ def bench(
     workloads: WorkloadsOption = Path("workloads"),
 ) -> None:
     """Provision, measure, print and write the table, take everything down again."""
-    from dataclasses import replace
-
     from harness import bench as steps
-    from harness import provision
 
     console = _console()
     request = asked.request(
@@ -222,24 +222,9 @@ def bench(
     )
     asked.writable(results)
     hosts = asked.hosts(inventory, target)
-    with steps.locked(inventory, hosts):
-        findings = provision.doctor(inventory, hosts, console.step)
-        unusable = {finding.target: finding.why for finding in findings if not finding.usable}
-        for finding in findings:
-            if not finding.usable:
-                console.warn(f"{finding.target} is left out: {finding.why} ({finding.fix})")
-        possible = steps.possible(inventory, hosts, unusable)
-        try:
-            standing, packed = steps.bring_up(inventory, possible, console)
-            standing = replace(standing, failed={**unusable, **standing.failed})
-            measured = steps.measure_all(
-                inventory, hosts, standing, packed, request, results, console, None
-            )
-        finally:
-            console.say("take everything down")
-            provision.down(inventory, hosts, console.step, purge=False)
-    _end(measured, results, console)
-    if set(standing.failed) - set(unusable):
+    done = steps.whole(inventory, hosts, request, results, console)
+    _end(done.measured, results, console)
+    if done.failed:
         raise typer.Exit(EXIT_RUN)
 
 
@@ -355,6 +340,13 @@ def setup(packages: Annotated[list[str], typer.Argument(help="Debian packages.")
     from harness import provision
 
     provision.setup(packages, _console().step)
+
+
+app.command()(nightly)
+app.command()(compare)
+app.command()(tag)
+app.command()(show)
+app.command()(verify)
 
 
 # ------------------------------------------------------------------ shared steps of the verbs

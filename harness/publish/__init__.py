@@ -18,7 +18,20 @@ from harness.errors import UseError
 if TYPE_CHECKING:
     from harness.publish.table import Table
 
-_SHARED = frozenset({"assemble", "figures", "grid", "made", "notes", "table"})
+_SHARED = frozenset(
+    {
+        "assemble",
+        "compared",
+        "comparison",
+        "figures",
+        "grid",
+        "made",
+        "night",
+        "notes",
+        "provenance",
+        "table",
+    }
+)
 """Modules that the renderers share and that are no format themselves."""
 
 FORMATS: tuple[str, ...] = tuple(
