@@ -12,7 +12,8 @@ from typing import cast
 
 import polars as pl
 
-from harness.catalogue import Catalogue, File, Format
+from harness.catalogue import Catalogue, File, Format, Held, refuse_vanished
+from harness.errors import HarnessError
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,3 +146,36 @@ def _one_of(column: str, names: Collection[str], format: Format) -> pl.Expr:
         return pl.col(column).cast(pl.String).is_in(list(names))
     values = pl.Series(list(names)).cast(cast(pl.DataType, format.schema[column]))
     return pl.col(column).is_in(values.implode())
+
+
+def describe(file: File) -> dict[str, Held]:
+    """The runs of `file`, from what it says or, where it says nothing, from its rows; empty where
+    it does not hold the one run whose name it bears.
+
+    Raises Gone where it has vanished, HarnessError where it cannot be read.
+    """
+    if file.described:
+        return file.described
+    try:
+        found = (
+            _scanned([file])
+            .group_by(pl.col("run").cast(pl.String), pl.col("host").cast(pl.String))
+            .agg(pl.col("started").first().dt.convert_time_zone("UTC"), pl.len().alias("rows"))
+            .collect(engine="streaming")
+        )
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise unreadable(file, error) from None
+    told = {
+        str(run): Held(str(host), started.isoformat(), rows)
+        for run, host, started, rows in found.select("run", "host", "started", "rows").iter_rows()
+    }
+    return told if told.keys() == file.runs.keys() else {}
+
+
+def unreadable(file: File, error: Exception) -> HarnessError:
+    """The error of a file whose rows cannot be read. Raises Gone where it has vanished."""
+    refuse_vanished(file.store, file.entry, error)
+    return HarnessError(
+        f"cannot read the rows of {file.address}: {error}",
+        "delete it, and have it built again from the ledger: baremark dataset build",
+    )

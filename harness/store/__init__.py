@@ -10,7 +10,7 @@ It knows nothing of what the files hold.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +56,10 @@ class Store(Protocol):
 
         Raises HarnessError where it cannot be reached or may not be listed.
         """
+        ...
+
+    def find(self, names: Collection[str]) -> dict[str, Entry]:
+        """Those of its files that have these names, as they are now. Raises as `entries` does."""
         ...
 
     def address(self, name: str) -> str:

@@ -11,7 +11,7 @@ polars is told the same.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from importlib import import_module
@@ -73,6 +73,9 @@ class Bucket:
                 return ()
         entries = [entry for each in found if (entry := self._entry(each)) is not None]
         return tuple(sorted(entries, key=lambda entry: entry.name))
+
+    def find(self, names: Collection[str]) -> dict[str, Entry]:
+        return {entry.name: entry for entry in self.entries() if entry.name in names}
 
     def _entry(self, found: dict[str, object]) -> Entry | None:
         name = str(found["name"]).removeprefix(f"{self._path}/")

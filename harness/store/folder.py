@@ -6,7 +6,7 @@ import fcntl
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -43,8 +43,8 @@ class Folder:
         try:
             with os.scandir(self.path) as listed:
                 for each in listed:
-                    if not each.name.startswith(".") and (entry := _entry(each)) is not None:
-                        found.append(entry)
+                    if not each.name.startswith("."):
+                        found += _seen(each)
         except FileNotFoundError:
             return ()
         except OSError as error:
@@ -53,6 +53,21 @@ class Folder:
                 "give the folder that holds the files",
             ) from None
         return tuple(sorted(found, key=lambda entry: entry.name))
+
+    def find(self, names: Collection[str]) -> dict[str, Entry]:
+        found = {}
+        for name in names:
+            try:
+                seen = (self.path / name).stat()
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise HarnessError(
+                    f"cannot read {self.path / name}: {error.strerror or error}",
+                    "check the path and its permissions",
+                ) from None
+            found[name] = _entry(name, seen)
+        return found
 
     def address(self, name: str) -> str:
         return str(self.path / name)
@@ -99,16 +114,17 @@ class Folder:
                 continue  # another's, or gone: it is hidden and in nobody's way
 
 
-def _entry(found: os.DirEntry[str]) -> Entry | None:
-    """None for what is no file, or gone since it was listed."""
+def _seen(found: os.DirEntry[str]) -> list[Entry]:
+    """Empty for what is no file, or gone since it was listed."""
     try:
-        if not found.is_file():
-            return None
-        seen = found.stat()
+        return [_entry(found.name, found.stat())] if found.is_file() else []
     except FileNotFoundError:
-        return None
+        return []
+
+
+def _entry(name: str, seen: os.stat_result) -> Entry:
     stamp = f"{seen.st_ino}-{seen.st_mtime_ns}-{seen.st_size}"
-    return Entry(found.name, seen.st_size, stamp, seen.st_mtime_ns)
+    return Entry(name, seen.st_size, stamp, seen.st_mtime_ns)
 
 
 def _flock(file: int, folder: Path) -> None:
