@@ -129,7 +129,11 @@ def _merge(store: Store, format: Format, planned: Group) -> Merged | None:
             rows = None
         if rows is not None and (merged := _commit(store, group, rows)) is not None:
             return merged
-        same = [each for each in _groups(store, format) if (each.host, each.month) == (group.host, group.month)]
+        same = [
+            each
+            for each in _groups(store, format)
+            if (each.host, each.month) == (group.host, group.month)
+        ]
         group = same[0] if same else None
     raise HarnessError(
         f"the files of {planned.host} of {planned.month} in {store.url} change all the time",
@@ -141,25 +145,24 @@ def _rows(group: Group, format: Format) -> tuple[bytes, Mapping[str, Held]]:
     """The merged file's content, runs in the order of their time, and what it holds."""
     order = sorted(group.runs, key=lambda run: (group.runs[run].started, run))
     wanted = Catalogue(format, group.files)
-    by_run = {}
+    by_run: dict[str, pl.DataFrame] = {}
     for piece in parts.pieces(wanted):
-        for run, rows in _by_run(piece, format).items():
-            by_run[run] = rows
-    frames, holds = [], {}
+        by_run |= _by_run(piece, format)
+    frames: list[pl.DataFrame] = []
+    holds: dict[str, Held] = {}
     for run in order:
         said = group.runs[run]
-        rows = by_run.get(run)
-        if rows is None and said.rows == 0:
-            holds[run] = said
+        found = by_run.get(run)
+        holds[run] = said
+        if found is None and said.rows == 0:
             continue
-        if rows is None or rows.height != said.rows:
+        if found is None or found.height != said.rows:
             raise HarnessError(
                 f"{wanted.holders[run].address} says that it holds {said.rows} rows of {run}, and "
-                f"holds {0 if rows is None else rows.height}",
+                f"holds {0 if found is None else found.height}",
                 "delete it, and have it built again from the ledger: baremark dataset build",
             )
-        frames.append(rows)
-        holds[run] = said
+        frames.append(found)
     version = format.version if format.version is not None else _only_version(group)
     buffer = io.BytesIO()
     whole_frame = pl.concat(frames) if frames else _empty(wanted, format)
@@ -222,12 +225,9 @@ def _name(store: Store, group: Group) -> str:
     """A name after those of the group's compacted files, and never that of a file that is there."""
     stem = f"{COMPACTED}{file_name(group.host)}-{group.month}."
     older = [
-        file.name.removesuffix(SUFFIX).rpartition(".")[2]
-        for file in group.files
-        if file.compacted
+        file.name.removesuffix(SUFFIX).rpartition(".")[2] for file in group.files if file.compacted
     ]
     number = 1 + max((int(each) for each in older if each.isdecimal()), default=0)
     while store.find([name := f"{stem}{number:0{_GENERATIONS}}{SUFFIX}"]):
         number += 1
     return name
-

@@ -53,9 +53,7 @@ def put(run: Run, store: Store, ledger: tuple[int, str] | None = None) -> str:
     """Write `run` to `store`, as `write` does; return the name of its file."""
     rows = frame(run)
     name = catalogue.name_of(run.manifest.run)
-    told = catalogue.metadata(
-        SCHEMA_VERSION, {run.manifest.run: held(run, rows.height, ledger)}
-    )
+    told = catalogue.metadata(SCHEMA_VERSION, {run.manifest.run: held(run, rows.height, ledger)})
     buffer = io.BytesIO()
     rows.write_parquet(buffer, metadata=told)
     with store.locked():
@@ -134,17 +132,23 @@ def update(
 def look(source: Source, runs: Collection[str] | None = None) -> Catalogue:
     """Which files hold which runs. `runs` limits that to files that may hold them.
 
-    Raises HarnessError where there is nothing to read, where a file is not Parquet, and where
-    one was written in a version of the format that is not known.
+    Raises HarnessError where there is nothing to read or one of `runs` is not there, where a file
+    is not Parquet, and where one was written in a version of the format that is not known.
     """
     if isinstance(source, str) or (isinstance(source, Path) and source.is_dir()):
         source = open_store(source)
     if isinstance(source, Path):
         found = catalogue.of_paths([source], FORMAT)
     elif isinstance(source, Sequence):
-        found = catalogue.of_paths(source, FORMAT)
+        found = catalogue.of_paths([Path(path) for path in source], FORMAT)
     else:
         found = catalogue.of_store(source, FORMAT, runs)
+    lacking = sorted(frozenset(runs or ()) - found.holders.keys())
+    if lacking:
+        raise HarnessError(
+            f"the dataset does not hold run {', '.join(lacking)}",
+            "baremark dataset ls names the runs; baremark dataset build adds what is missing",
+        )
     if not found.files:
         raise HarnessError(
             f"there is no dataset file in {getattr(source, 'url', source)}",
@@ -179,17 +183,10 @@ def read(
     """What `make` makes of the `batches` of `source`, or of its `runs` alone; made anew where
     files were merged meanwhile, so that the rows are always those of one moment.
 
-    Raises what `look` raises, and HarnessError where the rows cannot be read or a run is not
-    there.
+    Raises what `look` raises, and HarnessError where the rows cannot be read.
     """
     for _ in range(_LOOKS):
         found = look(source, runs)
-        lacking = sorted(frozenset(runs or ()) - found.holders.keys())
-        if lacking:
-            raise HarnessError(
-                f"the dataset does not hold run {', '.join(lacking)}",
-                "baremark dataset ls names the runs; baremark dataset build adds what is missing",
-            )
         try:
             return make(_batches(found, runs, most_rows))
         except (OSError, pl.exceptions.ComputeError) as error:
@@ -201,10 +198,8 @@ def read(
     raise HarnessError("the dataset changes all the time", "say it again when it is at rest")
 
 
-def _batches(
-    found: Catalogue, runs: Collection[str] | None, most_rows: int
-) -> list[pl.LazyFrame]:
-    groups = parts.by_host(FORMAT, parts.pieces(found, runs), most_rows)
+def _batches(found: Catalogue, runs: Collection[str] | None, most_rows: int) -> list[pl.LazyFrame]:
+    groups = parts.by_host(parts.pieces(found, runs), most_rows)
     return [parts.scan(FORMAT, group) for group in groups]
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import cast
 
 import polars as pl
 
@@ -47,7 +46,7 @@ def scan(format: Format, wanted: Sequence[Piece]) -> pl.LazyFrame:
     return frames[0] if len(frames) == 1 else pl.concat(frames)
 
 
-def by_host(format: Format, wanted: Sequence[Piece], most_rows: int) -> list[list[Piece]]:
+def by_host(wanted: Sequence[Piece], most_rows: int) -> list[list[Piece]]:
     """`wanted` in groups of whole hosts in the order of their names.
 
     A group has at most `most_rows` rows, or is one host; it has only files that hold its hosts.
@@ -144,7 +143,7 @@ def _one_of(column: str, names: Collection[str], format: Format) -> pl.Expr:
     """Compared as the codes that they are stored as, where the format says that they are."""
     if format.schema is None:
         return pl.col(column).cast(pl.String).is_in(list(names))
-    values = pl.Series(list(names)).cast(cast(pl.DataType, format.schema[column]))
+    values = pl.Series(list(names)).cast(format.schema[column])
     return pl.col(column).is_in(values.implode())
 
 

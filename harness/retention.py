@@ -90,7 +90,9 @@ def plan(results: Path, before: datetime, keep: Collection[str] = ()) -> Retenti
     folders = ledger.runs_in(results / "runs")
     unknown = sorted(set(keep) - {folder.name for folder in folders})
     if unknown:
-        raise UseError(f"there is no run {', '.join(unknown)}", "baremark dataset ls names the runs")
+        raise UseError(
+            f"there is no run {', '.join(unknown)}", "baremark dataset ls names the runs"
+        )
     manifests: dict[Path, Manifest | None] = {}
     newest: dict[str, Path] = {}
     for folder in folders:

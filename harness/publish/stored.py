@@ -46,11 +46,11 @@ def of_dataset(
     sections = tuple(
         replace(
             section,
-            notes=(*section.notes, _about(by_host[section.host], held[by_host[section.host]])),
+            notes=(*section.notes, *_about(by_host[section.host], held[by_host[section.host]])),
         )
         for section in made.sections
     )
-    return replace(made, sections=sections, notes=(*made.notes, LACKING))
+    return replace(made, sections=sections)
 
 
 def held_by(found: Catalogue) -> dict[str, Held]:
@@ -92,5 +92,7 @@ def choose(
     return tuple(newest[host] for host in sorted(newest))
 
 
-def _about(run: str, held: Held) -> Note:
-    return Note(None, f"Run {run}, begun {held.started}, as the dataset holds it.")
+def _about(run: str, held: Held) -> tuple[Note, Note]:
+    return Note(None, f"Run {run}, begun {held.started}, as the dataset holds it."), Note(
+        None, LACKING
+    )

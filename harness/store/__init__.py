@@ -47,7 +47,7 @@ class Store(Protocol):
         ...
 
     @property
-    def options(self) -> dict[str, str] | None:
+    def options(self) -> dict[str, str | int] | None:
         """What polars must know to reach it (`storage_options`); None for a folder."""
         ...
 
@@ -133,4 +133,3 @@ def whole(store: Store) -> Mapping[str, Entry]:
             return {entry.name: entry for entry in found}
         before = found
     raise HarnessError(f"{store.url} changes all the time", "say it again when the others are done")
-

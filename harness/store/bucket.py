@@ -48,9 +48,7 @@ class _Files(Protocol):
 class Bucket:
     """The objects under one prefix, without those of prefixes below it."""
 
-    def __init__(
-        self, scheme: str, bucket: str, prefix: str, files: _Files | None = None
-    ) -> None:
+    def __init__(self, scheme: str, bucket: str, prefix: str, files: _Files | None = None) -> None:
         self._scheme = scheme
         self._bucket = bucket
         self._path = f"{bucket}/{prefix}" if prefix else bucket
@@ -61,8 +59,8 @@ class Bucket:
         return f"{self._scheme}://{self._path}"
 
     @cached_property
-    def options(self) -> dict[str, str] | None:
-        return _s3_options() if self._scheme == "s3" else {"max_retries": str(_TRIES)}
+    def options(self) -> dict[str, str | int] | None:
+        return _s3_options() if self._scheme == "s3" else {"max_retries": _TRIES}
 
     def entries(self) -> tuple[Entry, ...]:
         with self._reached("list"):
@@ -185,11 +183,11 @@ def _s3_endpoint() -> str | None:
     return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or None
 
 
-def _s3_options() -> dict[str, str]:
+def _s3_options() -> dict[str, str | int]:
     """For polars, what s3fs found by itself: it looks into files that polars does not know."""
     session = import_module("botocore.session").get_session()
-    options = {
-        "max_retries": str(_TRIES),
+    options: dict[str, str | int] = {
+        "max_retries": _TRIES,
         "aws_region": session.get_config_variable("region") or _REGION,
     }
     found = session.get_credentials()

@@ -35,7 +35,7 @@ class Folder:
         return str(self.path)
 
     @property
-    def options(self) -> dict[str, str] | None:
+    def options(self) -> dict[str, str | int] | None:
         return None
 
     def entries(self) -> tuple[Entry, ...]:
@@ -177,4 +177,3 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-

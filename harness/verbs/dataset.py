@@ -3,7 +3,7 @@ outputs dropped."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -241,7 +241,7 @@ def _going(found: Retention) -> str:
     return "\n".join(lines)
 
 
-def _aligned(rows: list[tuple[str, ...]], left: Iterable[int]) -> list[str]:
+def _aligned(rows: Sequence[tuple[str, ...]], left: Iterable[int]) -> list[str]:
     places = frozenset(left)
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
     return [

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -57,9 +58,7 @@ def running(log: Path, **settings: str) -> Iterator[str]:
 
 
 def make_bucket(endpoint: str, name: str = BUCKET) -> None:
-    import s3fs
-
-    s3fs.S3FileSystem(
+    import_module("s3fs").S3FileSystem(
         endpoint_url=endpoint, key="testing", secret="testing", skip_instance_cache=True
     ).mkdir(name)
 

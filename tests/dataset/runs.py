@@ -15,7 +15,7 @@ from harness.ledger import Ledger
 from harness.model import BackendClass, Run
 from tests.synthetic import DOCKER, Kind, make_run
 
-ORDER = ["run", "block", "position", "target", "workload", "metric"]
+ORDER = ["run", "trial", "block", "position", "target", "workload", "metric"]
 
 
 def night(day: str, value: float = 3.5, host: str = "lab1", blocks: int = 2) -> Run:

@@ -115,7 +115,9 @@ def test_half_copied_runs_are_told_and_cost_the_others_nothing(root: str, tmp_pa
     store = open_store(root)
     built = dataset.update(results, store, made.judged)
     assert built.written == (RUNS[2].manifest.run,)
-    assert [str(folder) in str(error) for folder, error in zip(folders, built.troubles)] == [
+    assert [
+        str(folder) in str(error) for folder, error in zip(folders[:2], built.troubles, strict=True)
+    ] == [
         True,
         True,
     ]

@@ -134,9 +134,9 @@ def test_the_files_of_another_table_are_merged_alike(root: str) -> None:
     frames = []
     for day, kernel in known:
         run = night(day).manifest.run
-        frame = pl.DataFrame(
-            {"run": [run], "host": ["lab1"], "kernel": [kernel]}
-        ).with_columns(pl.lit(f"{day}T01:00:00+00:00").str.to_datetime("%+").alias("started"))
+        frame = pl.DataFrame({"run": [run], "host": ["lab1"], "kernel": [kernel]}).with_columns(
+            pl.lit(f"{day}T01:00:00+00:00").str.to_datetime("%+").alias("started")
+        )
         frames.append(frame)
         path = Path(str(run) + ".parquet")
         store.write(path.name, parquet(frame, {"schema_version": "7"}))
@@ -404,7 +404,8 @@ def test_rows_that_cannot_be_read_end_in_one_message(tmp_path: Path) -> None:
     put(open_store(root), *NOVEMBER)
     file = root / catalogue.name_of(NOVEMBER[0].manifest.run)
     data = bytearray(file.read_bytes())
-    data[4 : len(data) // 2] = bytes(len(data) // 2 - 4)
+    footer = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    data[4:footer] = bytes(footer - 4)
     file.write_bytes(data)
     copy = tmp_path / "copy"
     shutil.copytree(root, copy)

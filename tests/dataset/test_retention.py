@@ -150,9 +150,16 @@ def test_which_runs_are_old() -> None:
     assert retention.cutoff(30, None, now) == datetime(2026, 10, 31, 12, tzinfo=UTC)
     assert retention.cutoff(None, "2026-11-10", now) == BEFORE
     assert retention.cutoff(None, "2026-11-10T02:00:00+02:00", now) == BEFORE
-    for both in ((None, None), (1, "2026-11-10"), (0, None), (-3, None), (10**9, None)):
+    refused: list[tuple[int | None, str | None]] = [
+        (None, None),
+        (1, "2026-11-10"),
+        (0, None),
+        (-3, None),
+        (10**9, None),
+    ]
+    for days, day in refused:
         with pytest.raises(UseError):
-            retention.cutoff(*both, now)
+            retention.cutoff(days, day, now)
     with pytest.raises(UseError, match="'yesterday' is no date"):
         retention.cutoff(None, "yesterday", now)
 

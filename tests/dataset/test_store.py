@@ -163,11 +163,11 @@ def test_a_listing_that_a_merge_passes_through_is_made_again() -> None:
     made of would lose rows."""
     merged, parts = Entry("00-m", 1, "m"), (Entry("a", 1, "a"), Entry("b", 1, "b"))
 
-    class Moving(Folder):
-        listings = [parts[:1], (merged,), (merged,)]
+    listings: list[tuple[Entry, ...]] = [parts[:1], (merged,), (merged,)]
 
+    class Moving(Folder):
         def entries(self) -> tuple[Entry, ...]:
-            return self.listings.pop(0)
+            return listings.pop(0)
 
     store: Store = Moving(Path())
     assert whole(store) == {"00-m": merged}

@@ -36,7 +36,11 @@ def test_the_figures_are_those_of_the_run(root: str) -> None:
     assert alone.runs == ()
     for mine, theirs in zip(alone.sections[0].groups, own.sections[0].groups, strict=True):
         for row, known in zip(mine.rows, theirs.rows, strict=True):
-            assert (row.workload, row.metric, row.unit) == (known.workload, known.metric, known.unit)
+            assert (row.workload, row.metric, row.unit) == (
+                known.workload,
+                known.metric,
+                known.unit,
+            )
             for figure, other in zip(row.figures, known.figures, strict=True):
                 assert (figure.factor, figure.p, figure.n) == (other.factor, other.p, other.n)
                 assert (figure.median, figure.failed) == (other.median, other.failed)
