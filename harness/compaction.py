@@ -125,20 +125,32 @@ def _merge(store: Store, format: Format, planned: Group) -> Merged | None:
             return None
         try:
             rows = _rows(group, format)
+            with store.locked():
+                merged = _replace(store, group, rows)
         except Gone:
-            rows = None
-        if rows is not None and (merged := _commit(store, group, rows)) is not None:
+            merged = None
+        if merged is not None:
             return merged
-        same = [
-            each
-            for each in _groups(store, format)
-            if (each.host, each.month) == (group.host, group.month)
-        ]
-        group = same[0] if same else None
-    raise HarnessError(
-        f"the files of {planned.host} of {planned.month} in {store.url} change all the time",
-        "compact when nothing is written there",
-    )
+        group = _again(store, format, planned)
+    with store.locked():  # so much is written here that reading must be under the lock too
+        group = _again(store, format, planned)
+        if group is None:
+            return None
+        merged = _replace(store, group, _rows(group, format))
+    if merged is None:
+        raise HarnessError(
+            f"the files of {planned.host} of {planned.month} in {store.url} change all the time",
+            "an object store must have one writer at a time: compact when nothing is written there",
+        )
+    return merged
+
+
+def _again(store: Store, format: Format, planned: Group) -> Group | None:
+    """The group as it is now; None where it is one file."""
+    for group in _groups(store, format):
+        if (group.host, group.month) == (planned.host, planned.month):
+            return group
+    return None
 
 
 def _rows(group: Group, format: Format) -> tuple[bytes, Mapping[str, Held]]:
@@ -197,18 +209,17 @@ def _only_version(group: Group) -> int:
     return found.pop()
 
 
-def _commit(store: Store, group: Group, made: tuple[bytes, Mapping[str, Held]]) -> Merged | None:
+def _replace(store: Store, group: Group, made: tuple[bytes, Mapping[str, Held]]) -> Merged | None:
     """Write the merged file and remove what it was made of; None, and nothing is changed, where
-    any of that has been replaced since it was read."""
+    any of that has been replaced since it was read. The caller holds the lock of the store."""
     data, holds = made
-    with store.locked():
-        now = store.find([file.name for file in group.files])
-        if any(now.get(file.name) != file.entry for file in group.files):
-            return None
-        name = _name(store, group)
-        store.write(name, data, new=True)
-        for file in group.files:
-            store.remove(file.name)
+    now = store.find([file.name for file in group.files])
+    if any(now.get(file.name) != file.entry for file in group.files):
+        return None
+    name = _name(store, group)
+    store.write(name, data, new=True)
+    for file in group.files:
+        store.remove(file.name)
     return Merged(
         group.host,
         group.month,

@@ -367,7 +367,7 @@ def test_a_second_writer_of_an_object_store_is_found_out(s3: str) -> None:
     late = Late("s3", *s3.removeprefix("s3://").split("/", 1))
     store.write(name, made[0])
     with pytest.raises(HarnessError, match="another process writes there too"):
-        compaction._commit(late, group, made)
+        compaction._replace(late, group, made)
     assert_reads_as(s3, NOVEMBER)
 
 
