@@ -29,11 +29,10 @@ def s3(server: str, monkeypatch: pytest.MonkeyPatch) -> str:
     return f"s3://{objectstore.BUCKET}/place-{next(_PREFIXES)}/dataset"
 
 
-@pytest.fixture(params=["folder", "file-url", "s3"])
+@pytest.fixture(params=["folder", "s3"])
 def root(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Where a dataset is to be, as a user writes it."""
     if request.param == "s3":
         url: str = request.getfixturevalue("s3")
         return url
-    path = tmp_path / "a place" / "dataset"
-    return str(path) if request.param == "folder" else path.as_uri()
+    return str(tmp_path / "a place" / "dataset")

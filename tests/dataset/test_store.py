@@ -183,3 +183,11 @@ def test_a_place_that_never_rests_is_told() -> None:
 
     with pytest.raises(HarnessError, match="changes all the time"):
         whole(Restless(Path()))
+
+
+def test_a_file_url_is_the_folder_that_it_names(tmp_path: Path) -> None:
+    path = tmp_path / "a place"
+    open_store(path.as_uri()).write("a.parquet", b"1")
+    assert path.as_uri().endswith("/a%20place")
+    assert (path / "a.parquet").read_bytes() == b"1"
+    assert open_store(f"file://localhost{path}").entries() == Folder(path).entries()
