@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from importlib import import_module
+from types import ModuleType
 from typing import Protocol, cast
 
 from harness.errors import HarnessError, UseError
@@ -27,6 +28,8 @@ _READ_S = 30
 _TRIES = 2
 _REGION = "us-east-1"
 """Where none is configured: what S3 itself calls the default, and what compatible servers take."""
+_STAMPS = ("ETag", "generation", "etag", "md5Hash")
+"""What differs when an object was replaced, whichever of them a store tells."""
 _SECRETS = {
     "s3": "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_PROFILE",
     "gs": "GOOGLE_APPLICATION_CREDENTIALS",
@@ -48,15 +51,24 @@ class _Files(Protocol):
 class Bucket:
     """The objects under one prefix, without those of prefixes below it."""
 
-    def __init__(self, scheme: str, bucket: str, prefix: str, files: _Files | None = None) -> None:
+    def __init__(self, scheme: str, bucket: str, prefix: str) -> None:
         self._scheme = scheme
         self._bucket = bucket
         self._path = f"{bucket}/{prefix}" if prefix else bucket
-        self._files = _files(scheme) if files is None else files
+        self._package = _package(scheme)
 
     @property
     def url(self) -> str:
         return f"{self._scheme}://{self._path}"
+
+    @cached_property
+    def _files(self) -> _Files:
+        """Made where it is first used: that alone may look for credentials."""
+        if self._scheme == "s3":
+            return _s3(self._package)
+        return cast(
+            _Files, self._package.GCSFileSystem(use_listings_cache=False, requests_timeout=_READ_S)
+        )
 
     @cached_property
     def options(self) -> dict[str, str | int] | None:
@@ -80,7 +92,8 @@ class Bucket:
         if found["type"] != "file" or not name or "/" in name or name.startswith("."):
             return None
         size = int(str(found["size"]))
-        return Entry(name, size, f"{found.get('ETag') or found.get('etag')}-{size}")
+        stamp = next((found[key] for key in _STAMPS if found.get(key)), "")
+        return Entry(name, size, f"{stamp}-{size}")
 
     def address(self, name: str) -> str:
         return f"{self.url}/{name}"
@@ -109,7 +122,7 @@ class Bucket:
 
     def within(self, folder: str) -> Store:
         prefix = f"{self._path}/{folder}".removeprefix(f"{self._bucket}/")
-        return Bucket(self._scheme, self._bucket, prefix, self._files)
+        return Bucket(self._scheme, self._bucket, prefix)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -142,7 +155,8 @@ class Bucket:
             raise Gone(f"cannot {what} {self.url}: {error}", "say it again") from None
         except _troubles(self._scheme) as error:
             kind, said = type(error).__name__, _first_line(error)
-            if isinstance(error, PermissionError) or "Cred" in kind or "Auth" in kind:
+            denied = isinstance(error, PermissionError | RuntimeError)
+            if denied or "Cred" in kind or "Auth" in kind:
                 raise HarnessError(
                     f"may not {what} {self.url}: {said}",
                     f"check {_SECRETS[self._scheme]}, and what they may do; {self._endpoint}",
@@ -153,19 +167,20 @@ class Bucket:
             ) from None
 
 
-def _files(scheme: str) -> _Files:
-    """The file system of fsspec for `scheme`; UseError where its package is not installed."""
+def _package(scheme: str) -> ModuleType:
+    """The package for `scheme`; UseError where it is not installed."""
     package, extra = _PACKAGES[scheme]
     try:
-        module = import_module(package)
+        return import_module(package)
     except ImportError:
         raise UseError(
             f"{scheme}:// needs the package {package}, which is not installed",
             f"pip install 'baremark[{extra}]'",
         ) from None
-    if scheme == "gs":
-        return cast(_Files, module.GCSFileSystem(use_listings_cache=False, timeout=_READ_S))
-    files = module.S3FileSystem(
+
+
+def _s3(package: ModuleType) -> _Files:
+    files = package.S3FileSystem(
         endpoint_url=_s3_endpoint(),
         use_listings_cache=False,
         skip_instance_cache=True,
@@ -212,9 +227,11 @@ def _troubles(scheme: str) -> tuple[type[Exception], ...]:
         errors = import_module("botocore.exceptions")
         found += [errors.BotoCoreError, errors.ClientError]
     else:
+        # gcsfs gives up on credentials with a RuntimeError.
         found += [
             import_module("google.auth.exceptions").GoogleAuthError,
             import_module("gcsfs.retry").HttpError,
+            RuntimeError,
         ]
     return tuple(found)
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -52,6 +53,7 @@ def make(folder: Path, nights: int) -> int:
     """Write the dataset, one file a run; return how many rows it has."""
     folder.mkdir()
     rows = 0
+    rng = np.random.default_rng(1)
     for number in range(HOSTS):
         host = f"lab{number}"
         one = dataset.frame(example(host=host, seed=number))
@@ -61,6 +63,7 @@ def make(folder: Path, nights: int) -> int:
             frame = one.with_columns(
                 pl.lit(run).cast(dataset.SCHEMA["run"]).alias("run"),
                 pl.lit(began).cast(dataset.SCHEMA["started"]).alias("started"),
+                pl.col("value") * pl.Series(rng.lognormal(sigma=0.02, size=one.height)),
             )
             held = Held(host, began.isoformat(), frame.height, (1, "0" * 64))
             frame.write_parquet(
