@@ -21,6 +21,7 @@ from typer.core import TyperGroup
 from harness import __version__
 from harness.errors import EXIT_INTERRUPTED, EXIT_RUN, HarnessError, Interrupted, UseError
 from harness.verbs import asked
+from harness.verbs import dataset as dataset_verbs
 from harness.verbs.compare import compare, tag
 from harness.verbs.export import export
 from harness.verbs.importing import import_
@@ -343,10 +344,13 @@ def setup(packages: Annotated[list[str], typer.Argument(help="Debian packages.")
 
 
 app.command()(nightly)
+app.command(name="import")(import_)
+app.command()(export)
 app.command()(compare)
 app.command()(tag)
 app.command()(show)
 app.command()(verify)
+app.add_typer(dataset_verbs.app, name="dataset")
 
 
 # ------------------------------------------------------------------ shared steps of the verbs
@@ -470,8 +474,6 @@ def _fail(error: HarnessError) -> None:
     sys.exit(error.exit_code)
 
 
-app.command(name="import")(import_)
-app.command()(export)
 
 
 if __name__ == "__main__":

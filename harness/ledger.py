@@ -46,6 +46,8 @@ _READ = {1, SCHEMA}
 MANIFEST = "manifest.json"
 LEDGER = "ledger.jsonl"
 RAW = "raw"
+DROPPED = "raw-dropped.json"
+"""Says that the raw outputs of a run were removed to make room (`harness.retention`)."""
 
 _ASIDE = ".unfinished-"
 
@@ -283,6 +285,11 @@ def read_raw(folder: Path, trial: Trial) -> bytes:
     if trial.raw is None:
         raise HarnessError(
             f"trial {trial.id} has no output: {trial.reason}", "choose a trial that ended by itself"
+        )
+    if not (folder / trial.raw).exists() and (folder / DROPPED).exists():
+        raise HarnessError(
+            f"{folder / trial.raw} was dropped to make room, as {folder / DROPPED} says",
+            "restore it from a copy; the ledger still has its sha256",
         )
     try:
         data = zstandard.ZstdDecompressor().decompress((folder / trial.raw).read_bytes())

@@ -29,6 +29,7 @@ _SHARED = frozenset(
         "night",
         "notes",
         "provenance",
+        "stored",
         "table",
     }
 )
