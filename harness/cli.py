@@ -347,6 +347,8 @@ app.command()(compare)
 app.command()(tag)
 app.command()(show)
 app.command()(verify)
+app.command(name="import")(import_)
+app.command()(export)
 
 
 # ------------------------------------------------------------------ shared steps of the verbs
@@ -468,10 +470,6 @@ _REFUSALS = frozenset(
 def _fail(error: HarnessError) -> None:
     _console().error(error)
     sys.exit(error.exit_code)
-
-
-app.command(name="import")(import_)
-app.command()(export)
 
 
 if __name__ == "__main__":
