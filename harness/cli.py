@@ -474,7 +474,5 @@ def _fail(error: HarnessError) -> None:
     sys.exit(error.exit_code)
 
 
-
-
 if __name__ == "__main__":
     main()
