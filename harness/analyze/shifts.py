@@ -62,9 +62,10 @@ def shifts(nights: Nights) -> tuple[Shift, ...]:
     p = np.array([math.nan if after.p is None else after.p for _, after in pairs])
     cut = np.flatnonzero(np.isnan(p))
     p[cut] = found.p[cut]
-    family = _families(nights, rows[[pairs[each][1].start for each in cut]])
     real = np.ones(len(pairs), dtype=np.bool_)
-    real[cut] = _hochberg(p[cut], family) <= ALPHA
+    if cut.size:
+        family = _families(nights, rows[[pairs[each][1].start for each in cut.tolist()]])
+        real[cut] = _hochberg(p[cut], family) <= ALPHA
     native = nights.logs("native_value")[rows]
     return tuple(
         sorted(
