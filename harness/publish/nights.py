@@ -136,17 +136,21 @@ def _confirmed(
         return found
     known = side_by_side(facts)
     needed = sorted({pair.run for shift in asking for pair in able(shift, known)})
-    samples = (
-        dataset.scan(files)
-        .with_columns(pl.col(pl.Categorical).cast(pl.String))
-        .filter(pl.col("run").is_in(needed))
-        .collect(engine="streaming")
-    )
+    samples = _samples(files, needed)
     rows = _rows_of(asking, table)
     return tuple(
         confirmed(shift, *rows[_key(shift)], known, samples) if shift.releases else shift
         for shift in found
     )
+
+
+def _samples(files: Sequence[Path], runs: Sequence[str]) -> pl.DataFrame:
+    """The rows of `runs`, text as String."""
+    text = pl.col(pl.Categorical).cast(pl.String)
+    if not runs:
+        return pl.DataFrame(schema=dataset.SCHEMA).with_columns(text)
+    theirs = pl.col("run").cast(pl.String).is_in(runs)
+    return dataset.scan(files).filter(theirs).with_columns(text).collect(engine="streaming")
 
 
 def _rows_of(asking: Sequence[Shift], table: pl.DataFrame) -> dict[tuple[Any, ...], tuple[int, str]]:
