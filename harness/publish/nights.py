@@ -21,6 +21,7 @@ from harness.analyze.overhead import overhead
 from harness.analyze.shifts import shifts
 from harness.errors import HarnessError
 from harness.model import Run
+from harness.publish import overheads
 
 _OF_SHIFT = ("host", "scenario", "target", "label", "workload", "metric", "run")
 
@@ -42,8 +43,11 @@ def of_results(results: Path, today: date | None = None) -> History:
         raise _nothing(results, told)
     facts = observed.scan(seen).collect()
     told.imported(facts)
-    by_run = _overhead(files, results, told)
-    told.without_trials(facts, by_run)
+    runs = set(facts["run"].cast(pl.String).unique()) - told.runs
+    by_run = overheads.by_run(files, runs, results, _overhead)
+    told.without_overhead(facts, by_run)
+    if by_run is None:
+        raise _nothing(results, told)
     found = nights(by_run, facts)
     judged = _confirmed(shifts(found), found.table, facts, files)
     return History(
@@ -62,6 +66,10 @@ class _Told:
     @property
     def warnings(self) -> tuple[str, ...]:
         return tuple(self._by_run[run] for run in sorted(self._by_run))
+
+    @property
+    def runs(self) -> set[str]:
+        return set(self._by_run)
 
     def left_out(self, run: str, why: str) -> None:
         self._by_run.setdefault(run, f"run {run} is left out: {why}")
@@ -83,33 +91,34 @@ class _Told:
         for run in facts.filter("imported")["run"].cast(pl.String).unique():
             self.left_out(run, "it was imported, so nobody knows when it was measured")
 
-    def without_trials(self, facts: pl.DataFrame, by_run: pl.DataFrame) -> None:
-        measured = set(by_run["run"].cast(pl.String).unique())
-        for run in set(facts["run"].cast(pl.String).unique()) - measured:
-            self.left_out(run, "its ledger holds no trial")
+    def without_overhead(self, facts: pl.DataFrame, by_run: pl.DataFrame | None) -> None:
+        """Tell of the runs in `facts` that `by_run` lacks."""
+        measured = set() if by_run is None else set(by_run["run"].unique().cast(pl.String))
+        seen = facts.group_by("run").agg(pl.col("native").any())
+        for run, native in seen.with_columns(pl.col("run").cast(pl.String)).iter_rows():
+            if run not in measured and native:
+                self.left_out(run, "its ledger holds no trial, or none of native")
+            elif run not in measured:
+                self.left_out(run, "it has no native target, which overhead is measured against")
 
 
 def _judged(folder: Path) -> Run:
     return validity.judged_again(ledger.read_run(folder))
 
 
-def _overhead(files: Sequence[Path], results: Path, told: _Told) -> pl.DataFrame:
-    """The overhead of each run; those without native are told and left out."""
+def _overhead(files: Sequence[Path]) -> pl.DataFrame | None:
+    """The overhead of each run that has trials of native; None where none has."""
     parts = dataset.batches(files)
     try:
         return overhead(parts, by_run=True)
     except HarnessError:
+        # Rare, so looked for only where there was trouble.
         lacking = [run for part in parts for run in _without_native(part)]
-        if not lacking:
+        whole = [part.filter(~pl.col("run").cast(pl.String).is_in(lacking)) for part in parts]
+        left = [part for part in whole if part.select(pl.len()).collect().item()]
+        if not lacking and len(left) == len(parts):
             raise
-    for run in lacking:
-        told.left_out(run, "it has no trial of native, which overhead is measured against")
-    theirs = pl.col("run").cast(pl.String).is_in(lacking)
-    whole = [part.filter(~theirs) for part in parts]
-    left = [part for part in whole if part.select(pl.len()).collect().item()]
-    if not left:
-        raise _nothing(results, told)
-    return overhead(left, by_run=True)
+    return overhead(left, by_run=True) if left else None
 
 
 def _without_native(part: pl.LazyFrame) -> list[str]:

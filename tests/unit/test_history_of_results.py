@@ -126,7 +126,7 @@ def damaged(results: Path) -> dict[str, str]:
         runs[3].name: "has no manifest.json",
         runs[4].name: "is of format 99, this Baremark reads formats 1, 2",
         runs[5].name: "is not a manifest",
-        runs[6].name: "its ledger holds no trial",
+        runs[6].name: "its ledger holds no trial, or none of native",
     }
 
 
@@ -157,7 +157,7 @@ def test_a_run_without_native_is_told_and_left_out(results: Path) -> None:
     save(run, results)
     found = of_results(results, TODAY)
     assert found.warnings == (
-        f"run {run.manifest.run} is left out: it has no trial of native, which overhead is "
+        f"run {run.manifest.run} is left out: it has no native target, which overhead is "
         "measured against",
     )
     assert found.nights["run"].n_unique() == NIGHTS
@@ -170,7 +170,7 @@ def replace_native() -> Kind:
 
 def test_only_runs_without_native_are_no_history(tmp_path: Path) -> None:
     save(night(0, {"kvm": 1.1}, kinds=(replace_native(), KVM)), tmp_path)
-    with pytest.raises(HarnessError, match="no trial of native"):
+    with pytest.raises(HarnessError, match="no native target"):
         of_results(tmp_path, TODAY)
 
 
