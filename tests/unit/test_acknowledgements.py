@@ -156,3 +156,11 @@ def test_nothing_is_added_to_a_file_with_mistakes(tmp_path: Path) -> None:
     with pytest.raises(UseError, match="entry 1: who"):
         append(tmp_path, KNOWN)
     assert (tmp_path / NAME).read_text() == text
+
+
+def test_the_example_in_the_page_is_an_entry(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "history.md").read_text()
+    example = page.partition("```yaml\n")[2].partition("```")[0]
+    (entry,) = read(written(tmp_path, example))
+    assert entry.matches(shift(target="kvm", run="any"))
+    assert not entry.matches(shift(target="docker"))
