@@ -109,10 +109,9 @@ def judged(d: Floats, slower: bool, margin: float) -> str:
         return CONFIRMED if (whole.low > 0) == slower else REFUTED
     inner = estimate(d, _EQUIVALENT_LEVEL)
     within = math.log1p(margin)
-    if inner.low is not None and inner.high is not None:
-        if -within < inner.low and inner.high < within:
-            return REFUTED
-    return UNCONFIRMED
+    if inner.low is None or inner.high is None:
+        return UNCONFIRMED
+    return REFUTED if -within < inner.low and inner.high < within else UNCONFIRMED
 
 
 def _differences(shift: Shift, version: int, pair: SideBySide, samples: pl.DataFrame) -> Floats:

@@ -9,6 +9,7 @@ own, which years of other nights do not change.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -52,9 +53,7 @@ def shifts(nights: Nights) -> tuple[Shift, ...]:
     values = overhead[rows]
     levels = [level for level in _levels(nights, rows, values) if level.size >= STEP_SIDE]
     pairs = [
-        (one, other)
-        for one, other in zip(levels, levels[1:], strict=False)
-        if one.series == other.series
+        (one, other) for one, other in itertools.pairwise(levels) if one.series == other.series
     ]
     if not pairs:
         return ()
@@ -134,7 +133,7 @@ def _searched(values: Floats, starts: Ints, sizes: Ints) -> Iterator[_Split]:
         places = np.array([start for _, start, _, _ in todo])
         lengths = np.array([size for _, _, size, _ in todo])
         found = scan(values, places, lengths)
-        again = []
+        again: list[tuple[int, int, int, int | None]] = []
         for part, likeliest, p in zip(todo, found.split.tolist(), found.p.tolist(), strict=True):
             segment, start, size, parent = part
             split = likeliest

@@ -70,7 +70,7 @@ def choose(history: History, asked: Asked) -> tuple[Series, ...]:
     )
     found = tuple(each for each in late if each.nights.height)
     if not found:
-        newest = max(each.nights["started"].max() for each in chosen)  # type: ignore[type-var]
+        newest = max(time for each in chosen for time in each.nights["started"].to_list())
         raise UseError(
             f"there is no night of {_said(asked)} since {since:%Y-%m-%d}",
             f"the newest is of {newest:%Y-%m-%d}; choose an earlier day",
@@ -87,8 +87,7 @@ def as_json(history: History, chosen: Sequence[Series]) -> str:
                 **each.name,
                 "nights": each.nights.with_columns(_iso()).to_dicts(),
                 "shifts": [
-                    {**asdict(shift), "started": shift.started.isoformat()}
-                    for shift in each.shifts
+                    {**asdict(shift), "started": shift.started.isoformat()} for shift in each.shifts
                 ],
             }
             for each in chosen
