@@ -181,22 +181,23 @@ def test_the_table_in_the_page_is_what_is_measured(capsys: pytest.CaptureFixture
     rows: list[tuple[float, ...]] = []
     for n in NIGHTS:
         for rho in RHO:
-            rates = [
+            measured = [
                 rejected(shifted(n, rho, size, after, count, seed=n + int(10 * rho)))
                 for size, after in CASES
             ]
-            rows.append((n, rho, *rates))
+            rows.append((n, rho, *measured))
     with capsys.disabled():
         print()
-        for n, rho, *rates in rows:
-            print(f"| {n} | {rho:g} | " + " | ".join(f"{100 * r:.1f} %" for r in rates) + " |")
+        for row in rows:
+            shares = [f"{100 * share:.1f} %" for share in row[2:]]
+            print("| " + " | ".join([f"{row[0]:g}", f"{row[1]:g}", *shares]) + " |")
     said = page_table()
     assert [row[:2] for row in said] == [row[:2] for row in rows]
-    for (n, rho, *promises), (_, _, *rates) in zip(said, rows, strict=True):
-        for promise, rate in zip(promises, rates, strict=True):
+    for row, promised_row in zip(rows, said, strict=True):
+        for promise, rate in zip(promised_row[2:], row[2:], strict=True):
             # Both were measured: the difference of two binomial shares, at one in a million.
             spread = 5 * math.sqrt(2 * max(promise * (1 - promise), 1 / count) / count)
-            assert abs(promise - rate) < spread + 0.0005, (n, rho, promise, rate)
+            assert abs(promise - rate) < spread + 0.0005, (row[:2], promise, rate)
 
 
 @pytest.mark.long
