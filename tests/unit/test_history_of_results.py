@@ -218,7 +218,8 @@ def test_the_overview_has_a_line_a_series_with_its_shift(results: Path) -> None:
     done = baremark("history", "--results", str(results))
     assert (done.returncode, done.stderr) == (0, "")
     (line,) = [each for each in done.stdout.splitlines() if each.startswith("cpu-one events")]
-    for expected in ("kvm (type1)", "│", " 16 ", " 2 ", "▲", "2026-08-09 unconfirmed"):
+    assert "\nkvm (type1)\n" in done.stdout
+    for expected in ("│", " 16 ", " 2 ", "▲", "2026-08-09 unconfirmed"):
         assert expected in line
     assert "latency_p99" not in done.stdout
     assert "1 series of further metrics: name a cell to see them" in done.stdout
