@@ -14,7 +14,8 @@ standard error,
 Both are first brought to the normal scale, where what is known of ρ and of the variance only by
 estimate is allowed for by `_ALLOWANCE`: its constants are fitted to simulated null distributions
 (tests/unit/test_changes.py makes them again). There is no resampling, and all segments are tested
-at once.
+at once. The split with the largest |D| is that of least squares, as ruptures finds it (the tests
+compare the two); ruptures itself is not used here, for importing it takes longer than all of this.
 
 Sources: bias of the autocorrelation, Marriott & Pope, Biometrika 41 (1954) 390; the maximum, Miller
 & Siegmund, Biometrics 38 (1982) 1011; t on the normal scale, Wallace, Ann. Math. Statist. 30 (1959)
@@ -125,16 +126,6 @@ def step(values: Floats, starts: Ints, sizes: Ints, splits: Ints, level: float =
         out.p[chosen] = _two_sided(z)
         out.rho[chosen] = noise.rho
     return out
-
-
-def located(segment: Floats) -> int:
-    """How many nights of `segment` lie before its likeliest change: the split of least squares
-    with `SIDE` nights on each side, by ruptures."""
-    from ruptures import KernelCPD  # type: ignore[import-untyped]  # imports much of scipy
-
-    centred = segment - segment.mean()
-    found = KernelCPD(kernel="linear", min_size=SIDE).fit(centred).predict(n_bkps=1)
-    return int(found[0])
 
 
 def _alike(sizes: Ints, chosen: Ints) -> Iterator[Ints]:

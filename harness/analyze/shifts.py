@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from harness.analyze import epochs
-from harness.analyze.changes import LEAST, STEP_SIDE, Step, located, scan, step
+from harness.analyze.changes import LEAST, STEP_SIDE, Step, scan, step
 from harness.analyze.codes import ordered_codes
 from harness.analyze.estimate import Floats, Ints
 from harness.analyze.history import UNCONFIRMED, Shift
@@ -134,11 +134,9 @@ def _searched(values: Floats, starts: Ints, sizes: Ints) -> Iterator[_Split]:
         lengths = np.array([size for _, _, size, _ in todo])
         found = scan(values, places, lengths)
         again: list[tuple[int, int, int, int | None]] = []
-        for part, likeliest, p in zip(todo, found.split.tolist(), found.p.tolist(), strict=True):
+        for part, split, p in zip(todo, found.split.tolist(), found.p.tolist(), strict=True):
             segment, start, size, parent = part
-            split = likeliest
             if p <= ALPHA:
-                split = located(values[start : start + size])
                 again += [
                     (segment, at, length, number)
                     for at, length in ((start, split), (start + split, size - split))
