@@ -22,6 +22,7 @@ from harness import __version__
 from harness.errors import EXIT_INTERRUPTED, EXIT_RUN, HarnessError, Interrupted, UseError
 from harness.verbs import asked
 from harness.verbs import dataset as dataset_verbs
+from harness.verbs import history as histories
 from harness.verbs.compare import compare, tag
 from harness.verbs.export import export
 from harness.verbs.importing import import_
@@ -351,6 +352,8 @@ app.command()(tag)
 app.command()(show)
 app.command()(verify)
 app.add_typer(dataset_verbs.app, name="dataset")
+app.command()(histories.history)
+app.command()(histories.acknowledge)
 
 
 # ------------------------------------------------------------------ shared steps of the verbs

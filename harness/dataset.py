@@ -80,15 +80,20 @@ class Built:
     troubles: tuple[HarnessError, ...]
 
 
-def build(results: Path, read_run: Callable[[Path], Run]) -> list[Path]:
+def build(
+    results: Path,
+    read_run: Callable[[Path], Run],
+    refused: Callable[[Path, HarnessError], None] | None = None,
+) -> list[Path]:
     """Bring the dataset of `results` up to date with its ledgers; return the files in which its
     runs are, sorted.
 
     A run is read (by `read_run`, from its folder) and written only where the dataset does not
-    hold it as its ledger is. Raises what `read_run` and `write` raise.
+    hold it as its ledger is. What `read_run` and `write` raise of a run is told to `refused` with
+    its folder, and the run left out; without `refused` it is raised.
     """
     folder = Folder(results / "dataset")
-    built = update(results, folder, read_run)
+    built = update(results, folder, read_run, refused=refused)
     if built.troubles:
         raise built.troubles[0]
     runs = {*built.written, *built.kept}
@@ -97,13 +102,19 @@ def build(results: Path, read_run: Callable[[Path], Run]) -> list[Path]:
 
 
 def update(
-    results: Path, store: Store, read_run: Callable[[Path], Run], *, check: bool = False
+    results: Path,
+    store: Store,
+    read_run: Callable[[Path], Run],
+    *,
+    check: bool = False,
+    refused: Callable[[Path, HarnessError], None] | None = None,
 ) -> Built:
     """Bring the dataset in `store` up to date with the ledgers of `results`.
 
     A ledger is only ever appended to, so one of the length that the dataset knows is the one it
     knows; with `check` the sha256 is compared as well. A run that cannot be read is told, and
-    costs the others nothing. Raises HarnessError where `store` cannot be read or written.
+    costs the others nothing: with its folder to `refused`, else in what is returned. Raises
+    HarnessError where `store` cannot be read or written.
     """
     unread: list[HarnessError] = []
     holders = catalogue.of_store(store, FORMAT, passed_over=unread).holders
@@ -118,7 +129,10 @@ def update(
             run = read_run(folder)
             _require_own(run, folder)
         except HarnessError as error:
-            troubles.append(error)
+            if refused is None:
+                troubles.append(error)
+            else:
+                refused(folder, error)
             continue
         put(run, store, ledger)
         written.append(folder.name)

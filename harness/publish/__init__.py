@@ -27,10 +27,14 @@ _SHARED = frozenset(
         "grid",
         "made",
         "night",
+        "nights",
         "notes",
+        "overheads",
         "provenance",
+        "series",
         "stored",
         "table",
+        "timeline",
     }
 )
 """Modules that the renderers share and that are no format themselves."""
