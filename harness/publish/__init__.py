@@ -17,7 +17,9 @@ from harness.errors import UseError
 if TYPE_CHECKING:
     from harness.publish.table import Table
 
-_SHARED = frozenset({"assemble", "figures", "made", "notes", "table"})
+_SHARED = frozenset(
+    {"assemble", "charts", "figures", "made", "notes", "past", "reading", "site", "table"}
+)
 """Modules that the renderers share and that are no format themselves."""
 
 FORMATS: tuple[str, ...] = tuple(

@@ -44,6 +44,15 @@ def effect(factor: Estimate) -> str:
     return f"{text} [{', '.join(rest)}]" if rest else f"{text} (n too small)"
 
 
+def point(factor: Estimate) -> str:
+    """A slowdown without its interval, as `effect` begins: `+12.3 %` or `7.80×`."""
+    if factor.point >= 2:
+        return f"{_significant(factor.point, 3)}×"
+    shown = percent(factor)
+    ends = [end for end in (shown.low, shown.high) if end is not None]
+    return f"{_signed(shown.point, _decimals(ends))} %"
+
+
 def mean_effect(summary: Summary) -> str:
     """A geometric mean with what entered it: `+3.1 % (5 of 5)`."""
     if summary.factor is None:
