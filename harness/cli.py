@@ -35,6 +35,8 @@ from harness.verbs.options import (
     WorkloadOption,
     WorkloadsOption,
 )
+from harness.verbs.plot import plot
+from harness.verbs.publish import publish
 
 if TYPE_CHECKING:
     from harness.bench import Measured
@@ -397,6 +399,10 @@ def setup(packages: Annotated[list[str], typer.Argument(help="Debian packages.")
     from harness import provision
 
     provision.setup(packages, _console().step)
+
+
+app.command()(plot)
+app.command()(publish)
 
 
 # ------------------------------------------------------------------ shared steps of the verbs

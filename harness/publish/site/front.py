@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from markupsafe import Markup
+
 from harness.analyze.verdict import EQUIVALENT_WITHIN
 from harness.publish.charts.heatmap import heatmap
 from harness.publish.site import views
 from harness.publish.site.names import trials_page
-from harness.publish.site.pages import Pages
+from harness.publish.site.pages import Pages, chart
 from harness.publish.site.past import Past
 from harness.publish.site.record import Night, Unread
 from harness.publish.site.runs import newest_first
@@ -59,8 +61,8 @@ def write_method(pages: Pages, newest: Sequence[Night], nights: Sequence[Night])
     )
 
 
-def _matrix(night: Night) -> object:
+def _matrix(night: Night) -> Markup | None:
     section = night.section
     if all(column.native for column in section.columns):
         return None
-    return heatmap(section, alone=False)
+    return chart(heatmap(section, alone=False))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from markupsafe import Markup
 from harness import __version__
 from harness.publish import figures
 from harness.publish.charts import Spec, palette, svg
-from harness.publish.site import names
+from harness.publish.site import names, views
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _SECTIONS = (
@@ -64,8 +65,8 @@ def opened(folder: Path) -> Pages:
         finalize=_printable,
     )
     templates.globals.update(
-        chart=chart,
         mark=figures.mark,
+        warnings=views.warnings,
         duration=figures.duration,
         bins=list(zip(palette.BINS, palette.LABELS, strict=True)),
         run_page=names.run_page,
@@ -75,6 +76,7 @@ def opened(folder: Path) -> Pages:
         backend_page=names.backend_page,
         slug=names.slug,
     )
+    templates.filters["when"] = _when
     pages = Pages(folder, templates)
     pages.put("assets/site.css", _style().encode())
     pages.put("assets/site.js", (_TEMPLATES / "site.js").read_bytes())
@@ -110,3 +112,8 @@ def _printable(value: object) -> object:
     if not isinstance(value, str) or isinstance(value, Markup) or value.isprintable():
         return value
     return "".join(c if c.isprintable() or c == "\n" else " " for c in value)
+
+
+def _when(time: datetime) -> str:
+    """A time as pages write it, in UTC."""
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -47,7 +47,7 @@ class Night:
 
     @property
     def started(self) -> datetime:
-        return datetime.fromisoformat(self.manifest.created_at)
+        return datetime.fromisoformat(self.manifest.created_at).astimezone(UTC)
 
     @property
     def place(self) -> Place:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from harness.model import Estimate
-from harness.publish import figures
+from harness.publish import figures, notes
 from harness.publish.charts import palette
 from harness.publish.table import Column, Figure, Row, Section, Summary
 
@@ -163,3 +163,11 @@ def _cell(figure: Figure, column: Column, row: Row, trials: Trials) -> Cell:
 def bare(point: float, low: float | None = None, high: float | None = None) -> Estimate:
     """A slowdown that is only to be written down: of it nothing is known but its figures."""
     return Estimate(point, low, high, 0.0, 0, "")
+
+
+def warnings(section: Section) -> list[str]:
+    """What must be known before any figure of `section` is read, in the sentences of its notes."""
+    told = [note.text for note in notes.about_host(section.columns, ())]
+    if section.control is not None and not section.control.trusted:
+        told += [note.text for note in notes.about_control(section.control)]
+    return told
