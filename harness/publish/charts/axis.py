@@ -18,6 +18,7 @@ _LABEL = (
     "abs(datum.value) < 1e-9 ? 'native' : datum.value > 0.693 ? format(exp(datum.value), '.3~g')"
     " + '×' : format(100 * (exp(datum.value) - 1), '+.2~f') + ' %'"
 )
+_AT_NATIVE = "abs(datum.value) < 1e-9"
 _STEPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20)
 """Distances of ticks in percent, where a factor of two is beyond the axis."""
 _FINE = tuple(sorted(a * 10.0**b for a, b in product((1, 1.5, 2, 3, 5, 7), range(-6, 9))))
@@ -65,6 +66,7 @@ def along(
         title=title,
         orient=orient,
         grid=True,
+        gridColor=alt.condition(_AT_NATIVE, alt.value(LIGHT["ink"]), alt.value(LIGHT["line"])),
         labelOverlap=True,
     )
     return scale, axis
@@ -75,9 +77,3 @@ def theta(factor: float | None) -> float | None:
     return None if factor is None else math.log(factor)
 
 
-def native(vertical: bool) -> alt.Chart:
-    """The line of no overhead, at θ = 0."""
-    at = alt.Chart(alt.Data(values=[{"theta": 0}])).mark_rule(
-        color=LIGHT["ink"], strokeWidth=1.25
-    )
-    return at.encode(x="theta:Q") if vertical else at.encode(y="theta:Q")

@@ -80,7 +80,7 @@ def _one(found: Sequence[Distribution]) -> alt.LayerChart:
     scale, ruler = axis.along(axis.reach(all_of))
     across = alt.Y(
         "series:N",
-        sort=names,
+        scale=alt.Scale(domain=names),
         title=None,
         axis=alt.Axis(labelExpr=style.LINES, ticks=False, domain=False, grid=False, labelPadding=8),
     )
@@ -100,7 +100,6 @@ def _one(found: Sequence[Distribution]) -> alt.LayerChart:
     )
     middle = whole.mark_tick(thickness=2.5, size=11, color=LIGHT["ink"], yOffset=7)
     return alt.layer(
-        axis.native(vertical=True),
         dots,
         rule.encode(x=alt.X("low:Q", scale=scale, axis=ruler), x2="high:Q"),
         middle.encode(x=alt.X("theta:Q", scale=scale, axis=ruler)),

@@ -74,7 +74,6 @@ def _cell(
     names = sorted({str(row["series"]) for row in rows})
     ends = axis.reach(x for row in rows for x in (row["F"], row["F_low"], row["F_high"]))
     above = alt.layer(
-        axis.native(vertical=False),
         *_lines(rows, names, ends),
         *_epochs(nights, worded),
         *_shifts(_of_cell(shifts, rows[0]), headers, names, rows),
@@ -163,16 +162,22 @@ def _shifts(
     ]
     if not values:
         return []
-    base = alt.Chart(alt.Data(values=values)).encode(x=_time(labels=False), y="theta:Q")
-    marks = base.mark_point(size=190, strokeWidth=2, opacity=1).encode(
+    base = alt.Chart(alt.Data(values=values)).encode(
+        x=_time(labels=False),
+        y="theta:Q",
         shape=alt.Shape("way:N", scale=None),
         color=style.colour(names),
-        fill=alt.condition("datum.firm", style.colour(names), alt.value(LIGHT["paper"])),
     )
-    words = base.mark_text(dy=-14, fontSize=10, fontWeight="bold", color=LIGHT["ink"]).encode(
-        text="text:N"
+    firm = base.transform_filter("datum.firm").mark_point(filled=True, size=190, opacity=1)
+    open_ = base.transform_filter("!datum.firm").mark_point(
+        filled=False, fill=LIGHT["paper"], size=190, strokeWidth=2, opacity=1
     )
-    return [marks, words]
+    words = (
+        alt.Chart(alt.Data(values=values))
+        .mark_text(dy=-16, fontSize=11, fontWeight="bold", color=LIGHT["ink"])
+        .encode(x=_time(labels=False), y="theta:Q", text="text:N")
+    )
+    return [open_, firm, words]
 
 
 def _native(nights: pl.DataFrame) -> alt.LayerChart:

@@ -81,7 +81,6 @@ def intervals(marks: Sequence[Mark], about: str, alone: bool = True) -> dict[str
     rule = base.transform_filter("datum.low != null").mark_rule(strokeWidth=2.25)
     dot = base.mark_point(filled=True, size=46, opacity=1)
     layers = alt.layer(
-        axis.native(vertical=True),
         rule.encode(x=alt.X("low:Q", scale=scale, axis=ruler), x2="high:Q"),
         dot.encode(x=alt.X("theta:Q", scale=scale, axis=ruler), shape=style.shape(names)),
     ).properties(

@@ -67,7 +67,7 @@ def shape(names: Sequence[str], named: bool = True) -> alt.Shape:
 
 def _legend() -> alt.Legend:
     return alt.Legend(
-        orient="bottom", direction="vertical", columns=1, labelLimit=0, symbolSize=70
+        orient="top", columns=2, labelLimit=0, symbolSize=70, offset=8
     )
 
 

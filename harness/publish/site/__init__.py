@@ -107,7 +107,7 @@ def _whole(
     try:
         told = history(results)
     except HarnessError as error:
-        why = error.message
+        why = error.message.replace(f"{results}/", "")
     before = past.of(told, why, nights)
     newest = record.newest(nights)
     front.write(pages, newest, nights, before, unread)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness import publish
 from harness.ledger import MANIFEST
-from harness.model import Manifest, Run, Trial, Workload
+from harness.model import CONTROL, Manifest, Run, Trial, Workload
 from harness.publish.charts.draw import ITSELF
 from harness.publish.site import names
 from harness.publish.site.evidence import Evidence
@@ -23,12 +23,25 @@ _TIME = (1980, 1, 1, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
+class _Line:
+    """A trial: how it ended and why, its values, and the address (None: not to be reached) and
+    the sha256 of what its program printed."""
+
+    block: int
+    ended: str
+    values: tuple[str, ...]
+    trial: str
+    href: str | None
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Arm:
     """The trials of a workload on a target."""
 
     anchor: str
     header: str
-    lines: tuple[tuple[str, ...], ...]
+    lines: tuple[_Line, ...]
 
 
 def addresses(manifest: Manifest, page: str) -> Trials:
@@ -73,7 +86,7 @@ def _arms(
             of.setdefault(trial.arm, []).append(trial)
     for number, record in enumerate(run.manifest.targets):
         name = record.target.name
-        for arm in (name, f"{name}+control"):
+        for arm in (name, f"{name}{CONTROL}"):
             if arm in of:
                 yield _Arm(
                     _anchor(place, number) if arm == name else "",
@@ -82,17 +95,15 @@ def _arms(
                 )
 
 
-def _line(trial: Trial, workload: Workload, evidence: Evidence) -> tuple[str, ...]:
-    """Block, how it ended, address and name of its output, digest, reason, and its values."""
+def _line(trial: Trial, workload: Workload, evidence: Evidence) -> _Line:
     values = {sample.metric: f"{sample.value:.6g}" for sample in trial.samples}
-    return (
-        str(trial.block),
-        str(trial.status),
-        evidence.link(trial.raw) or "",
-        trial.id,
-        (trial.raw_sha256 or "–").rpartition(":")[2],
-        trial.reason or "",
-        *(values.get(metric.name, "–") for metric in workload.metrics),
+    return _Line(
+        block=trial.block,
+        ended=f"{trial.status}: {trial.reason}" if trial.reason else str(trial.status),
+        values=tuple(values.get(metric.name, "–") for metric in workload.metrics),
+        trial=trial.id,
+        href=evidence.link(trial.raw),
+        digest=(trial.raw_sha256 or "–").rpartition(":")[2],
     )
 
 

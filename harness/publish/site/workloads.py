@@ -22,6 +22,7 @@ class _Here:
     """What a workload came to on one host in its newest run."""
 
     night: Night
+    section: Section
     pictures: tuple[tuple[str, Markup], ...]
     view: views.View
 
@@ -65,14 +66,16 @@ def _here(night: Night, workload: str) -> _Here:
             pictures.append((metric, chart(blocks(of, about, alone=False))))
     section = _only(night.section, workload)
     trials = addresses(night.manifest, f"../{names.trials_page(night.name)}")
-    return _Here(night, tuple(pictures), views.of_section(section, trials))
+    return _Here(night, section, tuple(pictures), views.of_section(section, trials))
 
 
 def _only(section: Section, workload: str) -> Section:
-    """The rows of one workload. Its means would be those of a single figure, so there are none."""
+    """The rows of one workload, and of the notes those that are about it or the whole."""
     groups = tuple(
         replace(group, rows=rows)
         for group in section.groups
         if (rows := tuple(row for row in group.rows if row.workload == workload))
     )
-    return replace(section, groups=groups)
+    told = {n for g in groups for row in g.rows for f in row.figures for n in f.notes}
+    notes = tuple(note for note in section.notes if note.number is None or note.number in told)
+    return replace(section, groups=groups, notes=notes)
