@@ -21,6 +21,7 @@ from typer.core import TyperGroup
 from harness import __version__
 from harness.errors import EXIT_INTERRUPTED, EXIT_RUN, HarnessError, Interrupted, UseError
 from harness.verbs import asked
+from harness.verbs import history as histories
 from harness.verbs.options import (
     LOCALHOST,
     AcceptOption,
@@ -403,6 +404,8 @@ def setup(packages: Annotated[list[str], typer.Argument(help="Debian packages.")
 
 app.command()(plot)
 app.command()(publish)
+app.command()(histories.history)
+app.command()(histories.acknowledge)
 
 
 # ------------------------------------------------------------------ shared steps of the verbs

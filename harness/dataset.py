@@ -100,20 +100,31 @@ def write(run: Run, results: Path) -> Path:
     return path
 
 
-def build(results: Path, read_run: Callable[[Path], Run]) -> list[Path]:
+def build(
+    results: Path,
+    read_run: Callable[[Path], Run],
+    refused: Callable[[Path, HarnessError], None] | None = None,
+) -> list[Path]:
     """Bring the dataset of `results` up to date with its ledgers; return all its files, sorted.
 
     A run is read (by `read_run`, from its folder) and written only where its file is missing or
-    older than the ledger. Raises what `read_run` and `write` raise.
+    older than the ledger. What `read_run` and `write` raise of a run is told to `refused` with its
+    folder, and the run left out; without `refused` it is raised.
     """
     paths = []
     for folder in sorted((results / "runs").glob("*/")):
         if not (folder / "manifest.json").is_file():
             continue
         path = _file(results, folder.name)
-        if _stale(path, folder / "ledger.jsonl"):
-            path = write(read_run(folder), results)
-        paths.append(path)
+        try:
+            if _stale(path, folder / "ledger.jsonl"):
+                path = write(read_run(folder), results)
+        except HarnessError as error:
+            if refused is None:
+                raise
+            refused(folder, error)
+        else:
+            paths.append(path)
     return sorted(paths)
 
 

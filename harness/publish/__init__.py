@@ -18,7 +18,20 @@ if TYPE_CHECKING:
     from harness.publish.table import Table
 
 _SHARED = frozenset(
-    {"assemble", "charts", "figures", "made", "notes", "past", "reading", "site", "table"}
+    {
+        "assemble",
+        "charts",
+        "figures",
+        "made",
+        "nights",
+        "notes",
+        "overheads",
+        "reading",
+        "series",
+        "site",
+        "table",
+        "timeline",
+    }
 )
 """Modules that the renderers share and that are no format themselves."""
 

@@ -51,9 +51,9 @@ def of_results(results: Path, workloads: Sequence[str], targets: Sequence[str]) 
 
     Raises UseError where nothing matches, HarnessError where no run has an overhead.
     """
-    from harness.publish.past import history_of
+    from harness.publish import nights as every_night
 
-    past = history_of(results)
+    past = every_night.of_results(results)
     nights = past.nights.with_columns(pl.col(pl.Categorical).cast(pl.String))
     chosen = nights.filter(
         _matching(nights, ("workload",), workloads) & _matching(nights, ("target", "backend"), targets)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from harness.analyze.history import History
 from harness.errors import HarnessError, UseError
-from harness.publish.past import history_of
+from harness.publish.nights import of_results
 from harness.publish.site import (
     backends,
     downloads,
@@ -45,7 +45,7 @@ def build(
     results: Path,
     site: Path,
     copy_raw: bool = False,
-    history: Callable[[Path], History] = history_of,
+    history: Callable[[Path], History] = of_results,
 ) -> Built:
     """Make the site of the runs in `results` in the folder `site`, with `history` of them.
 
