@@ -18,7 +18,6 @@ import numpy as np
 from harness import workload as files
 from harness.ledger import RAW, Ledger, run_id
 from harness.model import CONTROL, BackendClass, Run, Workload
-
 from tests.synthetic import Kind, make_run
 
 ROOT = Path(__file__).parents[1]
@@ -104,7 +103,7 @@ def night(
         drift = np.random.default_rng([number, block]).normal(scale=0.03)
         sign = 1 if better[workload, metric] == "lower" else -1
         base = 10 ** (1 + int.from_bytes(hashlib.sha256(words[-9:]).digest()[:1]) % 4)
-        return base * 1.37 * math.exp(sign * (math.log(slowdown) + drift) + noise)
+        return float(base * 1.37 * math.exp(sign * (math.log(slowdown) + drift) + noise))
 
     when = FIRST + timedelta(days=number)
     made = make_run(

@@ -162,7 +162,9 @@ def _samples(files: Sequence[Path], runs: Sequence[str]) -> pl.DataFrame:
     return dataset.scan(files).filter(theirs).with_columns(text).collect(engine="streaming")
 
 
-def _rows_of(asking: Sequence[Shift], table: pl.DataFrame) -> dict[tuple[Any, ...], tuple[int, str]]:
+def _rows_of(
+    asking: Sequence[Shift], table: pl.DataFrame
+) -> dict[tuple[Any, ...], tuple[int, str]]:
     """The workload's version and resource of each shift."""
     of_runs = table.filter(pl.col("run").is_in(sorted({shift.run for shift in asking})))
     rows = of_runs.select(*_OF_SHIFT, "workload_version", "resource").iter_rows()

@@ -87,8 +87,7 @@ def as_json(history: History, chosen: Sequence[Series]) -> str:
                 **each.name,
                 "nights": each.nights.with_columns(_iso()).to_dicts(),
                 "shifts": [
-                    {**asdict(shift), "started": shift.started.isoformat()}
-                    for shift in each.shifts
+                    {**asdict(shift), "started": shift.started.isoformat()} for shift in each.shifts
                 ],
             }
             for each in chosen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -185,13 +186,17 @@ def test_headers_are_whole_in_every_chart(lab: Reading, section: Section, alone:
 
 def test_what_is_unresolved_is_marked_by_more_than_colour(section: Section) -> None:
     drawn = charts.svg(heatmap(section))
-    unresolved = sum(not row["firm"] and row["step"] is not None for row in values(heatmap(section)))
+    unresolved = sum(
+        not row["firm"] and row["step"] is not None for row in values(heatmap(section))
+    )
     assert drawn.count('stroke-dasharray="3,3"') == unresolved > 0
 
 
 def test_intervals_are_those_of_the_table(section: Section) -> None:
     marks = of_section(section)
-    found = {(row["row"], row["series"]): row for row in values(intervals(marks, "lab1")) if "row" in row}
+    found = {
+        (row["row"], row["series"]): row for row in values(intervals(marks, "lab1")) if "row" in row
+    }
     assert len(found) == len(marks)
     for mark in marks:
         row = found[mark.row, mark.series]
@@ -294,8 +299,7 @@ def test_a_history_is_cut_at_its_epochs_and_marks_what_shifted() -> None:
 
 
 def test_a_history_says_only_what_is_of_its_cell() -> None:
-    other = Shift(*(getattr(SHIFT, name) for name in SHIFT.__slots__[:5]), "iops",
-                  *(getattr(SHIFT, name) for name in SHIFT.__slots__[6:]))  # fmt: skip
+    other = replace(SHIFT, metric="iops")
     assert not [row for row in values(history(nights(), [other], {})) if "way" in row]
 
 
@@ -341,7 +345,7 @@ def test_a_chart_of_stored_runs(results: Path, kind: str) -> None:
     json.dumps(spec)
     drawn = charts.svg(spec)
     assert "guest" in drawn
-    assert "container" not in drawn
+    assert "docker" not in drawn
 
 
 def test_a_choice_that_leaves_nothing(results: Path) -> None:

@@ -256,7 +256,11 @@ def test_raw_outputs_are_copied_on_demand(results: Path, tmp_path: Path) -> None
     sites.build(results, made, copy_raw=True, history=no_history)
     run = sorted((results / "runs").iterdir())[0]
     copied = made / "runs" / run.name
-    for file in ("manifest.json", "ledger.jsonl", *(f"raw/{f.name}" for f in (run / "raw").iterdir())):
+    for file in (
+        "manifest.json",
+        "ledger.jsonl",
+        *(f"raw/{f.name}" for f in (run / "raw").iterdir()),
+    ):
         assert (copied / file).read_bytes() == (run / file).read_bytes()
     page = Page(copied / "trials.html")
     assert "raw/000-000.out.zst" in page.links
@@ -414,7 +418,17 @@ def test_what_a_name_or_a_program_says_is_text_and_nothing_else(tmp_path: Path) 
 
 
 def test_every_name_has_a_page_of_its_own() -> None:
-    given = ["disk read", "disk-read", "disk/read", "index", "Index", "..", ".hidden", "a+b_c.1", "ä"]
+    given = [
+        "disk read",
+        "disk-read",
+        "disk/read",
+        "index",
+        "Index",
+        "..",
+        ".hidden",
+        "a+b_c.1",
+        "ä",
+    ]
     made = [names.slug(name) for name in given]
     assert len(set(made)) == len(given)
     assert names.slug("disk-read") == "disk-read"
@@ -425,7 +439,10 @@ def test_every_name_has_a_page_of_its_own() -> None:
 
 def test_two_hosts_have_a_matrix_each(tmp_path: Path) -> None:
     for host in ("lab1", "lab2"):
-        save(night(0, host=host, blocks=6, of=workloads(1), lodgers=LODGERS[:2]), tmp_path / "results")
+        save(
+            night(0, host=host, blocks=6, of=workloads(1), lodgers=LODGERS[:2]),
+            tmp_path / "results",
+        )
     sites.build(tmp_path / "results", tmp_path / "site", history=no_history)
     text = (tmp_path / "site" / "index.html").read_text()
     assert text.count("<svg ") == 2

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from itertools import product
+from typing import Literal
 
 import altair as alt
 
@@ -55,7 +56,9 @@ def ticks(low: float, high: float) -> list[float]:
 
 
 def along(
-    ends: tuple[float, float], orient: str = "bottom", title: str | None = TITLE
+    ends: tuple[float, float],
+    orient: Literal["bottom", "left"] = "bottom",
+    title: str | None = TITLE,
 ) -> tuple[alt.Scale, alt.Axis]:
     """The scale and the axis of an encoding of θ, with `ends` in F."""
     low, high = ends
@@ -75,5 +78,3 @@ def along(
 def theta(factor: float | None) -> float | None:
     """θ of a slowdown factor; None stays None."""
     return None if factor is None else math.log(factor)
-
-

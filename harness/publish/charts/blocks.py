@@ -56,7 +56,7 @@ def blocks(found: Sequence[Distribution], about: str, alone: bool = True) -> dic
     )
 
 
-def _one(found: Sequence[Distribution]) -> alt.LayerChart:
+def _one(found: Sequence[Distribution]) -> alt.LayerChart | alt.FacetChart:
     names = [each.series for each in found]
     points = [
         {"series": each.series, "theta": axis.theta(factor)}
@@ -85,7 +85,7 @@ def _one(found: Sequence[Distribution]) -> alt.LayerChart:
         axis=alt.Axis(labelExpr=style.LINES, ticks=False, domain=False, grid=False, labelPadding=8),
     )
     dots = (
-        alt.Chart(alt.Data(values=points))
+        style.marks(points)
         .mark_point(filled=True, size=42, opacity=0.65, yOffset=-6)
         .encode(
             y=across,
@@ -94,7 +94,7 @@ def _one(found: Sequence[Distribution]) -> alt.LayerChart:
             shape=style.shape(names, named=False),
         )
     )
-    whole = alt.Chart(alt.Data(values=estimates)).encode(y=across)
+    whole = style.marks(estimates).encode(y=across)
     rule = whole.transform_filter("datum.low != null").mark_rule(
         strokeWidth=2.5, color=LIGHT["ink"], yOffset=7
     )

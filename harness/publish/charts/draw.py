@@ -56,7 +56,8 @@ def of_results(results: Path, workloads: Sequence[str], targets: Sequence[str]) 
     past = every_night.of_results(results)
     nights = past.nights.with_columns(pl.col(pl.Categorical).cast(pl.String))
     chosen = nights.filter(
-        _matching(nights, ("workload",), workloads) & _matching(nights, ("target", "backend"), targets)
+        _matching(nights, ("workload",), workloads)
+        & _matching(nights, ("target", "backend"), targets)
     )
     if not workloads:
         chosen = chosen.filter("headline")
@@ -128,9 +129,7 @@ def narrowed(section: Section, workloads: Sequence[str], targets: Sequence[str])
 
 
 def _match(names: Sequence[str], patterns: Sequence[str]) -> bool:
-    return not patterns or any(
-        fnmatchcase(name, pattern) for name in names for pattern in patterns
-    )
+    return not patterns or any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
 
 
 def _matching(nights: pl.DataFrame, columns: Sequence[str], patterns: Sequence[str]) -> pl.Series:

@@ -44,7 +44,7 @@ def heatmap(section: Section, alone: bool = True) -> dict[str, Any]:
     if not cells:
         raise nothing(f"{section.host} has no target besides native")
     wide = max(_LEAST_WIDTH, *(style.width_of(header) for header in headers))
-    base = alt.Chart(alt.Data(values=cells)).encode(
+    base = style.marks(cells).encode(
         x=alt.X(
             "column:N",
             sort=headers,
@@ -64,9 +64,7 @@ def heatmap(section: Section, alone: bool = True) -> dict[str, Any]:
     )
     shade = alt.Color(
         "step:N",
-        scale=alt.Scale(
-            domain=list(palette.LABELS), range=[LIGHT[name] for name in palette.BINS]
-        ),
+        scale=alt.Scale(domain=list(palette.LABELS), range=[LIGHT[name] for name in palette.BINS]),
         legend=alt.Legend(
             title="overhead versus native",
             orient="bottom",

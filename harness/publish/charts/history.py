@@ -80,7 +80,8 @@ def _cell(
     ).properties(width=_WIDTH, height=_HEIGHT)
     if worded:
         above = above.properties(title=f"{rows[0]['workload']} · {rows[0]['metric']}")
-    return alt.vconcat(above, _native(nights), spacing=10).resolve_scale(x="shared")
+    both = alt.VConcatChart(vconcat=[above, _native(nights)], spacing=10)
+    return both.resolve_scale(x="shared")
 
 
 def _rows(nights: pl.DataFrame, headers: Headers) -> list[dict[str, Any]]:
@@ -106,7 +107,7 @@ def _lines(
 ) -> list[alt.Chart]:
     scale, ruler = axis.along(ends, orient="left", title="overhead versus native")
     kept = ("time", "series", "theta", "low", "high", "epoch")
-    base = alt.Chart(alt.Data(values=[{key: row[key] for key in kept} for row in rows])).encode(
+    base = style.marks([{key: row[key] for key in kept} for row in rows]).encode(
         x=_time(labels=False), color=style.colour(names), detail="epoch:N"
     )
     up = alt.Y("theta:Q", scale=scale, axis=ruler)
@@ -131,7 +132,7 @@ def _epochs(nights: pl.DataFrame, worded: bool) -> list[alt.Chart]:
         .sort("started", "changed")
         .iter_rows()
     ]
-    base = alt.Chart(alt.Data(values=told)).encode(x=_time(labels=False))
+    base = style.marks(told).encode(x=_time(labels=False))
     rules = base.mark_rule(strokeDash=[4, 4], color=LIGHT["muted"])
     if not worded:
         return [rules]
@@ -162,7 +163,7 @@ def _shifts(
     ]
     if not values:
         return []
-    base = alt.Chart(alt.Data(values=values)).encode(
+    base = style.marks(values).encode(
         x=_time(labels=False),
         y="theta:Q",
         shape=alt.Shape("way:N", scale=None),
@@ -173,18 +174,17 @@ def _shifts(
         filled=False, fill=LIGHT["paper"], size=190, strokeWidth=2, opacity=1
     )
     words = (
-        alt.Chart(alt.Data(values=values))
+        style.marks(values)
         .mark_text(dy=-16, fontSize=11, fontWeight="bold", color=LIGHT["ink"])
         .encode(x=_time(labels=False), y="theta:Q", text="text:N")
     )
     return [open_, firm, words]
 
 
-def _native(nights: pl.DataFrame) -> alt.LayerChart:
+def _native(nights: pl.DataFrame) -> alt.LayerChart | alt.FacetChart:
     """Native's own values: one a night, whichever target's row bears it."""
     found = (
-        nights
-        .filter(pl.col("native_value").is_not_null())
+        nights.filter(pl.col("native_value").is_not_null())
         .unique(["run"], keep="first", maintain_order=True)
         .sort("started")
     )
@@ -193,7 +193,7 @@ def _native(nights: pl.DataFrame) -> alt.LayerChart:
         for started, value in found.select("started", "native_value").iter_rows()
     ]
     unit = str(nights["unit"][0])
-    base = alt.Chart(alt.Data(values=values)).encode(
+    base = style.marks(values).encode(
         x=_time(labels=True),
         y=alt.Y(
             "value:Q",

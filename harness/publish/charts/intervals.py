@@ -19,7 +19,7 @@ _A_SERIES = 11
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """One point with its interval, as slowdown F: of what (`row`, in a `group` of rows), of whom."""
+    """A point with its interval, as slowdown F, of what (`row`, in a `group`) and of whom."""
 
     group: str
     row: str
@@ -67,7 +67,7 @@ def intervals(marks: Sequence[Mark], about: str, alone: bool = True) -> dict[str
         x for mark in marks for x in (mark.factor.point, mark.factor.low, mark.factor.high)
     )
     scale, ruler = axis.along(ends)
-    base = alt.Chart(alt.Data(values=values)).encode(
+    base = style.marks(values).encode(
         y=alt.Y(
             "row:N",
             sort=list(dict.fromkeys(mark.row for mark in marks)),
@@ -84,7 +84,8 @@ def intervals(marks: Sequence[Mark], about: str, alone: bool = True) -> dict[str
         rule.encode(x=alt.X("low:Q", scale=scale, axis=ruler), x2="high:Q"),
         dot.encode(x=alt.X("theta:Q", scale=scale, axis=ruler), shape=style.shape(names)),
     ).properties(
-        width=_WIDTH, height=alt.Step(max(_LEAST_STEP, _A_SERIES * len(names)), **{"for": "position"})
+        width=_WIDTH,
+        height=alt.Step(max(_LEAST_STEP, _A_SERIES * len(names)), **{"for": "position"}),
     )
     chart = layers.facet(
         row=alt.Row("group:N", sort=list(dict.fromkeys(mark.group for mark in marks))),

@@ -1,4 +1,4 @@
-"""What all charts share: their type, their lines, and how a finished one becomes a specification."""
+"""What all charts share: type, lines, and how a finished one becomes a specification."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ _CHARACTER = 6.3
 """The mean width of a character of that size, generously."""
 
 
+def marks(values: Sequence[dict[str, Any]]) -> alt.Chart:
+    """A chart of `values`, a mark a row, before it is told what to draw."""
+    return alt.Chart(alt.InlineData(values=list(values)))
+
+
 def finished(
     chart: alt.TopLevelMixin,
     description: str,
@@ -28,9 +33,7 @@ def finished(
         if title is None
         else {"title": alt.TitleParams(text=title, subtitle=list(below), anchor="start")}
     )
-    made = chart.properties(  # type: ignore[attr-defined]
-        description=description, background=LIGHT["paper"], **heading
-    )
+    made = chart.properties(description=description, background=LIGHT["paper"], **heading)
     spec: dict[str, Any] = made.to_dict()
     spec["config"] = _CONFIG
     if title is not None:
@@ -66,9 +69,7 @@ def shape(names: Sequence[str], named: bool = True) -> alt.Shape:
 
 
 def _legend() -> alt.Legend:
-    return alt.Legend(
-        orient="top", columns=2, labelLimit=0, symbolSize=70, offset=8
-    )
+    return alt.Legend(orient="top", columns=2, labelLimit=0, symbolSize=70, offset=8)
 
 
 _CONFIG: dict[str, Any] = {

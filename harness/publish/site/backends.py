@@ -49,9 +49,7 @@ def write(pages: Pages, nights: Sequence[Night], past: Past) -> None:
     pages.write(
         "backends/index.html",
         "backends.html",
-        backends=[
-            (backend, sorted(kinds[backend], key=order.index)) for backend in sorted(kinds)
-        ],
+        backends=[(backend, sorted(kinds[backend], key=order.index)) for backend in sorted(kinds)],
     )
 
 

@@ -85,7 +85,7 @@ def opened(folder: Path) -> Pages:
 
 def chart(spec: Spec) -> Markup:
     """A chart as an SVG element in the colours of the page."""
-    return Markup(palette.themed(svg(spec)))  # noqa: S704: vl-convert escapes the text in it
+    return Markup(palette.themed(svg(spec)))  # noqa: S704 (vl-convert escapes what it writes)
 
 
 def _style() -> str:

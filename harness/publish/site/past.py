@@ -107,7 +107,9 @@ class Past:
         kinds = self.nights.filter(
             pl.col("host") == host, pl.col("target") == target, pl.col("label") == label
         )["class"]
-        return header(self.headers, host, target, label, kinds[0] if len(kinds) else "class unknown")
+        return header(
+            self.headers, host, target, label, kinds[0] if len(kinds) else "class unknown"
+        )
 
     def _course(self, part: pl.DataFrame) -> Course:
         rows = part.sort("started").to_dicts()
@@ -123,11 +125,7 @@ class Past:
         changes: dict[str, dict[str, None]] = {}
         for row in rows:
             run = row["run"]
-            factor = (
-                None
-                if row["F"] is None
-                else views.bare(row["F"], row["F_low"], row["F_high"])
-            )
+            factor = None if row["F"] is None else views.bare(row["F"], row["F_low"], row["F_high"])
             key = (row["target"], row["label"], row["class"])
             by_run.setdefault(run, {})[key] = views.effect(factor)
             if row["changed"]:
@@ -151,7 +149,9 @@ class Past:
                 for run, cells in reversed(by_run.items())
             ),
             shifts=tuple(
-                self.told([s for s in self.shifts if all(getattr(s, k) == first[k] for k in keys_of)])
+                self.told(
+                    [s for s in self.shifts if all(getattr(s, k) == first[k] for k in keys_of)]
+                )
             ),
         )
 
