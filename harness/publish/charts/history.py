@@ -81,7 +81,8 @@ def _cell(
     if worded:
         above = above.properties(title=f"{rows[0]['workload']} · {rows[0]['metric']}")
     both = alt.VConcatChart(vconcat=[above, _native(nights)], spacing=10)
-    return both.resolve_scale(x="shared")
+    shared: alt.VConcatChart = both.resolve_scale(x="shared")
+    return shared
 
 
 def _rows(nights: pl.DataFrame, headers: Headers) -> list[dict[str, Any]]:

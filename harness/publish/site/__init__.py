@@ -6,8 +6,9 @@ is whole.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from harness.analyze.history import History
@@ -63,14 +64,7 @@ def build(
     with folder.replaced(site) as made:
         pages = opened(made)
         how = evidence.where(results, site, copy_raw)
-        nights: list[Night] = []
-        unread: list[Unread] = []
-        for each in found:
-            one = _run(pages, each, site, how)
-            if isinstance(one, Night):
-                nights.append(one)
-            else:
-                unread.append(one)
+        nights, unread = _pages_of_runs(pages, found, site, how)
         if not nights:
             raise HarnessError(
                 f"none of {len(unread)} runs in {results / 'runs'} can be read: "
@@ -82,16 +76,29 @@ def build(
     return Built(len(nights), tuple(unread), size, why)
 
 
-def _run(pages: Pages, run: Path, site: Path, how: evidence.Where) -> Night | Unread:
-    """Write the pages of one run."""
-    reading = record.reading_of(run)
-    if isinstance(reading, Unread):
-        return reading
-    night = record.night_of(reading)
-    proof = evidence.of_run(run, site, pages.folder, how)
-    trials.write(pages, night, reading.runs[0], proof, run)
-    runs.write(pages, night, proof)
-    return night
+def _pages_of_runs(
+    pages: Pages, found: Sequence[Path], site: Path, how: evidence.Where
+) -> tuple[list[Night], list[Unread]]:
+    """Write the pages of every run that can be read. The trials of a run wait for the next of
+    its host: those of the newest, where the first page's figures lead, have plain links."""
+    nights: list[Night] = []
+    unread: list[Unread] = []
+    waiting: dict[record.Place, Callable[[bool], None]] = {}
+    for run in found:
+        reading = record.reading_of(run)
+        if isinstance(reading, Unread):
+            unread.append(reading)
+            continue
+        night = record.night_of(reading)
+        proof = evidence.of_run(run, site, pages.folder, how)
+        runs.write(pages, night, proof)
+        if night.place in waiting:
+            waiting[night.place](how is evidence.Where.COPIED)
+        waiting[night.place] = partial(trials.write, pages, night, reading.runs[0], proof, run)
+        nights.append(night)
+    for last in waiting.values():
+        last(True)
+    return nights, unread
 
 
 def _whole(

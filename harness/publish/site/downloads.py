@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from harness import publish
+from harness.publish.site.archive import packed
 from harness.publish.site.pages import Pages
 from harness.publish.site.record import Night
 
@@ -78,8 +79,8 @@ def write(pages: Pages, newest: Sequence[Night], nights: Sequence[Night]) -> Non
         ("newest.json", "the same as JSON, with labels, notes and what the checks came to",
          publish.render(whole, "json").encode()),
         ("overhead.parquet", "overheads of every run, all columns, unrounded", _parquet(every)),
-        ("overhead.csv", f"overheads of every run, the main columns, {_DIGITS} digits",
-         compact.write_csv().encode()),
+        ("overhead.csv.zip", f"overheads of every run as CSV, the main columns, {_DIGITS} digits",
+         packed({"overhead.csv": compact.write_csv().encode()})),
     ]  # fmt: skip
     files = []
     for name, title, data in held:

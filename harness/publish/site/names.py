@@ -29,7 +29,7 @@ def trials_page(run: str) -> str:
 
 
 def archive(run: str) -> str:
-    """Manifest and table of a run, packed."""
+    """The manifest of a run, packed."""
     return f"runs/{slug(run)}/{slug(run)}.zip"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +29,19 @@ _SECTIONS = (
 )
 
 
+_END = re.compile(r"</(?:td|th|tr|tbody|thead|li|dd|dt)>\s*(?=<)")
+"""End tags that HTML does without, where another tag follows."""
+_PLACES = re.compile(r' (?:transform|d|[xy]2?|width|height)="[^"]*"')
+_DIGITS = re.compile(r"(\d\.\d)\d+")
+_SPARE = re.compile(
+    r' (?:role|aria-roledescription)="(?:graphics-\w+|[\w -]+ container)"| aria-hidden="true"'
+    r'| class="mark-[^"]*"| pointer-events="none"| opacity="1"| font-family="[^"]*"'
+    r'|(?<= fill="#[0-9a-f]{6}") stroke-width="2"(?=/>)'
+    r'|<path class="(?:background|foreground)"[^>]*(?: display="none"|d="M0,0h0v0h0Z")[^>]*/>'
+)
+"""What Vega writes that says nothing in a page: roles of groups, empty grounds, the page's font."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pages:
     """Writes pages into the folder of a site that is being made."""
@@ -46,7 +60,7 @@ class Pages:
         text = self.templates.get_template(template).render(
             to=to, path=path, sections=_SECTIONS, baremark=__version__, **facts
         )
-        self.put(path, text.encode())
+        self.put(path, _END.sub("", text).encode())
 
     def put(self, path: str, data: bytes) -> None:
         file = self.folder / path
@@ -84,8 +98,10 @@ def opened(folder: Path) -> Pages:
 
 
 def chart(spec: Spec) -> Markup:
-    """A chart as an SVG element in the colours of the page."""
-    return Markup(palette.themed(svg(spec)))  # noqa: S704 (vl-convert escapes what it writes)
+    """A chart as an SVG element in the colours of the page, without what only a chart that stands
+    alone needs: a third of its size."""
+    placed = _PLACES.sub(lambda found: _DIGITS.sub(r"\1", found[0]), svg(spec))
+    return Markup(palette.themed(_SPARE.sub("", placed)))  # noqa: S704 (vl-convert escapes text)
 
 
 def _style() -> str:

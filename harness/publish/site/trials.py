@@ -1,37 +1,34 @@
-"""The page of a run that lists every trial with the digest of its raw output, and its archive."""
+"""The page of a run that lists every trial with the digest of its raw output, and its manifest."""
 
 from __future__ import annotations
 
-import io
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import publish
-from harness.ledger import MANIFEST
+from harness.ledger import MANIFEST, RAW
 from harness.model import CONTROL, Manifest, Run, Trial, Workload
 from harness.publish.charts.draw import ITSELF
 from harness.publish.site import names
+from harness.publish.site.archive import packed
 from harness.publish.site.evidence import Evidence
 from harness.publish.site.pages import Pages
 from harness.publish.site.record import Night
 from harness.publish.site.views import Trials
 
-_TIME = (1980, 1, 1, 0, 0, 0)
-"""The time of every file in an archive: the oldest that a ZIP can say, so that it says nothing."""
-
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """A trial: how it ended and why, its values, and the address (None: not to be reached) and
-    the sha256 of what its program printed."""
+    """A trial: why it did not end well ("": it did), its values, and of what its program printed
+    the address (None: not to be reached) and the sha256. `plain` tells whether the address follows
+    from the trial's name."""
 
     block: int
-    ended: str
+    trouble: str
     values: tuple[str, ...]
     trial: str
     href: str | None
+    plain: bool
     digest: str
 
 
@@ -57,19 +54,28 @@ def addresses(manifest: Manifest, page: str) -> Trials:
     return of
 
 
-def write(pages: Pages, night: Night, run: Run, evidence: Evidence, folder: Path) -> None:
-    """Write the page of the trials of `run`, and its archive, into the site."""
+def write(
+    pages: Pages, night: Night, run: Run, evidence: Evidence, folder: Path, linked: bool
+) -> None:
+    """Write the page of the trials of `run`, and its manifest, packed, into the site.
+
+    `linked` has a link to every output in the page itself; otherwise the page's script makes them
+    of the outputs' names, which takes half the room.
+    """
     pages.write(
         names.trials_page(night.name),
         "trials.html",
         night=night,
         evidence=evidence,
+        linked=linked,
+        raw=None if evidence.base is None else f"{evidence.base}{RAW}/",
         workloads=[
             (workload, list(_arms(place, workload, night, run, evidence)))
             for place, workload in enumerate(run.manifest.workloads)
         ],
     )
-    pages.put(names.archive(night.name), _archive(night, folder))
+    manifest = {f"{names.slug(night.name)}/{MANIFEST}": (folder / MANIFEST).read_bytes()}
+    pages.put(names.archive(night.name), packed(manifest))
 
 
 def _anchor(workload: int, target: int) -> str:
@@ -97,28 +103,14 @@ def _arms(
 
 def _line(trial: Trial, workload: Workload, evidence: Evidence) -> _Line:
     values = {sample.metric: f"{sample.value:.6g}" for sample in trial.samples}
+    ended = str(trial.status)
+    href = evidence.link(trial.raw)
     return _Line(
         block=trial.block,
-        ended=f"{trial.status}: {trial.reason}" if trial.reason else str(trial.status),
+        trouble="" if ended == "ok" else f"{ended}: {trial.reason or 'no reason is recorded'}",
         values=tuple(values.get(metric.name, "–") for metric in workload.metrics),
         trial=trial.id,
-        href=evidence.link(trial.raw),
+        href=href,
+        plain=href is not None and trial.raw == f"{RAW}/{trial.id}.out.zst",
         digest=(trial.raw_sha256 or "–").rpartition(":")[2],
     )
-
-
-def _archive(night: Night, folder: Path) -> bytes:
-    """Manifest, byte for byte, and table of a run, the same bytes for the same run."""
-    held = {
-        MANIFEST: (folder / MANIFEST).read_bytes(),
-        "table.csv": publish.render(night.table, "csv").encode(),
-        "table.json": publish.render(night.table, "json").encode(),
-    }
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as packed:
-        for name, data in held.items():
-            info = zipfile.ZipInfo(f"{names.slug(night.name)}/{name}", _TIME)
-            info.compress_type = zipfile.ZIP_DEFLATED
-            info.external_attr = 0o644 << 16
-            packed.writestr(info, data, compresslevel=9)
-    return out.getvalue()

@@ -124,6 +124,17 @@
     table.closest(".box").before(tools);
   };
 
+  const linked = (table) => {
+    for (const row of table.querySelectorAll("tr")) {
+      const cell = row.cells[1];
+      if (!cell || cell.classList.contains("x") || cell.tagName !== "TD") continue;
+      const link = document.createElement("a");
+      link.textContent = cell.textContent.trim();
+      link.href = `${table.dataset.raw}${encodeURIComponent(link.textContent)}.out.zst`;
+      cell.replaceChildren(link);
+    }
+  };
+
   show(stored());
   document.addEventListener("DOMContentLoaded", () => {
     switcher(document.getElementById("theme"));
@@ -131,5 +142,6 @@
       sortable(table);
       if ("filter" in table.dataset) filterable(table);
     }
+    document.querySelectorAll("table.trials[data-raw]").forEach(linked);
   });
 })();
