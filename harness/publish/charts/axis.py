@@ -59,6 +59,7 @@ def along(
     ends: tuple[float, float],
     orient: Literal["bottom", "left"] = "bottom",
     title: str | None = TITLE,
+    labels: bool = True,
 ) -> tuple[alt.Scale, alt.Axis]:
     """The scale and the axis of an encoding of θ, with `ends` in F."""
     low, high = ends
@@ -68,6 +69,8 @@ def along(
         labelExpr=_LABEL,
         title=title,
         orient=orient,
+        labels=labels,
+        ticks=labels,
         grid=True,
         gridColor=alt.condition(_AT_NATIVE, alt.value(LIGHT["ink"]), alt.value(LIGHT["line"])),
         labelOverlap=True,

@@ -12,7 +12,7 @@ from harness.model import Estimate
 from harness.publish.charts import axis, nothing, style
 from harness.publish.charts.palette import LIGHT
 
-_WIDTH = 560
+_WIDTH = 720
 _HEIGHT = 34
 _COLUMNS = 2
 

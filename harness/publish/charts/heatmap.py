@@ -18,6 +18,10 @@ from harness.publish.table import Figure, Section
 LEGEND = "▲ slower, ≈ equivalent, ‼ suspect, · and dashed: unresolved, which is not “no difference”"
 _CELL_HEIGHT = 23
 _LEAST_WIDTH = 96
+_MOST_WIDTH = 168
+_ROOM = 960
+_ROOM_LEFT = 24
+_LINE = 13
 _FIRM = frozenset({"slower", "equivalent", "suspect"})
 
 
@@ -43,14 +47,23 @@ def heatmap(section: Section, alone: bool = True) -> dict[str, Any]:
     ]
     if not cells:
         raise nothing(f"{section.host} has no target besides native")
-    wide = max(_LEAST_WIDTH, *(style.width_of(header) for header in headers))
+    wide = max(
+        _LEAST_WIDTH,
+        min(_MOST_WIDTH, _ROOM / len(headers)),
+        *(style.width_of(header) for header in headers),
+    )
     base = style.marks(cells).encode(
         x=alt.X(
             "column:N",
             sort=headers,
             title=None,
             axis=alt.Axis(
-                orient="top", labelAngle=0, labelExpr=style.LINES, ticks=False, domain=False
+                orient="top",
+                labelAngle=0,
+                labelExpr=style.LINES,
+                labelPadding=_LINE + 5 if any("\n" in header for header in headers) else 5,
+                ticks=False,
+                domain=False,
             ),
             scale=alt.Scale(paddingInner=0.04, paddingOuter=0),
         ),
@@ -72,11 +85,12 @@ def heatmap(section: Section, alone: bool = True) -> dict[str, Any]:
             symbolType="square",
             symbolSize=180,
             labelLimit=0,
+            columnPadding=26,
         ),
     )
     filled = base.transform_filter("datum.step != null").mark_rect(cornerRadius=2)
     dashed = base.transform_filter("datum.step != null && !datum.firm").mark_rect(
-        cornerRadius=2, filled=False, strokeDash=[3, 3], strokeWidth=1
+        cornerRadius=2, filled=False, strokeDash=[3, 3], strokeWidth=1, strokeOpacity=0.55
     )
     words = base.mark_text(fontSize=style.SIZE, baseline="middle")
     layers = alt.layer(
@@ -89,7 +103,9 @@ def heatmap(section: Section, alone: bool = True) -> dict[str, Any]:
     ).properties(width=wide * len(headers), height=alt.Step(_CELL_HEIGHT))
     order = [group.resource for group in section.groups]
     chart = layers.facet(
-        row=alt.Row("resource:N", sort=order, header=alt.Header(labelAngle=-90, labelPadding=4)),
+        row=alt.Row(
+            "resource:N", sort=order, header=alt.Header(labelAngle=-90, labelPadding=_ROOM_LEFT)
+        ),
         spacing=7,
     ).resolve_scale(y="independent")
     return style.finished(

@@ -18,7 +18,7 @@ from harness.publish.charts.palette import LIGHT
 
 Headers = Mapping[tuple[str, str, str], str]
 """The header of a table's column by host, target and label."""
-_WIDTH = 640
+_WIDTH = 820
 _HEIGHT = 220
 _NATIVE_HEIGHT = 52
 _LONGEST = 46
@@ -213,7 +213,14 @@ def _time(labels: bool) -> alt.X:
         "time:T",
         title=None,
         scale=alt.Scale(type="utc"),
-        axis=alt.Axis(labels=labels, ticks=labels, grid=False, labelOverlap=True, tickCount=8),
+        axis=alt.Axis(
+            labels=labels,
+            ticks=labels,
+            grid=False,
+            labelOverlap=True,
+            tickCount=7,
+            format="%-d %b %Y",
+        ),
     )
 
 

@@ -12,7 +12,7 @@ from harness.model import Estimate
 from harness.publish.charts import axis, nothing, style
 from harness.publish.table import Section
 
-_WIDTH = 520
+_WIDTH = 720
 _LEAST_STEP = 22
 _A_SERIES = 11
 
@@ -66,31 +66,18 @@ def intervals(marks: Sequence[Mark], about: str, alone: bool = True) -> dict[str
     ends = axis.reach(
         x for mark in marks for x in (mark.factor.point, mark.factor.low, mark.factor.high)
     )
-    scale, ruler = axis.along(ends)
-    base = style.marks(values).encode(
-        y=alt.Y(
-            "row:N",
-            sort=list(dict.fromkeys(mark.row for mark in marks)),
-            title=None,
-            axis=alt.Axis(ticks=False, domain=False, grid=False, labelPadding=8),
-            scale=alt.Scale(paddingInner=0.25),
-        ),
-        yOffset=alt.YOffset("series:N", sort=names),
-        color=style.colour(names),
-    )
-    rule = base.transform_filter("datum.low != null").mark_rule(strokeWidth=2.25)
-    dot = base.mark_point(filled=True, size=46, opacity=1)
-    layers = alt.layer(
-        rule.encode(x=alt.X("low:Q", scale=scale, axis=ruler), x2="high:Q"),
-        dot.encode(x=alt.X("theta:Q", scale=scale, axis=ruler), shape=style.shape(names)),
-    ).properties(
-        width=_WIDTH,
-        height=alt.Step(max(_LEAST_STEP, _A_SERIES * len(names)), **{"for": "position"}),
-    )
-    chart = layers.facet(
-        row=alt.Row("group:N", sort=list(dict.fromkeys(mark.group for mark in marks))),
-        spacing=6,
-    ).resolve_scale(y="independent")
+    groups = list(dict.fromkeys(mark.group for mark in marks))
+    charts = [
+        _group(
+            [value for value in values if value["group"] == group],
+            names,
+            ends,
+            first=group == groups[0],
+            last=group == groups[-1],
+        )
+        for group in groups
+    ]
+    chart = alt.vconcat(*charts, spacing=8)
     level = marks[0].factor.level
     return style.finished(
         chart,
@@ -98,3 +85,35 @@ def intervals(marks: Sequence[Mark], about: str, alone: bool = True) -> dict[str
         f"Overhead versus native, {about}" if alone else None,
         [f"Point and {100 * level:g} % interval of the slowdown; right of native is slower"],
     )
+
+
+def _group(
+    values: list[dict[str, Any]],
+    names: list[str],
+    ends: tuple[float, float],
+    first: bool,
+    last: bool,
+) -> alt.LayerChart | alt.FacetChart:
+    """The rows of one group; the first has the legend, the last the axis."""
+    scale, ruler = axis.along(ends, title=axis.TITLE if last else None, labels=last)
+    rows = list(dict.fromkeys(str(value["row"]) for value in values))
+    base = style.marks(values).encode(
+        y=alt.Y(
+            "row:N",
+            title=str(values[0]["group"]),
+            axis=alt.Axis(ticks=False, domain=False, grid=False, labelPadding=8, titlePadding=26),
+            scale=alt.Scale(domain=rows, paddingInner=0.25),
+        ),
+        yOffset=alt.YOffset("series:N", scale=alt.Scale(domain=names)),
+        color=style.colour(names, named=False),
+    )
+    rule = base.transform_filter("datum.low != null").mark_rule(strokeWidth=2.25)
+    dot = base.mark_point(filled=True, size=46, opacity=1)
+    return alt.layer(
+        rule.encode(x=alt.X("low:Q", scale=scale, axis=ruler), x2="high:Q"),
+        dot.encode(
+            x=alt.X("theta:Q", scale=scale, axis=ruler),
+            color=style.colour(names, named=first),
+            shape=style.shape(names, named=first),
+        ),
+    ).properties(width=_WIDTH, height=len(rows) * max(_LEAST_STEP, _A_SERIES * len(names)))

@@ -11,8 +11,10 @@ from harness.publish.charts.palette import LIGHT, series
 
 FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 SIZE = 12
-_CHARACTER = 6.3
-"""The mean width of a character of that size, generously."""
+_CHARACTER = 6.8
+"""The mean width of a character of that size, generously: a reader's font may be a wide one."""
+_SLACK = 28
+"""Room for the same reason where text was measured in a narrow font, in pixels."""
 
 
 def marks(values: Sequence[dict[str, Any]]) -> alt.Chart:
@@ -36,8 +38,8 @@ def finished(
     made = chart.properties(description=description, background=LIGHT["paper"], **heading)
     spec: dict[str, Any] = made.to_dict()
     spec["config"] = _CONFIG
-    if title is not None:
-        spec["padding"] = 16
+    around = 0 if title is None else 16
+    spec["padding"] = {"left": around + _SLACK, **dict.fromkeys(("right", "top", "bottom"), around)}
     return spec
 
 
@@ -69,7 +71,15 @@ def shape(names: Sequence[str], named: bool = True) -> alt.Shape:
 
 
 def _legend() -> alt.Legend:
-    return alt.Legend(orient="top", columns=2, labelLimit=0, symbolSize=70, offset=8)
+    return alt.Legend(
+        orient="top",
+        columns=2,
+        labelLimit=0,
+        symbolSize=70,
+        symbolOpacity=1,
+        columnPadding=_SLACK,
+        offset=8,
+    )
 
 
 _CONFIG: dict[str, Any] = {
@@ -86,6 +96,7 @@ _CONFIG: dict[str, Any] = {
         "domainColor": LIGHT["line"],
         "tickColor": LIGHT["line"],
         "labelLimit": 0,
+        "titlePadding": 12,
     },
     "legend": {
         "labelColor": LIGHT["ink"],

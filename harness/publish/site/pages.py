@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from harness import __version__
 from harness.publish import figures
@@ -90,7 +90,7 @@ def opened(folder: Path) -> Pages:
         backend_page=names.backend_page,
         slug=names.slug,
     )
-    templates.filters["when"] = _when
+    templates.filters |= {"when": _when, "broken": _broken}
     pages = Pages(folder, templates)
     pages.put("assets/site.css", _style().encode())
     pages.put("assets/site.js", (_TEMPLATES / "site.js").read_bytes())
@@ -133,3 +133,8 @@ def _printable(value: object) -> object:
 def _when(time: datetime) -> str:
     """A time as pages write it, in UTC."""
     return f"{time.astimezone(UTC):%Y-%m-%d %H:%M}"
+
+
+def _broken(text: str) -> Markup:
+    """A long word that may be broken behind each `_` and `/`."""
+    return Markup(re.sub("([_/])", "\\1<wbr>", str(escape(text))))  # noqa: S704 (escaped)

@@ -29,6 +29,7 @@ class Told:
     before: str
     after: str
     change: str
+    interval: str
     moved: str
     changed: str
     status: str
@@ -88,6 +89,7 @@ class Past:
         return [self._told(each) for each in reversed(order)]
 
     def _told(self, shift: Shift) -> Told:
+        change = views.effect(views.bare(shift.ratio, shift.low, shift.high))
         return Told(
             when=shift.started,
             run=shift.run,
@@ -96,7 +98,8 @@ class Past:
             metric=shift.metric,
             before=figures.point(views.bare(shift.before)),
             after=figures.point(views.bare(shift.after)),
-            change=views.effect(views.bare(shift.ratio, shift.low, shift.high)).relative,
+            change=change.relative,
+            interval=change.interval,
             moved=shift.moved,
             changed=shift.changed or "nothing that is known",
             status=shift.status,

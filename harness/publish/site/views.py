@@ -16,11 +16,13 @@ Trials = Callable[[str, str], str | None]
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A figure: `absolute` value, `relative` overhead with its `mark`, the numbers of its notes,
-    the `step` of the diverging scale, the number to `sort` by, and the address of its trials."""
+    """A figure: `absolute` value, `relative` overhead with its `interval` and the `mark` of its
+    verdict, the numbers of its notes, the `step` of the diverging scale, the number to `sort` by,
+    and the address of its trials."""
 
     absolute: str
     relative: str = ""
+    interval: str = ""
     mark: str = ""
     verdict: str = ""
     notes: tuple[int, ...] = ()
@@ -132,7 +134,7 @@ def effect(factor: Estimate | None, href: str | None = None) -> Cell:
         return Cell("–")
     return Cell(
         "",
-        figures.effect(factor),
+        *_parts(factor),
         step=palette.bin_of(factor.point),
         sort=f"{factor.point:.6g}",
         href=href,
@@ -147,9 +149,11 @@ def _cell(figure: Figure, column: Column, row: Row, trials: Trials) -> Cell:
         sort = None if number is None else f"{number:.6g}"
         return Cell(shown.absolute, shown.relative, notes=figure.notes, sort=sort, href=href)
     mark = figures.VERDICTS.get(figure.verdict, "")
+    point, interval = _parts(figure.factor)
     return Cell(
         absolute=shown.absolute,
-        relative=figures.effect(figure.factor),
+        relative=point,
+        interval=interval,
         mark=mark,
         verdict=figure.verdict,
         notes=figure.notes,
@@ -158,6 +162,12 @@ def _cell(figure: Figure, column: Column, row: Row, trials: Trials) -> Cell:
         sort=f"{figure.factor.point:.6g}",
         href=href,
     )
+
+
+def _parts(factor: Estimate) -> tuple[str, str]:
+    """An overhead in words of the tables: the point, and what stands in brackets behind it."""
+    point = figures.point(factor)
+    return point, figures.effect(factor).removeprefix(point).strip()
 
 
 def bare(point: float, low: float | None = None, high: float | None = None) -> Estimate:
