@@ -144,6 +144,14 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
+def printable(text: str) -> str:
+    """`text` with a blank for each control character, which may steer a terminal or break a
+    picture; line feeds stay."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else " " for c in text)
+
+
 def _joined(parts: list[str]) -> str:
     return parts[0] if len(set(parts)) == 1 else "/".join(parts)
 

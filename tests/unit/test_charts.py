@@ -321,6 +321,16 @@ def test_svg_and_png_of_the_same_chart(section: Section) -> None:
     assert width > 600 < height
 
 
+def test_text_from_anywhere_is_only_text(section: Section) -> None:
+    columns = tuple(
+        replace(column, header=f'{column.header} \x1b[31m <b>&"\x00') for column in section.columns
+    )
+    drawn = charts.svg(heatmap(replace(section, columns=columns, host="\x07lab")))
+    assert "\x1b" not in drawn
+    assert "<b>" not in drawn
+    assert "&lt;b&gt;" in drawn
+
+
 @pytest.mark.parametrize(
     ("kind", "output", "message"),
     [("pie", "a.svg", "no kind of chart"), ("heatmap", "a.pdf", "cannot be written as a.pdf")],

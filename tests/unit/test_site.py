@@ -460,8 +460,6 @@ def test_a_run_is_kept_without_its_trials(results: Path) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_left_beside(request: pytest.FixtureRequest) -> Iterator[None]:
+def _nothing_is_left_beside(tmp_path: Path) -> Iterator[None]:
     yield
-    if "tmp_path" in request.fixturenames:
-        left = [p.name for p in request.getfixturevalue("tmp_path").rglob(".*baremark-*")]
-        assert left == []
+    assert [path.name for path in tmp_path.rglob(".*.baremark-*")] == []

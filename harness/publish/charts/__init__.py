@@ -13,6 +13,7 @@ from html import escape
 from pathlib import Path
 
 from harness.errors import HarnessError, UseError
+from harness.publish.figures import printable
 
 KINDS = ("heatmap", "intervals", "blocks", "history")
 ENDINGS = (".svg", ".png")
@@ -46,7 +47,7 @@ def svg(spec: Spec) -> str:
     import vl_convert
 
     drawn = str(vl_convert.vegalite_to_svg(_text(spec), vl_version=_version()))
-    told = escape(str(spec.get("description", "chart")))
+    told = escape(printable(str(spec.get("description", "chart"))))
     return re.sub(r"^<svg ", f'<svg role="img" aria-label="{told}" ', drawn, count=1)
 
 
@@ -56,7 +57,18 @@ def nothing(what: str) -> HarnessError:
 
 
 def _text(spec: Spec) -> str:
-    return json.dumps(spec, ensure_ascii=False, allow_nan=False)
+    return json.dumps(_printable(spec), ensure_ascii=False, allow_nan=False)
+
+
+def _printable(value: object) -> object:
+    """`value` without control characters: one of them would end the whole process in vl-convert."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, Mapping):
+        return {_printable(key): _printable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_printable(item) for item in value]
+    return value
 
 
 def _version() -> str:

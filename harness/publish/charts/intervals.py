@@ -72,8 +72,8 @@ def intervals(marks: Sequence[Mark], about: str, alone: bool = True) -> dict[str
             [value for value in values if value["group"] == group],
             names,
             ends,
-            first=group == groups[0],
             last=group == groups[-1],
+            extent=max(style.width_of(mark.row) for mark in marks),
         )
         for group in groups
     ]
@@ -91,21 +91,28 @@ def _group(
     values: list[dict[str, Any]],
     names: list[str],
     ends: tuple[float, float],
-    first: bool,
     last: bool,
+    extent: float,
 ) -> alt.LayerChart | alt.FacetChart:
-    """The rows of one group; the first has the legend, the last the axis."""
+    """The rows of one group; the last has the axis, and all have one legend."""
     scale, ruler = axis.along(ends, title=axis.TITLE if last else None, labels=last)
     rows = list(dict.fromkeys(str(value["row"]) for value in values))
     base = style.marks(values).encode(
         y=alt.Y(
             "row:N",
             title=str(values[0]["group"]),
-            axis=alt.Axis(ticks=False, domain=False, grid=False, labelPadding=8, titlePadding=26),
+            axis=alt.Axis(
+                ticks=False,
+                domain=False,
+                grid=False,
+                labelPadding=8,
+                minExtent=extent,
+                titlePadding=8,
+            ),
             scale=alt.Scale(domain=rows, paddingInner=0.25),
         ),
         yOffset=alt.YOffset("series:N", scale=alt.Scale(domain=names)),
-        color=style.colour(names, named=False),
+        color=style.colour(names),
     )
     rule = base.transform_filter("datum.low != null").mark_rule(strokeWidth=2.25)
     dot = base.mark_point(filled=True, size=46, opacity=1)
@@ -113,7 +120,6 @@ def _group(
         rule.encode(x=alt.X("low:Q", scale=scale, axis=ruler), x2="high:Q"),
         dot.encode(
             x=alt.X("theta:Q", scale=scale, axis=ruler),
-            color=style.colour(names, named=first),
-            shape=style.shape(names, named=first),
+            shape=style.shape(names),
         ),
     ).properties(width=_WIDTH, height=len(rows) * max(_LEAST_STEP, _A_SERIES * len(names)))

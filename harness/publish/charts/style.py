@@ -38,7 +38,7 @@ def finished(
     made = chart.properties(description=description, background=LIGHT["paper"], **heading)
     spec: dict[str, Any] = made.to_dict()
     spec["config"] = _CONFIG
-    around = 0 if title is None else 16
+    around = 6 if title is None else 16
     spec["padding"] = {"left": around + _SLACK, **dict.fromkeys(("right", "top", "bottom"), around)}
     return spec
 

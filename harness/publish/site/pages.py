@@ -125,9 +125,9 @@ def _style() -> str:
 
 def _printable(value: object) -> object:
     """What a program printed cannot carry control characters into a page."""
-    if not isinstance(value, str) or isinstance(value, Markup) or value.isprintable():
+    if not isinstance(value, str) or isinstance(value, Markup):
         return value
-    return "".join(c if c.isprintable() or c == "\n" else " " for c in value)
+    return figures.printable(value)
 
 
 def _when(time: datetime) -> str:

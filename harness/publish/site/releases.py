@@ -20,6 +20,9 @@ from harness.publish.site.record import Night
 from harness.publish.site.trials import addresses
 from harness.publish.table import Row
 
+_Kind = tuple[str, str, str, str]
+"""Host, scenario, backend and label: an emulated guest is no release of what it emulates."""
+
 
 @dataclass(frozen=True, slots=True)
 class Release:
@@ -48,6 +51,7 @@ class Compared:
     host: str
     scenario: str
     backend: str
+    label: str
     releases: tuple[Release, ...]
     together: bool
     confounded: tuple[str, ...]
@@ -61,19 +65,19 @@ def write(pages: Pages, nights: Sequence[Night]) -> None:
 
 
 def compared(nights: Sequence[Night]) -> list[Compared]:
-    """By host, scenario and backend; only where two releases or more were observed."""
-    found: dict[tuple[str, str, str], dict[tuple[str, str], Release]] = {}
+    """By host, scenario, backend and label; only where two releases or more were observed."""
+    found: dict[_Kind, dict[tuple[str, str], Release]] = {}
     for night in sorted(nights, key=lambda each: (each.started, each.name)):
         seen = {each.target.name: each.fingerprint.release for each in night.manifest.targets}
         for place, column in enumerate(night.section.columns):
             release = seen.get(column.target)
             if release is None or column.native or column.backend == NATIVE_BACKEND:
                 continue
-            of = found.setdefault((*night.place, column.backend), {})
+            of = found.setdefault((*night.place, column.backend, column.label), {})
             of[column.target, release] = Release(release, views.head(column), night, place)
     return [
-        _compared(place, sorted(of.values(), key=_by_release))
-        for place, of in sorted(found.items())
+        _compared(kind, sorted(of.values(), key=_by_release))
+        for kind, of in sorted(found.items())
         if len({each.release for each in of.values()}) > 1
     ]
 
@@ -84,8 +88,8 @@ def _by_release(each: Release) -> tuple[tuple[tuple[int, str], ...], str]:
     return tuple((int(p), "") if p.isdecimal() else (-1, p) for p in parts), each.head.name
 
 
-def _compared(place: tuple[str, str, str], releases: Sequence[Release]) -> Compared:
-    host, scenario, backend = place
+def _compared(kind: _Kind, releases: Sequence[Release]) -> Compared:
+    host, scenario, backend, label = kind
     manifests = {each.night.name: each.night.manifest for each in releases}
     rows: dict[tuple[str, str, str, str], list[Row | None]] = {}
     for number, each in enumerate(releases):
@@ -113,10 +117,11 @@ def _compared(place: tuple[str, str, str], releases: Sequence[Release]) -> Compa
         host=host,
         scenario=scenario,
         backend=backend,
+        label=label,
         releases=tuple(releases),
         together=len(manifests) == 1,
         confounded=_confounded(list(manifests.values())),
-        picture=chart(intervals(marks, f"releases of {backend} on {host}", alone=False))
+        picture=chart(intervals(marks, f"releases of {label} on {host}", alone=False))
         if marks
         else None,
         lines=tuple(lines),
