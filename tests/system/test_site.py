@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
@@ -131,6 +132,14 @@ def test_without_its_script_a_page_says_the_same(site: Path, page: Page) -> None
     page.open(run_page(site))
     assert page.value(f"{ROWS}.map(row => row.textContent)") == rows
     assert page.value("document.querySelectorAll('main button').length") == 0
+
+
+def test_every_output_of_an_older_run_is_linked_to_by_the_script(site: Path, page: Page) -> None:
+    oldest = run_page(site).parent
+    page.open(oldest / "trials.html")
+    links = page.value("[...document.querySelectorAll('table.trials td a')].map(a => a.href)")
+    run = site.parent / "results" / "runs" / oldest.name
+    assert {Path(unquote(urlsplit(link).path)) for link in links} == set((run / "raw").iterdir())
 
 
 def test_a_phone_never_scrolls_a_page_sideways(site: Path, page: Page) -> None:

@@ -146,7 +146,7 @@ def test_tables_are_for_screen_readers_too(pages: dict[str, Page]) -> None:
         for table in page.tables:
             seen += 1
             assert table["th"] == table["scoped"] > 0, name
-            assert table["caption"] == 1 or name.endswith("trials.html"), name
+            assert table["caption"] == 1, name
     assert seen > 30
 
 

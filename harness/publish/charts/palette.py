@@ -45,7 +45,7 @@ def _inks(words: str) -> dict[str, str]:
 
 
 LIGHT: Mapping[str, str] = {
-    "paper": "#fdfdfc",
+    "paper": "#ffffff",
     "card": "#f3f4f2",
     "ink": "#16191d",
     "muted": "#555c65",
