@@ -21,7 +21,7 @@ from tests.lab import LODGERS, night, save, workloads
 from tests.system import browser
 
 ROOT = Path(__file__).parents[2]
-MOST_S = 20.0
+MOST_CPU_S = 20.0
 MOST_BYTES = 10_000_000
 DOM_CONTENT_LOADED_S = 1.0
 BUILD = """
@@ -82,7 +82,8 @@ def test_nights_become_a_site(
     )  # fmt: skip
     assert first["runs"] == nights
     assert first["bytes"] == again["bytes"] < MOST_BYTES
-    assert first["seconds"] < MOST_S
+    # The work, and not the wait for other work of this machine: alone on it, `seconds` is less.
+    assert first["cpu_seconds"] < MOST_CPU_S
     assert all(spent < DOM_CONTENT_LOADED_S for spent in loaded.values())
 
 

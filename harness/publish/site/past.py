@@ -63,13 +63,15 @@ class Course:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """All that is known of the nights before; `why` says why there is nothing, if so."""
+    """All that is known of the nights before; `why` says why there is nothing, if so, `left_out`
+    which runs of this site are not in it."""
 
     nights: pl.DataFrame
     shifts: tuple[Shift, ...]
     headers: Headers
     pages: frozenset[str]
     why: str | None
+    left_out: tuple[str, ...]
 
     def courses(self, workload: str) -> list[Course]:
         """Every cell of `workload` that has two nights or more."""
@@ -168,6 +170,7 @@ def of(found: History | None, why: str | None, nights: Sequence[Night]) -> Past:
     }
     pages = frozenset(night.name for night in nights)
     if found is None:
-        return Past(pl.DataFrame(), (), headers, pages, why)
+        return Past(pl.DataFrame(), (), headers, pages, why, ())
     plain = found.nights.with_columns(pl.col(pl.Categorical).cast(pl.String))
-    return Past(plain, found.shifts, headers, pages, why)
+    left_out = tuple(text for text in found.warnings if any(night.name in text for night in nights))
+    return Past(plain, found.shifts, headers, pages, why, left_out)
