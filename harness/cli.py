@@ -41,7 +41,9 @@ from harness.verbs.options import (
     WorkloadOption,
     WorkloadsOption,
 )
+from harness.verbs.plot import plot
 from harness.verbs.provenance import show, verify
+from harness.verbs.publish import publish
 
 if TYPE_CHECKING:
     from harness.bench import Measured
@@ -352,6 +354,8 @@ app.command()(tag)
 app.command()(show)
 app.command()(verify)
 app.add_typer(dataset_verbs.app, name="dataset")
+app.command()(plot)
+app.command()(publish)
 app.command()(histories.history)
 app.command()(histories.acknowledge)
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _SHARED = frozenset(
     {
         "assemble",
+        "charts",
         "compared",
         "comparison",
         "figures",
@@ -31,7 +32,9 @@ _SHARED = frozenset(
         "notes",
         "overheads",
         "provenance",
+        "reading",
         "series",
+        "site",
         "stored",
         "table",
         "timeline",
