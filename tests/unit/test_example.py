@@ -21,6 +21,18 @@ def test_the_readme_shows_the_table_of_the_committed_run() -> None:
     assert publish.render(made, "markdown") in (ROOT / "README.md").read_text()
 
 
+def test_the_picture_in_the_readme_is_of_the_committed_run() -> None:
+    """By what stands in it: where its letters come to lie depends on the machine's fonts."""
+    run = ledger.read_run(EXAMPLE)
+    picture = (EXAMPLE / "intervals.svg").read_text()
+    assert "](docs/example/intervals.svg)" in (ROOT / "README.md").read_text()
+    assert run.manifest.run in picture
+    for workload in run.manifest.workloads:
+        assert workload.name in picture
+    for record in run.manifest.targets:
+        assert record.target.name in picture
+
+
 def test_the_committed_run_is_whole() -> None:
     run = ledger.read_run(EXAMPLE)
     assert run.ended == "complete"
