@@ -42,6 +42,7 @@ NIGHT = (
     "native_value",
     "epoch",
     "changed",
+    "nested",
 )
 """What `History.nights` says of one night of a series."""
 
@@ -91,7 +92,8 @@ class History:
     """`nights` has a row a series and run, in the order of `SERIES` and time: the columns of
     `SERIES`, `run`, `started`, `n`, `F`, `F_low`, `F_high`, `overhead_percent`, `overhead_low`,
     `overhead_high`, `native_value` (native's median that night, in `unit`), `epoch` (counted from
-    0 in each series) and `changed` (what began this epoch, on its first night; else null).
+    0 in each series), `changed` (what began this epoch, on its first night; else null) and
+    `nested` (whether native was itself a guest that night; null: not observable).
     `warnings` tell what is not in it and why: runs that cannot be read, or have no native."""
 
     nights: pl.DataFrame

@@ -65,7 +65,7 @@ def detail(chosen: Sequence[Series], whole: bool = False, width: int | None = No
     console, out = _console(width)
     for each in chosen:
         name = each.name
-        head = f"{name['host']} · {name['workload']} {name['metric']} × {_target(name)}"
+        head = f"{name['host']} · {name['workload']} {name['metric']} × {_target(each)}"
         console.print(Text(head, style="bold"))
         console.print(Text(sparkline(each, cuts=True)))
         console.print()
@@ -133,7 +133,7 @@ def _grid(chosen: Sequence[Series]) -> Grid:
     grid.add_column("latest shift", overflow="fold")
     before = ""
     for each in chosen:
-        if (target := _target(each.name)) != before:
+        if (target := _target(each)) != before:
             grid.add_row(Text(target, style="bold underline"))
         before = target
         measured = each.nights["F"].count()
@@ -182,8 +182,8 @@ def _epochs(series: Series) -> Iterator[str]:
         new = nights["changed"][0]
         yield (
             f"epoch {number} from {nights['started'][0]:%Y-%m-%d}: "
-            f"{_of(len(logs), nights.height)} nights, geometric mean {mean}"
-            + (f"; new: {new}" if new else "")
+            f"{_of(len(logs), nights.height)} night{'s' if nights.height != 1 else ''}, "
+            f"geometric mean {mean}" + (f"; new: {new}" if new else "")
         )
 
 
@@ -214,10 +214,12 @@ def _nights(series: Series, whole: bool) -> Grid:
     return grid
 
 
-def _target(name: Any) -> str:  # noqa: ANN401 - a mapping of a row
-    """The target with its label and class, never shortened."""
-    label = [] if name["label"] == name["target"] else [name["label"]]
-    return f"{name['target']} ({', '.join([*label, name['class']])})"
+def _target(series: Series) -> str:
+    """The target with its label and class, and whether it is nested, never shortened."""
+    name = series.name
+    words = [] if name["label"] == name["target"] else [name["label"]]
+    words += [name["class"], *(["nested"] if series.nights["nested"][-1] else [])]
+    return f"{name['target']} ({', '.join(words)})"
 
 
 def _change(factor: float) -> str:

@@ -22,7 +22,7 @@ from harness.errors import HarnessError, UseError
 from harness.model import Source
 from harness.publish.nights import of_results
 from tests.nightly import night, save
-from tests.synthetic import CPU, DISK, KVM, NATIVE, Kind
+from tests.synthetic import CPU, DISK, KVM, NATIVE, NESTED_NATIVE, Kind
 from tests.unit.test_cli import baremark, refused
 
 UPGRADE = 8
@@ -240,6 +240,15 @@ def test_a_cell_in_detail_tells_epochs_shifts_and_nights(results: Path) -> None:
     ):
         assert expected in done.stdout
     assert baremark("history", "disk-*×kvm", "--results", str(results)).stdout == done.stdout
+
+
+def test_nested_results_say_so_in_every_table(tmp_path: Path) -> None:
+    save(night(0, {"kvm": 1.1}, kinds=(NESTED_NATIVE, replace(KVM, nested=True))), tmp_path)
+    for asked in ((), ("cpu-one",)):
+        said = baremark("history", *asked, "--results", str(tmp_path)).stdout
+        assert "kvm (type1, nested)" in said
+    document = json.loads(baremark("history", "-f", "json", "--results", str(tmp_path)).stdout)
+    assert document["series"][0]["nights"][0]["nested"] is True
 
 
 def test_since_leaves_out_the_nights_before(results: Path) -> None:
