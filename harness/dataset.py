@@ -73,24 +73,32 @@ def ledger_of(folder: Path) -> tuple[int, str] | None:
 @dataclass(frozen=True, slots=True)
 class Built:
     """What came of bringing a dataset up to date: the runs that were written, those that were
-    up to date, and what kept others from being so."""
+    up to date, and what kept others from being so, with the folder of each run or of the file."""
 
     written: tuple[str, ...]
     kept: tuple[str, ...]
-    troubles: tuple[HarnessError, ...]
+    troubles: tuple[tuple[Path, HarnessError], ...]
 
 
-def build(results: Path, read_run: Callable[[Path], Run]) -> list[Path]:
+def build(
+    results: Path,
+    read_run: Callable[[Path], Run],
+    refused: Callable[[Path, HarnessError], None] | None = None,
+) -> list[Path]:
     """Bring the dataset of `results` up to date with its ledgers; return the files in which its
     runs are, sorted.
 
     A run is read (by `read_run`, from its folder) and written only where the dataset does not
-    hold it as its ledger is. Raises what `read_run` and `write` raise.
+    hold it as its ledger is. A run that cannot be read is told to `refused` with its folder, and
+    left out; without `refused` the first such error is raised once the others are written. Raises
+    HarnessError where the dataset cannot be read or written.
     """
     folder = Folder(results / "dataset")
     built = update(results, folder, read_run)
-    if built.troubles:
-        raise built.troubles[0]
+    for place, error in built.troubles:
+        if refused is None:
+            raise error
+        refused(place, error)
     runs = {*built.written, *built.kept}
     holders = catalogue.of_store(folder, FORMAT).holders if runs else {}
     return sorted({folder.path / holders[run].name for run in runs})
@@ -107,7 +115,9 @@ def update(
     """
     unread: list[HarnessError] = []
     holders = catalogue.of_store(store, FORMAT, passed_over=unread).holders
-    written, kept, troubles = [], [], []
+    written: list[str] = []
+    kept: list[str] = []
+    troubles: list[tuple[Path, HarnessError]] = []
     for folder in _runs(results):
         file = holders.get(folder.name)
         if file is not None and _fresh(file, folder, check):
@@ -118,14 +128,14 @@ def update(
             run = read_run(folder)
             _require_own(run, folder)
         except HarnessError as error:
-            troubles.append(error)
+            troubles.append((folder, error))
             continue
         put(run, store, ledger)
         written.append(folder.name)
     if unread:  # those that bear the name of a run are written anew by now
         again: list[HarnessError] = []
         catalogue.of_store(store, FORMAT, passed_over=again)
-        troubles += again
+        troubles += [(results / "dataset", error) for error in again]
     return Built(tuple(written), tuple(kept), tuple(troubles))
 
 
@@ -155,6 +165,19 @@ def look(source: Source, runs: Collection[str] | None = None) -> Catalogue:
             "measure first with `baremark run`, or give the folder that holds the runs",
         )
     return found
+
+
+def stored(source: Path | str, run: str) -> tuple[str, pl.DataFrame] | None:
+    """Where the rows of `run` are, and what they are, in the order of its ledger; None where the
+    dataset does not hold it. Raises HarnessError where its file cannot be read."""
+    file = catalogue.of_store(open_store(source), FORMAT, [run]).holders.get(run)
+    if file is None:
+        return None
+    piece = parts.Piece(file, frozenset({run}), whole=len(file.runs) == 1)
+    try:
+        return file.address, parts.scan(FORMAT, [piece]).collect()
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise parts.unreadable(file, error) from None
 
 
 def scan(source: Source) -> pl.LazyFrame:

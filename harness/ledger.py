@@ -305,6 +305,18 @@ def read_raw(folder: Path, trial: Trial) -> bytes:
     return data
 
 
+def read_raw_errors(folder: Path, trial: Trial) -> bytes:
+    """What stood on the trial's standard error, with the marks around its program; b"" for
+    nothing."""
+    file = folder / RAW / f"{trial.id}.err.zst"
+    try:
+        return zstandard.ZstdDecompressor().decompress(file.read_bytes())
+    except FileNotFoundError:
+        return b""
+    except (OSError, zstandard.ZstdError) as error:
+        raise HarnessError(f"cannot read {file}: {error}", "restore the run from a copy") from None
+
+
 def _trial(record: dict[str, Any], calibrations: Mapping[str, tuple[float, ...]]) -> Trial:
     """A trial; one of the first format has the calibration that was the last before it."""
     samples = tuple(_sample(sample) for sample in record.pop("samples"))
