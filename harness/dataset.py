@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -73,11 +73,13 @@ def ledger_of(folder: Path) -> tuple[int, str] | None:
 @dataclass(frozen=True, slots=True)
 class Built:
     """What came of bringing a dataset up to date: the runs that were written, those that were
-    up to date, and what kept others from being so, with the folder of each run or of the file."""
+    up to date, and what kept others from being so, with the folder of each run or of the file.
+    `holders` is where the runs were before."""
 
     written: tuple[str, ...]
     kept: tuple[str, ...]
     troubles: tuple[tuple[Path, HarnessError], ...]
+    holders: Mapping[str, File]
 
 
 def build(
@@ -99,9 +101,10 @@ def build(
         if refused is None:
             raise error
         refused(place, error)
-    runs = {*built.written, *built.kept}
-    holders = catalogue.of_store(folder, FORMAT).holders if runs else {}
-    return sorted({folder.path / holders[run].name for run in runs})
+    holders = built.holders
+    if built.written:
+        holders = catalogue.of_store(folder, FORMAT, passed_over=[]).holders
+    return sorted({folder.path / holders[run].name for run in (*built.written, *built.kept)})
 
 
 def update(
@@ -136,7 +139,7 @@ def update(
         again: list[HarnessError] = []
         catalogue.of_store(store, FORMAT, passed_over=again)
         troubles += [(results / "dataset", error) for error in again]
-    return Built(tuple(written), tuple(kept), tuple(troubles))
+    return Built(tuple(written), tuple(kept), tuple(troubles), holders)
 
 
 def look(source: Source, runs: Collection[str] | None = None) -> Catalogue:

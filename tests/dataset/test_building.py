@@ -140,3 +140,16 @@ def test_what_is_stored_of_a_run_is_found_wherever_it_is(root: str, results: Pat
         assert found[1].equals(dataset.frame(RUNS[1]))
         compaction.compact(store, FORMAT)
     assert dataset.stored(root, "gone") is None
+
+
+def test_a_foreign_file_is_told_and_keeps_no_run_from_being_built(results: Path) -> None:
+    (results / "dataset").mkdir()
+    (results / "dataset" / "sales.parquet").write_bytes(b"no Parquet")
+    told: list[str] = []
+    for _ in range(2):
+        files = dataset.build(
+            results, made.read_judged, lambda _, error: told.append(error.message)
+        )
+        assert [file.stem for file in files] == list(NAMES)
+    assert len(told) == 2
+    assert all("sales.parquet is not a Parquet file" in message for message in told)
