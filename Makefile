@@ -7,8 +7,8 @@ TEST_OPTIONS ?=
 
 # What the suite starts for real. What provisioning would install is here too: the suite compares
 # the machine before and after, and packages stay installed.
-TEST_PACKAGES := apparmor busybox-static conmon crun debian-archive-keyring docker.io e2fsprogs ethtool \
-    fdisk grub-common grub-pc-bin iproute2 iptables libfaketime libvirt-clients \
+TEST_PACKAGES := apparmor busybox-static chromium conmon crun debian-archive-keyring docker.io \
+    e2fsprogs ethtool fdisk grub-common grub-pc-bin iproute2 iptables libfaketime libvirt-clients \
     libvirt-daemon-system libxml2-utils lxc mmdebstrap netavark netcat-openbsd \
     openssh-client openssh-server podman qemu-system-x86 qemu-utils runc runsc util-linux \
     zstd

@@ -22,6 +22,7 @@ from harness import __version__
 from harness.errors import EXIT_INTERRUPTED, EXIT_RUN, HarnessError, Interrupted, UseError
 from harness.verbs import asked
 from harness.verbs import dataset as dataset_verbs
+from harness.verbs import history as histories
 from harness.verbs.compare import compare, tag
 from harness.verbs.export import export
 from harness.verbs.importing import import_
@@ -40,7 +41,9 @@ from harness.verbs.options import (
     WorkloadOption,
     WorkloadsOption,
 )
+from harness.verbs.plot import plot
 from harness.verbs.provenance import show, verify
+from harness.verbs.publish import publish
 
 if TYPE_CHECKING:
     from harness.bench import Measured
@@ -344,11 +347,17 @@ def setup(packages: Annotated[list[str], typer.Argument(help="Debian packages.")
 
 
 app.command()(nightly)
+app.command(name="import")(import_)
+app.command()(export)
 app.command()(compare)
 app.command()(tag)
 app.command()(show)
 app.command()(verify)
 app.add_typer(dataset_verbs.app, name="dataset")
+app.command()(plot)
+app.command()(publish)
+app.command()(histories.history)
+app.command()(histories.acknowledge)
 
 
 # ------------------------------------------------------------------ shared steps of the verbs
@@ -470,10 +479,6 @@ _REFUSALS = frozenset(
 def _fail(error: HarnessError) -> None:
     _console().error(error)
     sys.exit(error.exit_code)
-
-
-app.command(name="import")(import_)
-app.command()(export)
 
 
 if __name__ == "__main__":

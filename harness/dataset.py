@@ -108,7 +108,11 @@ def build(
 
 
 def update(
-    results: Path, store: Store, read_run: Callable[[Path], Run], *, check: bool = False
+    results: Path,
+    store: Store,
+    read_run: Callable[[Path], Run],
+    *,
+    check: bool = False,
 ) -> Built:
     """Bring the dataset in `store` up to date with the ledgers of `results`.
 

@@ -29,6 +29,27 @@ SERIES = (
 )
 """What names a series."""
 
+NIGHT = (
+    "run",
+    "started",
+    "n",
+    "F",
+    "F_low",
+    "F_high",
+    "overhead_percent",
+    "overhead_low",
+    "overhead_high",
+    "native_value",
+    "epoch",
+    "changed",
+)
+"""What `History.nights` says of one night of a series."""
+
+UNCONFIRMED = "unconfirmed"
+CONFIRMED = "confirmed"
+REFUTED = "refuted"
+ACKNOWLEDGED = "acknowledged"
+
 
 @dataclass(frozen=True, slots=True)
 class Shift:
@@ -39,7 +60,9 @@ class Shift:
     the ratio to native moved, `host` where native's own values moved too. `changed` tells what the
     fingerprints say was new that night (None: nothing that is known), `status` is `unconfirmed`,
     `confirmed` or `refuted` (by an interleaved comparison of old and new), or `acknowledged`;
-    `told` is the sentence of whoever acknowledged it, or the run that confirmed it.
+    `told` is the sentence of whoever acknowledged it, or the run that confirmed it. `releases` are
+    the old and the new release of the target's hypervisor where that is what changed: what an
+    interleaved comparison has to compare.
     """
 
     host: str
@@ -60,6 +83,7 @@ class Shift:
     changed: str | None
     status: str
     told: str | None = None
+    releases: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +91,9 @@ class History:
     """`nights` has a row a series and run, in the order of `SERIES` and time: the columns of
     `SERIES`, `run`, `started`, `n`, `F`, `F_low`, `F_high`, `overhead_percent`, `overhead_low`,
     `overhead_high`, `native_value` (native's median that night, in `unit`), `epoch` (counted from
-    0 in each series) and `changed` (what began this epoch, on its first night; else null)."""
+    0 in each series) and `changed` (what began this epoch, on its first night; else null).
+    `warnings` tell what is not in it and why: runs that cannot be read, or have no native."""
 
     nights: pl.DataFrame
     shifts: tuple[Shift, ...]
+    warnings: tuple[str, ...] = ()

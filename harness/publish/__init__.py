@@ -21,16 +21,23 @@ if TYPE_CHECKING:
 _SHARED = frozenset(
     {
         "assemble",
+        "charts",
         "compared",
         "comparison",
         "figures",
         "grid",
         "made",
         "night",
+        "nights",
         "notes",
+        "overheads",
         "provenance",
+        "reading",
+        "series",
+        "site",
         "stored",
         "table",
+        "timeline",
     }
 )
 """Modules that the renderers share and that are no format themselves."""

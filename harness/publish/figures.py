@@ -44,6 +44,15 @@ def effect(factor: Estimate) -> str:
     return f"{text} [{', '.join(rest)}]" if rest else f"{text} (n too small)"
 
 
+def point(factor: Estimate) -> str:
+    """A slowdown without its interval, as `effect` begins: `+12.3 %` or `7.80×`."""
+    if factor.point >= 2:
+        return f"{_significant(factor.point, 3)}×"
+    shown = percent(factor)
+    ends = [end for end in (shown.low, shown.high) if end is not None]
+    return f"{_signed(shown.point, _decimals(ends))} %"
+
+
 def mean_effect(summary: Summary) -> str:
     """A geometric mean with what entered it: `+3.1 % (5 of 5)`."""
     if summary.factor is None:
@@ -133,6 +142,14 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s" if whole % 60 else f"{whole // 60} min"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def printable(text: str) -> str:
+    """`text` with a blank for each control character, which may steer a terminal or break a
+    picture; line feeds stay."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else " " for c in text)
 
 
 def _joined(parts: list[str]) -> str:

@@ -26,6 +26,9 @@ from harness.publish.grid import Entry, Grid, Head
 from harness.publish.notes import provenance
 from harness.publish.table import Column, Group, Section, Table
 
+_GLUE = "\u00a0"
+"""A blank at which no line breaks: a sign stays with what it is about."""
+
 
 def render(table: Table) -> str:
     """The table as a fragment of HTML 5 (see the module for its classes)."""
@@ -156,7 +159,7 @@ def _cell(section: Section, head: Head, entry: Entry, anchor: str) -> str:
     if head.name == grid.UNIT:
         unit, _, arrow = entry.text.rpartition(" ")
         said = "higher is better" if arrow == "↑" else "lower is better"
-        return f'<td>{_text(unit)} <span role="img" aria-label="{said}">{arrow}</span></td>'
+        return f'<td>{_text(unit)}{_GLUE}<span role="img" aria-label="{said}">{arrow}</span></td>'
     if head.column is None:
         return f"<td>{_text(entry.text)}</td>"
     classes = [head.name, *_labels(section.columns[head.column])]
@@ -170,7 +173,7 @@ def _cell(section: Section, head: Head, entry: Entry, anchor: str) -> str:
     if entry.sign:
         said = _text(entry.verdict)
         sign = f'<span class="baremark-sign" role="img" aria-label="{said}" title="{said}">'
-        shown += f" {sign}{entry.sign}</span>"
+        shown += f"{_GLUE}{sign}{entry.sign}</span>"
     if entry.strong:
         shown = f"<strong>{shown}</strong>"
     links = " ".join(

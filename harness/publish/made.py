@@ -13,29 +13,24 @@ from harness.publish import table
 from harness.publish.table import Table
 
 
-def read_judged(folder: Path) -> Run:
+def judged(folder: Path) -> Run:
     """The run in `folder`, judged again from its ledger: what the dataset is made of."""
     return validity.judged_again(ledger.read_run(folder))
 
 
-def judged(folders: Sequence[Path]) -> list[Run]:
-    """The runs in `folders`, judged again from their ledgers."""
-    return [read_judged(folder) for folder in folders]
+def of_runs(folders: Sequence[Path], results: Path) -> Table:
+    """The table of the runs in `folders`, judged again from their ledgers; their files in the
+    dataset of `results` are brought up to date on the way."""
+    known = [dataset.ledger_of(folder) for folder in folders]
+    return of_judged([judged(folder) for folder in folders], results, known)
 
 
 def of_judged(
-    runs: Sequence[Run], results: Path, ledgers: Sequence[tuple[int, str] | None] = ()
+    runs: Sequence[Run], results: Path, known: Sequence[tuple[int, str] | None] | None = None
 ) -> Table:
     """The table of runs that were judged; their files in the dataset of `results` are brought up
-    to date on the way. `ledgers` is what `harness.dataset.ledger_of` said of each before it was
-    read, where that is known."""
-    for run, known in zip(runs, ledgers or [None] * len(runs), strict=True):
-        dataset.write(run, results, known)
+    to date on the way. `known` is what `dataset.ledger_of` said before they were read."""
+    for run, of_run in zip(runs, known or [None] * len(runs), strict=True):
+        dataset.write(run, results, of_run)
     names = [run.manifest.run for run in runs]
     return table.build(dataset.read(results / "dataset", overhead, names), runs)
-
-
-def of_runs(folders: Sequence[Path], results: Path) -> Table:
-    """The table of the runs in `folders`: `judged`, then `of_judged`."""
-    ledgers = [dataset.ledger_of(folder) for folder in folders]
-    return of_judged(judged(folders), results, ledgers)

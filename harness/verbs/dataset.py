@@ -54,7 +54,7 @@ def build(
     if not (results / "runs").is_dir():
         raise UseError(f"there are no runs in {results}", "give the folder of results: --results")
     store = _store(to, results)
-    built = dataset.update(results, store, made.read_judged, check=check)
+    built = dataset.update(results, store, made.judged, check=check)
     console = Console()
     for _, trouble in built.troubles:
         console.error(trouble)

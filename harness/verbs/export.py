@@ -42,7 +42,7 @@ def export(
         )
     limit = _limit(fail_slower) if fail_slower is not None else None
     found = [ledger.find(results / "runs", name).resolve() for name in run or ["latest"]]
-    runs = made.judged(list(dict.fromkeys(found)))
+    runs = [made.judged(folder) for folder in dict.fromkeys(found)]
     exported = exporting.render(Export(tuple(runs), made.of_judged(runs, results), limit), format)
     console = Console()
     for each in exported.left_out:

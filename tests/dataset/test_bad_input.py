@@ -82,13 +82,13 @@ def test_a_torn_file_is_refused_by_name_and_built_again(
     for run in RUNS:
         save(run, results / "runs")
     store = open_store(root)
-    dataset.update(results, store, made.read_judged)
+    dataset.update(results, store, made.judged)
     name = catalogue.name_of(RUNS[0].manifest.run)
     whole = parquet(dataset.frame(RUNS[0]), {"schema_version": "3"})
     store.write(name, whole[:keep])
     with pytest.raises(HarnessError, match=rf"{name} is not a Parquet file, or only a part"):
         dataset.scan(root)
-    built = dataset.update(results, store, made.read_judged)
+    built = dataset.update(results, store, made.judged)
     assert (built.written, built.troubles) == ((RUNS[0].manifest.run,), ())
     assert len(dataset.look(root).files) == 3
 
@@ -113,7 +113,7 @@ def test_half_copied_runs_are_told_and_cost_the_others_nothing(root: str, tmp_pa
     (folders[0] / "ledger.jsonl").unlink()
     (folders[1] / "manifest.json").write_text((folders[1] / "manifest.json").read_text()[:100])
     store = open_store(root)
-    built = dataset.update(results, store, made.read_judged)
+    built = dataset.update(results, store, made.judged)
     assert built.written == (RUNS[2].manifest.run,)
     assert [folder for folder, _ in built.troubles] == folders[:2]
     for folder, error in built.troubles:
@@ -129,13 +129,13 @@ def test_a_ledger_that_was_torn_while_it_was_written_gives_the_trials_that_are_w
     file = save(RUNS[0], results / "runs") / "ledger.jsonl"
     lines = file.read_bytes().splitlines(keepends=True)
     file.write_bytes(b"".join(lines[:-2]) + lines[-2][:50])
-    built = dataset.update(results, open_store(results / "dataset"), made.read_judged)
+    built = dataset.update(results, open_store(results / "dataset"), made.judged)
     assert built.troubles == ()
     rows_a_trial = {"cpu-one": 1, "disk-randread": 2}
     expected = sum(rows_a_trial[trial.workload] for trial in RUNS[0].trials[: len(lines) - 2])
     assert dataset.scan(results / "dataset").collect().height == expected
     file.write_bytes(lines[0][:50] + b"\n" + b"".join(lines[1:]))
-    built = dataset.update(results, open_store(results / "dataset"), made.read_judged)
+    built = dataset.update(results, open_store(results / "dataset"), made.judged)
     assert "ledger.jsonl:1: not a ledger record" in str(built.troubles[0][1])
 
 
@@ -143,7 +143,7 @@ def test_a_copy_of_a_run_under_another_name_is_told(tmp_path: Path) -> None:
     results = tmp_path / "results"
     folder = save(RUNS[0], results / "runs")
     shutil.copytree(folder, folder.with_name("copy"))
-    built = dataset.update(results, open_store(results / "dataset"), made.read_judged)
+    built = dataset.update(results, open_store(results / "dataset"), made.judged)
     assert built.written == (folder.name,)
     assert f"holds the run {folder.name}" in str(built.troubles[0][1])
     assert_reads_as(results / "dataset", RUNS[:1])

@@ -42,17 +42,17 @@ def more(results: Path, run: str) -> Run:
 @pytest.mark.parametrize("merged", [False, True])
 def test_only_a_run_that_went_on_is_read_again(root: str, results: Path, merged: bool) -> None:
     store = open_store(root)
-    assert dataset.update(results, store, made.read_judged).written == NAMES
+    assert dataset.update(results, store, made.judged).written == NAMES
     if merged:
         compaction.compact(store, FORMAT)
-    built = dataset.update(results, store, made.read_judged)
+    built = dataset.update(results, store, made.judged)
     assert (built.written, built.kept) == ((), NAMES)
     longer = more(results, NAMES[1])
-    built = dataset.update(results, store, made.read_judged)
+    built = dataset.update(results, store, made.judged)
     assert (built.written, built.kept) == ((NAMES[1],), (NAMES[0], NAMES[2]))
     assert_reads_as(root, [RUNS[0], longer, RUNS[2]])
     compaction.compact(store, FORMAT)
-    assert dataset.update(results, store, made.read_judged).written == ()
+    assert dataset.update(results, store, made.judged).written == ()
     assert_reads_as(root, [RUNS[0], longer, RUNS[2]])
 
 
@@ -61,10 +61,10 @@ def test_what_was_merged_as_it_was_before_the_run_went_on_is_not_taken_for_new(
 ) -> None:
     """The merged file is younger than the ledger, and does not hold what is in it."""
     store = open_store(root)
-    dataset.update(results, store, made.read_judged)
+    dataset.update(results, store, made.judged)
     longer = more(results, NAMES[0])
     compaction.compact(store, FORMAT)
-    assert dataset.update(results, store, made.read_judged).written == (NAMES[0],)
+    assert dataset.update(results, store, made.judged).written == (NAMES[0],)
     assert_reads_as(root, [longer, *RUNS[1:]])
 
 
@@ -72,18 +72,18 @@ def test_a_ledger_of_equal_length_and_other_content_is_found_by_its_digest(
     root: str, results: Path
 ) -> None:
     store = open_store(root)
-    dataset.update(results, store, made.read_judged)
+    dataset.update(results, store, made.judged)
     compaction.compact(store, FORMAT)
     file = results / "runs" / NAMES[0] / "ledger.jsonl"
     file.write_bytes(file.read_bytes().replace(b'"value": 3.0', b'"value": 7.0'))
-    assert dataset.update(results, store, made.read_judged).written == ()
-    assert dataset.update(results, store, made.read_judged, check=True).written == (NAMES[0],)
+    assert dataset.update(results, store, made.judged).written == ()
+    assert dataset.update(results, store, made.judged, check=True).written == (NAMES[0],)
     assert_reads_as(root, [night("2026-11-03", 7.0), *RUNS[1:]])
 
 
 def test_a_ledger_that_was_only_touched_is_not_read(results: Path) -> None:
     folder = results / "dataset"
-    dataset.build(results, made.read_judged)
+    dataset.build(results, made.judged)
     later = (folder / f"{NAMES[0]}.parquet").stat().st_mtime + 10
     os.utime(results / "runs" / NAMES[0] / "ledger.jsonl", (later, later))
 
@@ -94,9 +94,9 @@ def test_a_ledger_that_was_only_touched_is_not_read(results: Path) -> None:
 
 
 def test_build_names_the_merged_files_that_its_runs_are_in(results: Path) -> None:
-    dataset.build(results, made.read_judged)
+    dataset.build(results, made.judged)
     compaction.compact(open_store(results / "dataset"), FORMAT)
-    files = dataset.build(results, made.read_judged)
+    files = dataset.build(results, made.judged)
     assert [file.name for file in files] == ["00-lab1-2026-11.000001.parquet"]
     assert_reads_as(files, RUNS)
 
@@ -104,7 +104,7 @@ def test_build_names_the_merged_files_that_its_runs_are_in(results: Path) -> Non
 def test_build_raises_the_first_trouble_after_the_others_are_written(results: Path) -> None:
     (results / "runs" / NAMES[0] / "ledger.jsonl").write_text("not a record\n")
     with pytest.raises(HarnessError, match=r"ledger\.jsonl:1"):
-        dataset.build(results, made.read_judged)
+        dataset.build(results, made.judged)
     assert_reads_as(results / "dataset", RUNS[1:])
 
 
@@ -113,7 +113,7 @@ def test_the_table_of_a_merged_run_is_the_table_of_that_run(results: Path) -> No
 
     folders = [results / "runs" / name for name in NAMES[:1]]
     before = publish.render(made.of_runs(folders, results), "json")
-    dataset.build(results, made.read_judged)
+    dataset.build(results, made.judged)
     compaction.compact(open_store(results / "dataset"), FORMAT)
     assert publish.render(made.of_runs(folders, results), "json") == before
 
@@ -122,7 +122,7 @@ def test_build_tells_of_a_run_that_cannot_be_read_and_goes_on(results: Path) -> 
     (results / "runs" / NAMES[0] / "ledger.jsonl").unlink()
     told: list[tuple[Path, str]] = []
     files = dataset.build(
-        results, made.read_judged, lambda folder, error: told.append((folder, error.message))
+        results, made.judged, lambda folder, error: told.append((folder, error.message))
     )
     assert [file.stem for file in files] == list(NAMES[1:])
     ((folder, message),) = told
@@ -132,7 +132,7 @@ def test_build_tells_of_a_run_that_cannot_be_read_and_goes_on(results: Path) -> 
 
 def test_what_is_stored_of_a_run_is_found_wherever_it_is(root: str, results: Path) -> None:
     store = open_store(root)
-    dataset.update(results, store, made.read_judged)
+    dataset.update(results, store, made.judged)
     for name in (f"{NAMES[1]}.parquet", "00-lab1-2026-11.000001.parquet"):
         found = dataset.stored(root, NAMES[1])
         assert found is not None
@@ -147,9 +147,7 @@ def test_a_foreign_file_is_told_and_keeps_no_run_from_being_built(results: Path)
     (results / "dataset" / "sales.parquet").write_bytes(b"no Parquet")
     told: list[str] = []
     for _ in range(2):
-        files = dataset.build(
-            results, made.read_judged, lambda _, error: told.append(error.message)
-        )
+        files = dataset.build(results, made.judged, lambda _, error: told.append(error.message))
         assert [file.stem for file in files] == list(NAMES)
     assert len(told) == 2
     assert all("sales.parquet is not a Parquet file" in message for message in told)

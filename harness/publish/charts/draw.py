@@ -1,0 +1,144 @@
+"""From runs to a chart of one of the kinds: what `baremark plot` draws."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import polars as pl
+
+from harness import ledger
+from harness.errors import UseError
+from harness.model import CONTROL
+from harness.publish.charts import Spec
+from harness.publish.charts.blocks import Distribution, blocks
+from harness.publish.charts.heatmap import heatmap
+from harness.publish.charts.history import history
+from harness.publish.charts.intervals import intervals, of_section
+from harness.publish.reading import Reading, read
+from harness.publish.table import Column, Section
+
+ITSELF = "native again (A/A)"
+"""What native's second trial is called: the harness's own scatter."""
+
+
+def of_runs(
+    kind: str, folders: Sequence[Path], workloads: Sequence[str], targets: Sequence[str]
+) -> Spec:
+    """The chart of that kind (but for `history`) of the runs in `folders`, pooled, with the
+    workloads and the targets or backends that match a pattern; with all for none.
+
+    Raises UseError where the runs are not of one host, or nothing matches.
+    """
+    reading = read(folders)
+    if len(reading.table.sections) != 1:
+        places = ", ".join(f"{each.host} ({each.scenario})" for each in reading.table.sections)
+        raise UseError(f"these runs are of {places}", "draw one chart for each of them")
+    section = narrowed(reading.table.sections[0], workloads, targets)
+    about = f"{section.host}, {', '.join(run.manifest.run for run in reading.runs)}"
+    if kind == "heatmap":
+        return heatmap(section)
+    if kind == "intervals":
+        return intervals(of_section(section), about)
+    return blocks(distributions(reading, section), about)
+
+
+def of_results(results: Path, workloads: Sequence[str], targets: Sequence[str]) -> Spec:
+    """The history of all runs in `results`: a chart for each headline metric, and for every
+    metric of the workloads that match a pattern.
+
+    Raises UseError where nothing matches, HarnessError where no run has an overhead.
+    """
+    from harness.publish import nights as every_night
+
+    past = every_night.of_results(results)
+    nights = past.nights.with_columns(pl.col(pl.Categorical).cast(pl.String))
+    chosen = nights.filter(
+        _matching(nights, ("workload",), workloads)
+        & _matching(nights, ("target", "backend"), targets)
+    )
+    if not workloads:
+        chosen = chosen.filter("headline")
+    if chosen.is_empty() and not nights.is_empty():
+        raise _none_match(workloads, targets)
+    newest = nights.sort("started").group_by("host", maintain_order=True).agg(pl.col("run").last())
+    headers = {
+        (section.host, column.target, column.label): column.header
+        for run in newest["run"]
+        for section in read([ledger.find(results / "runs", run)]).table.sections
+        for column in section.columns
+    }
+    return history(chosen, past.shifts, headers)
+
+
+def distributions(reading: Reading, section: Section) -> list[Distribution]:
+    """The blocks of every row of `section` that `reading` has: native against itself first, then
+    the targets in the order of their columns."""
+    factors: dict[tuple[str, ...], list[float]] = {}
+    keys = ("host", "scenario", "target", "label", "workload", "workload_version", "metric", "F")
+    for *key, factor in reading.blocks.select(keys).iter_rows():
+        factors.setdefault(tuple(map(str, key)), []).append(factor)
+    found = []
+    for group in section.groups:
+        for row in group.rows:
+            for column, figure in zip(section.columns, row.figures, strict=True):
+                target = f"{column.target}{CONTROL}" if column.native else column.target
+                of = (section.host, section.scenario, target, column.label, row.workload,
+                      str(row.workload_version), row.metric)  # fmt: skip
+                found.append(
+                    Distribution(
+                        workload=row.workload,
+                        metric=row.metric,
+                        series=ITSELF if column.native else column.header,
+                        factors=tuple(factors.get(of, ())),
+                        estimate=figure.factor,
+                    )
+                )
+    return found
+
+
+def narrowed(section: Section, workloads: Sequence[str], targets: Sequence[str]) -> Section:
+    """`section` with the rows and columns that match, native always among these.
+
+    Raises UseError where no row or no target is left.
+    """
+
+    def chosen(column: Column) -> bool:
+        return column.native or _match((column.target, column.backend), targets)
+
+    places = [place for place, column in enumerate(section.columns) if chosen(column)]
+    groups = tuple(
+        replace(
+            group,
+            rows=tuple(
+                replace(row, figures=tuple(row.figures[place] for place in places))
+                for row in group.rows
+                if _match((row.workload,), workloads)
+            ),
+            summaries=tuple(group.summaries[place] for place in places),
+        )
+        for group in section.groups
+    )
+    kept = tuple(group for group in groups if group.rows)
+    columns = tuple(section.columns[place] for place in places)
+    if not kept or (targets and all(column.native for column in columns)):
+        raise _none_match(workloads, targets)
+    return replace(section, columns=columns, groups=kept)
+
+
+def _match(names: Sequence[str], patterns: Sequence[str]) -> bool:
+    return not patterns or any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
+
+
+def _matching(nights: pl.DataFrame, columns: Sequence[str], patterns: Sequence[str]) -> pl.Series:
+    rows = nights.select(columns).iter_rows()
+    return pl.Series([_match(names, patterns) for names in rows], dtype=pl.Boolean)
+
+
+def _none_match(workloads: Sequence[str], targets: Sequence[str]) -> UseError:
+    asked = [*(f"-w {each}" for each in workloads), *(f"-t {each}" for each in targets)]
+    return UseError(
+        f"nothing there matches {' '.join(asked)}", "see what is there with: baremark table"
+    )

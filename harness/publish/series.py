@@ -1,0 +1,191 @@
+"""The series of a history that somebody asks for, and what they say to programs: JSON and CSV."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from fnmatch import fnmatchcase
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from harness.analyze.history import NIGHT, SERIES, History, Shift
+from harness.errors import UseError
+
+VERSION = 1
+"""Of the JSON document's format."""
+
+_AT = ("×", "@")
+"""What stands between workload and target in the name of a cell."""
+_OF_SHIFT = ("ratio", "low", "high", "p", "moved", "status", "told")
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One series: `name` is what `SERIES` says of it, `nights` its rows with the columns `NIGHT`,
+    `shifts` those among these nights, oldest first."""
+
+    name: Mapping[str, Any]
+    nights: pl.DataFrame
+    shifts: tuple[Shift, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which series, and since when: shell patterns of cells (`disk-*`, `disk-*@kvm`), targets or
+    backends, and workloads; `since` a time in UTC. `headline` leaves the first metrics only."""
+
+    cell: str | None = None
+    targets: Sequence[str] = ()
+    workloads: Sequence[str] = ()
+    since: datetime | None = None
+    headline: bool = False
+
+
+def choose(history: History, asked: Asked) -> tuple[Series, ...]:
+    """The series that `asked` chooses, in the order of the history; one without a night since
+    then is left out. Raises UseError where there is none, with what there is."""
+    chosen = [
+        series
+        for series in _all(history)
+        if _wanted(series.name, asked) and (series.name["headline"] or not asked.headline)
+    ]
+    if not chosen:
+        raise UseError(
+            f"no series matches {_said(asked)}", f"choose from: {', '.join(_cells(history.nights))}"
+        )
+    if asked.since is None:
+        return tuple(chosen)
+    since = asked.since
+    late = (
+        Series(
+            each.name,
+            each.nights.filter(pl.col("started") >= since),
+            tuple(shift for shift in each.shifts if shift.started >= since),
+        )
+        for each in chosen
+    )
+    found = tuple(each for each in late if each.nights.height)
+    if not found:
+        newest = max(time for each in chosen for time in each.nights["started"].to_list())
+        raise UseError(
+            f"there is no night of {_said(asked)} since {since:%Y-%m-%d}",
+            f"the newest is of {newest:%Y-%m-%d}; choose an earlier day",
+        )
+    return found
+
+
+def as_json(history: History, chosen: Sequence[Series]) -> str:
+    """The series with their nights and shifts, unrounded; what is not known is null."""
+    lines = (
+        _json(
+            {
+                **each.name,
+                "nights": each.nights.with_columns(_iso()).to_dicts(),
+                "shifts": [
+                    {**asdict(shift), "started": shift.started.isoformat()} for shift in each.shifts
+                ],
+            }
+        )
+        for each in chosen
+    )
+    series = ",\n".join(lines)
+    return (
+        f'{{"version": {VERSION},\n"series": [\n{series}\n],\n'
+        f'"warnings": {_json(list(history.warnings))}}}\n'
+    )
+
+
+def _json(value: object) -> str:
+    """On one line: with an indent hundreds of thousands of nights would take seconds."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def as_csv(chosen: Sequence[Series]) -> str:
+    """A line a series and night, every figure unrounded, with the shift that begins there; an
+    empty field is a value that is not known."""
+    frames = []
+    for each in chosen:
+        told = {shift.run: shift for shift in each.shifts}
+        runs = each.nights["run"].to_list()
+        columns = [
+            pl.Series(
+                f"shift_{name}",
+                [getattr(told[run], name) if run in told else None for run in runs],
+                dtype=pl.Float64() if name in {"ratio", "low", "high", "p"} else pl.String(),
+            )
+            for name in _OF_SHIFT
+        ]
+        names = [pl.lit(value).alias(key) for key, value in each.name.items()]
+        frames.append(
+            each.nights.with_columns(*names, _iso(), *columns).select(
+                *SERIES, *NIGHT, *(f"shift_{name}" for name in _OF_SHIFT)
+            )
+        )
+    return pl.concat(frames, how="vertical_relaxed").write_csv()
+
+
+def _iso() -> pl.Expr:
+    return pl.col("started").dt.strftime("%Y-%m-%dT%H:%M:%S%:z")
+
+
+def _all(history: History) -> Iterator[Series]:
+    table = history.nights
+    if table.is_empty():
+        return
+    begins = table.select(
+        pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift(1)) for name in SERIES)
+    ).to_series()
+    first = np.flatnonzero(begins.to_numpy())
+    shifts: dict[tuple[Any, ...], list[Shift]] = {}
+    for shift in history.shifts:
+        shifts.setdefault(_place(asdict(shift)), []).append(shift)
+    for start, size in zip(
+        first.tolist(), np.diff(first, append=table.height).tolist(), strict=True
+    ):
+        rows = table.slice(start, size)
+        name = rows.select(SERIES).row(0, named=True)
+        runs = set(rows["run"])
+        theirs = [each for each in shifts.get(_place(name), []) if each.run in runs]
+        yield Series(name, rows.select(NIGHT), tuple(sorted(theirs, key=lambda s: s.started)))
+
+
+def _place(of: Mapping[str, Any]) -> tuple[Any, ...]:
+    keys = ("host", "scenario", "target", "label", "workload", "metric")
+    return tuple(of[key] for key in keys)
+
+
+def _wanted(name: Mapping[str, Any], asked: Asked) -> bool:
+    workload, target = name["workload"], name["target"]
+    if asked.cell is not None:
+        of_workload, of_target = parts(asked.cell)
+        if not (fnmatchcase(workload, of_workload) and fnmatchcase(target, of_target)):
+            return False
+    by_target = not asked.targets or any(
+        fnmatchcase(target, each) or each == name["backend"] for each in asked.targets
+    )
+    return by_target and (
+        not asked.workloads or any(fnmatchcase(workload, each) for each in asked.workloads)
+    )
+
+
+def parts(cell: str) -> tuple[str, str]:
+    """The patterns of workload and target in the name of a cell."""
+    for sign in _AT:
+        workload, found, target = cell.partition(sign)
+        if found:
+            return workload.strip() or "*", target.strip() or "*"
+    return cell, "*"
+
+
+def _said(asked: Asked) -> str:
+    words = [repr(each) for each in (asked.cell, *asked.targets, *asked.workloads) if each]
+    return ", ".join(words) or "what was asked for"
+
+
+def _cells(table: pl.DataFrame) -> list[str]:
+    cells = table.select("workload", "target").unique().sort("workload", "target")
+    return [f"{workload}@{target}" for workload, target in cells.iter_rows()]

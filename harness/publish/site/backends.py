@@ -1,0 +1,98 @@
+"""A page a backend: its targets, their releases, and what they cost in the newest runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from harness.model import NATIVE_BACKEND
+from harness.publish.charts.intervals import intervals, of_section
+from harness.publish.site import names, views
+from harness.publish.site.pages import Pages, chart
+from harness.publish.site.past import Past, Told
+from harness.publish.site.record import Night
+from harness.publish.site.trials import addresses
+from harness.publish.table import ARCHITECTURES
+
+
+@dataclass(frozen=True, slots=True)
+class _Here:
+    """A backend on one host in the newest run that has it."""
+
+    night: Night
+    picture: Markup | None
+    view: views.View
+    targets: tuple[tuple[views.Head, str], ...]
+
+
+def write(pages: Pages, nights: Sequence[Night], past: Past) -> None:
+    """Every backend that any run has, native apart: it is what the others are measured by."""
+    kinds: dict[str, dict[str, None]] = {}
+    for night in nights:
+        for column in night.section.columns:
+            if column.backend != NATIVE_BACKEND:
+                kinds.setdefault(column.backend, {})[column.architecture] = None
+    for backend in sorted(kinds):
+        found = [_here(night, backend) for night in _newest_with(nights, backend)]
+        pages.write(
+            names.backend_page(backend),
+            "backend.html",
+            backend=backend,
+            architectures=list(kinds[backend]),
+            here=found,
+            shifts=_shifts(past, backend),
+            past=past,
+        )
+    order = list(ARCHITECTURES.values())
+    pages.write(
+        "backends/index.html",
+        "backends.html",
+        backends=[(backend, sorted(kinds[backend], key=order.index)) for backend in sorted(kinds)],
+    )
+
+
+def _newest_with(nights: Sequence[Night], backend: str) -> list[Night]:
+    found = {}
+    for night in sorted(nights, key=lambda each: (each.started, each.name)):
+        if any(column.backend == backend for column in night.section.columns):
+            found[night.place] = night
+    return [found[place] for place in sorted(found)]
+
+
+def _here(night: Night, backend: str) -> _Here:
+    section = night.section
+    mine = {column.header for column in section.columns if column.backend == backend}
+    places = [
+        place
+        for place, column in enumerate(section.columns)
+        if column.native or column.backend == backend
+    ]
+    marks = [mark for mark in of_section(section, every_metric=False) if mark.series in mine]
+    trials = addresses(night.manifest, f"../{names.trials_page(night.name)}")
+    seen = {each.target.name: each.fingerprint for each in night.manifest.targets}
+    return _Here(
+        night,
+        chart(intervals(marks, f"{backend} on {section.host}", alone=False)) if marks else None,
+        views.of_section(section, trials, places),
+        tuple(
+            (
+                views.head(section.columns[place]),
+                seen[section.columns[place].target].release or "not observable",
+            )
+            for place in places
+            if not section.columns[place].native
+        ),
+    )
+
+
+def _shifts(past: Past, backend: str) -> list[Told]:
+    if past.nights.is_empty():
+        return []
+    targets = {
+        (host, target)
+        for host, target, of in past.nights.select("host", "target", "backend").iter_rows()
+        if of == backend
+    }
+    return past.told([each for each in past.shifts if (each.host, each.target) in targets])

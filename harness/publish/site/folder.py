@@ -1,0 +1,81 @@
+"""The folder of a site: recognised by its marker, replaced as a whole or not at all."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness.errors import UseError, writing
+
+MARKER = ".baremark-site"
+_MARK = "This folder is a site that baremark publish made, and will replace as a whole.\n"
+_HINT = "make room or make it writable, or name another folder; what was there is untouched"
+
+
+def require_ours(site: Path) -> None:
+    """Raise UseError where `site` is not new, not empty, and not a site of Baremark."""
+    if not site.exists():
+        return
+    if not site.is_dir():
+        raise UseError(f"{site} is not a folder", "name a new or an empty folder")
+    if (site / MARKER).is_file() or not any(site.iterdir()):
+        return
+    raise UseError(
+        f"{site} is not empty and not a site that baremark published: it has no {MARKER}",
+        "name a new or an empty folder; nothing there was touched",
+    )
+
+
+@contextmanager
+def replaced(site: Path) -> Iterator[Path]:
+    """An empty folder to fill; when the block ends well it stands where `site` did.
+
+    Whatever ends it otherwise leaves `site` as it was; a kill between the two renames leaves it
+    aside, and the next call puts it back first. Raises UseError where `site` is not ours or is
+    being made by another process, HarnessError where nothing can be written.
+    """
+    place = site.resolve()
+    aside = place.with_name(f".{place.name}.baremark-before")
+    made = place.with_name(f".{place.name}.baremark-part")
+    with writing(place.parent, _HINT), _alone(place):
+        if aside.exists() and not place.exists():
+            aside.rename(place)
+        require_ours(place)
+        shutil.rmtree(made, ignore_errors=True)
+        shutil.rmtree(aside, ignore_errors=True)
+        made.mkdir()
+        try:
+            (made / MARKER).write_text(_MARK)
+            yield made
+            if place.exists():
+                place.rename(aside)
+            try:
+                made.rename(place)
+            except OSError:
+                if aside.exists():
+                    aside.rename(place)
+                raise
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def _alone(place: Path) -> Iterator[None]:
+    """One process at a time makes a site in a folder."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(place.parent, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UseError(
+                f"another process is making a site in {place.parent}", "wait for it to end"
+            ) from None
+        yield
+    finally:
+        os.close(handle)

@@ -1,0 +1,68 @@
+"""The first page, which answers what virtualization costs here, and the page on the method."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from harness.analyze.verdict import EQUIVALENT_WITHIN
+from harness.publish.charts.heatmap import heatmap
+from harness.publish.site import views
+from harness.publish.site.names import trials_page
+from harness.publish.site.pages import Pages, chart
+from harness.publish.site.past import Past
+from harness.publish.site.record import Night, Unread
+from harness.publish.site.runs import newest_first
+from harness.publish.site.trials import addresses
+
+_LATEST = 10
+
+
+def write(
+    pages: Pages, newest: Sequence[Night], nights: Sequence[Night], past: Past,
+    unread: Sequence[Unread],
+) -> None:  # fmt: skip
+    """The newest overhead matrix of each host, what shifted, and what could not be read."""
+    pages.write(
+        "index.html",
+        "index.html",
+        newest=[
+            {
+                "night": night,
+                "section": night.section,
+                "costs": views.costs(night.section),
+                "picture": _matrix(night),
+                "view": views.of_section(
+                    night.section, addresses(night.manifest, trials_page(night.name))
+                ),
+            }
+            for night in newest
+        ],
+        latest=newest_first(nights)[:_LATEST],
+        runs=len(nights),
+        past=past,
+        shifts=past.told()[:_LATEST],
+        unread=unread,
+    )
+
+
+def write_method(pages: Pages, newest: Sequence[Night], nights: Sequence[Night]) -> None:
+    """The formulas, and how often the harness itself errs."""
+    within: dict[float, list[str]] = {}
+    for resource, margin in EQUIVALENT_WITHIN.items():
+        within.setdefault(margin, []).append(str(resource))
+    pages.write(
+        "method.html",
+        "method.html",
+        newest=newest,
+        nights=newest_first(nights),
+        within=sorted(within.items()),
+    )
+
+
+def _matrix(night: Night) -> Markup | None:
+    section = night.section
+    if all(column.native for column in section.columns):
+        return None
+    return chart(heatmap(section, alone=False))

@@ -1,0 +1,183 @@
+"""Tables as pages show them: the words of each cell, its tint, what it sorts by, where it leads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from harness.model import Estimate
+from harness.publish import figures, notes
+from harness.publish.charts import palette
+from harness.publish.table import Column, Figure, Row, Section, Summary
+
+Trials = Callable[[str, str], str | None]
+"""The address of the trials of a workload on a target."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A figure: `absolute` value, `relative` overhead with its `interval` and the `mark` of its
+    verdict, the numbers of its notes, the `step` of the diverging scale, the number to `sort` by,
+    and the address of its trials."""
+
+    absolute: str
+    relative: str = ""
+    interval: str = ""
+    mark: str = ""
+    verdict: str = ""
+    notes: tuple[int, ...] = ()
+    step: str | None = None
+    bold: bool = False
+    sort: str | None = None
+    href: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A row of a table; `cells` has one for each column."""
+
+    resource: str
+    workload: str
+    metric: str
+    unit: str
+    cells: tuple[Cell, ...]
+    n: str
+    detectable: str
+    detectable_sort: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A column's header in two parts, which together are all of it."""
+
+    name: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A table of overhead, ready to be written."""
+
+    heads: tuple[Head, ...]
+    lines: tuple[Line, ...]
+    means: tuple[tuple[str, tuple[Cell, ...]], ...]
+    resources: tuple[str, ...]
+
+
+def head(column: Column) -> Head:
+    name, label = figures.header(column)
+    return Head(name, label)
+
+
+def of_section(section: Section, trials: Trials, places: Sequence[int] | None = None) -> View:
+    """The table of `section`, of all its columns or of those at `places`."""
+    kept = list(range(len(section.columns))) if places is None else list(places)
+    columns = [section.columns[place] for place in kept]
+    apart = [place for place in kept if not section.columns[place].native] or kept
+    lines = []
+    means = []
+    for group in section.groups:
+        for row in group.rows:
+            cells = tuple(
+                _cell(row.figures[place], section.columns[place], row, trials) for place in kept
+            )
+            effects = [row.figures[place].detectable_percent for place in apart]
+            known = [effect for effect in effects if effect is not None]
+            lines.append(
+                Line(
+                    group.resource,
+                    row.workload,
+                    row.metric,
+                    figures.unit(row),
+                    cells,
+                    figures.blocks(row, apart),
+                    figures.detectable(row, apart),
+                    f"{max(known):.4g}" if known else None,
+                )
+            )
+        means.append((group.resource, tuple(mean(group.summaries[place]) for place in kept)))
+    return View(
+        tuple(head(column) for column in columns),
+        tuple(lines),
+        tuple(means),
+        tuple(group.resource for group in section.groups),
+    )
+
+
+def costs(section: Section) -> list[tuple[Head, tuple[Cell, ...]]]:
+    """The geometric means of every target but native: a row a target, a cell a resource."""
+    return [
+        (head(column), tuple(mean(group.summaries[place]) for group in section.groups))
+        for place, column in enumerate(section.columns)
+        if not column.native
+    ]
+
+
+def mean(summary: Summary | None) -> Cell:
+    """The geometric mean of a target in a resource; native is what it is relative to."""
+    if summary is None:
+        return Cell("baseline")
+    text, _, entered = figures.mean_effect(summary).rpartition(" (")
+    if summary.factor is None:
+        return Cell(f"({entered}", text)
+    return Cell(
+        f"({entered}",
+        text,
+        step=palette.bin_of(summary.factor),
+        sort=f"{summary.factor:.6g}",
+    )
+
+
+def effect(factor: Estimate | None, href: str | None = None) -> Cell:
+    """An overhead by itself; without one the cell says so."""
+    if factor is None:
+        return Cell("–")
+    return Cell(
+        "",
+        *_parts(factor),
+        step=palette.bin_of(factor.point),
+        sort=f"{factor.point:.6g}",
+        href=href,
+    )
+
+
+def _cell(figure: Figure, column: Column, row: Row, trials: Trials) -> Cell:
+    href = trials(row.workload, column.target) if figure.trials else None
+    shown = figures.cell(figure, column.native)
+    if figure.factor is None or not shown.relative:
+        number = figure.median if column.native or figure.factor is None else None
+        sort = None if number is None else f"{number:.6g}"
+        return Cell(shown.absolute, shown.relative, notes=figure.notes, sort=sort, href=href)
+    mark = figures.VERDICTS.get(figure.verdict, "")
+    point, interval = _parts(figure.factor)
+    return Cell(
+        absolute=shown.absolute,
+        relative=point,
+        interval=interval,
+        mark=mark,
+        verdict=figure.verdict,
+        notes=figure.notes,
+        step=palette.bin_of(figure.factor.point),
+        bold=figure.resolved,
+        sort=f"{figure.factor.point:.6g}",
+        href=href,
+    )
+
+
+def _parts(factor: Estimate) -> tuple[str, str]:
+    """An overhead in words of the tables: the point, and what stands in brackets behind it."""
+    point = figures.point(factor)
+    return point, figures.effect(factor).removeprefix(point).strip()
+
+
+def bare(point: float, low: float | None = None, high: float | None = None) -> Estimate:
+    """A slowdown that is only to be written down: of it nothing is known but its figures."""
+    return Estimate(point, low, high, 0.0, 0, "")
+
+
+def warnings(section: Section) -> list[str]:
+    """What must be known before any figure of `section` is read, in the sentences of its notes."""
+    told = [note.text for note in notes.about_host(section.columns, ())]
+    if section.control is not None and not section.control.trusted:
+        told += [note.text for note in notes.about_control(section.control)]
+    return told

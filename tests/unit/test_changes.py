@@ -1,0 +1,239 @@
+"""Tests of change: where, how large, how often wrongly, how often rightly.
+
+Truths are known: the series are simulated. What is expected of rates lies in binomial intervals
+around what `docs/history.md` says; the long test makes that page's table again and prints it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from ruptures import KernelCPD  # type: ignore[import-untyped]
+from scipy import stats  # type: ignore[import-untyped]
+
+from harness.analyze import changes
+from tests import calibration
+
+Floats = npt.NDArray[np.float64]
+ROOT = Path(__file__).parents[2]
+NIGHTS = (30, 60, 120)
+RHO = (0.0, 0.3, 0.6)
+ALPHA = 0.05
+RECENT = 7
+
+
+def flat(rows: Floats) -> tuple[Floats, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    count, n = rows.shape
+    return rows.ravel(), np.arange(count) * n, np.full(count, n)
+
+
+def rejected(rows: Floats) -> float:
+    return float((changes.scan(*flat(rows)).p <= ALPHA).mean())
+
+
+def shifted(n: int, rho: float, size: float, after: int, count: int, seed: int) -> Floats:
+    """Series of standard deviation 1 whose last `after` nights are `size` higher."""
+    rows = calibration.series(n, rho, count, np.random.default_rng(seed))
+    rows[:, n - after :] += size
+    return rows
+
+
+# ------------------------------------------------------------------ where and how large
+@pytest.mark.parametrize("split", [5, 17, 40])
+def test_the_likeliest_change_is_where_least_squares_puts_it(split: int) -> None:
+    """By ruptures, and by trying every split."""
+    rng = np.random.default_rng(split)
+    for _ in range(20):
+        series = rng.normal(size=45)
+        series[split:] += 1.5
+        found = int(changes.scan(series, np.array([0]), np.array([45])).split[0])
+        rest = [
+            series[:k].var() * k + series[k:].var() * (45 - k)
+            for k in range(changes.SIDE, 45 - changes.SIDE + 1)
+        ]
+        assert found == int(np.argmin(rest)) + changes.SIDE
+        least = KernelCPD(kernel="linear", min_size=changes.SIDE).fit(series).predict(n_bkps=1)
+        assert found == least[0]
+
+
+def test_segments_of_any_length_are_tested_as_if_alone() -> None:
+    rng = np.random.default_rng(5)
+    sizes = np.array([12, 300, 11, 45, 45, 46, 13, 1, 150])
+    values = rng.normal(size=int(sizes.sum())) + 7
+    starts = np.cumsum(sizes) - sizes
+    together = changes.scan(values, starts, sizes)
+    for number, (start, size) in enumerate(zip(starts, sizes, strict=True)):
+        alone = changes.scan(values[start : start + size], np.array([0]), np.array([size]))
+        assert together.split[number] == alone.split[0]
+        assert together.p[number] == pytest.approx(alone.p[0], rel=1e-9)
+    assert (together.split[sizes < changes.LEAST] == -1).all()
+    assert (together.p[sizes < changes.LEAST] == 1).all()
+
+
+def test_neither_the_level_nor_the_scale_of_a_series_changes_its_p() -> None:
+    rows = shifted(40, 0.3, 1.0, 20, 50, seed=3)
+    p = changes.scan(*flat(rows)).p
+    assert changes.scan(*flat(0.001 * rows + 100)).p == pytest.approx(p, rel=1e-6)
+    assert changes.scan(*flat(-rows)).p == pytest.approx(p, rel=1e-9)
+
+
+def test_a_series_without_any_noise_is_not_a_division_by_zero() -> None:
+    still = np.zeros(30)
+    assert changes.scan(*flat(still[None])).p[0] == 1
+    still[20:] = 0.1
+    found = changes.scan(*flat(still[None]))
+    assert (found.split[0], found.p[0]) == (20, pytest.approx(0, abs=1e-6))
+    done = changes.step(*flat(still[None]), np.array([20]))
+    assert done.shift[0] == pytest.approx(0.1)
+    assert done.half[0] < 1e-6
+
+
+def test_a_step_is_the_difference_of_the_means_and_has_no_answer_for_two_nights() -> None:
+    rows = shifted(30, 0.0, 2.0, 4, 3, seed=1)
+    done = changes.step(*flat(rows), np.array([26, 28, 2]))
+    assert done.shift[0] == pytest.approx(rows[0, 26:].mean() - rows[0, :26].mean())
+    assert np.isnan([done.shift[1], done.p[1], done.half[2]]).all()
+
+
+def test_the_interval_of_a_step_excludes_zero_exactly_where_its_p_is_small() -> None:
+    rows = shifted(30, 0.3, 0.8, 15, 2000, seed=2)
+    done = changes.step(*flat(rows), np.full(2000, 15))
+    small = done.p <= 0.05
+    assert 0.1 < small.mean() < 0.9
+    assert (small == (np.abs(done.shift) >= done.half)).all()
+
+
+def test_without_autocorrelation_a_step_agrees_with_student() -> None:
+    """Where ρ is estimated as 0 what is left is the t test of two means, made a little wider."""
+    rows = shifted(200, 0.0, 0.3, 100, 400, seed=4)
+    done = changes.step(*flat(rows), np.full(400, 100))
+    none = done.rho == 0
+    assert none.sum() > 50
+    p = stats.ttest_ind(rows[none, 100:], rows[none, :100], axis=1).pvalue
+    assert (done.p[none] >= p * 0.98).all()
+    assert np.abs(np.log(done.p[none]) - np.log(p)).max() < 0.35 * np.abs(np.log(p)).max()
+
+
+@pytest.mark.parametrize("freedom", [5, 12, 28, 118])
+def test_the_normal_scale_of_t_is_that_of_equal_tails(freedom: int) -> None:
+    t = np.array([0.5, 1.5, 2.5, 4.0, 6.0])
+    exact = stats.norm.isf(stats.t.sf(t, freedom))
+    of_t = changes._normal(t, np.full(t.size, float(freedom)))
+    assert of_t == pytest.approx(exact, abs=0.03)
+    assert changes._student(of_t, np.full(t.size, float(freedom))) == pytest.approx(t)
+
+
+def test_the_tail_of_the_maximum_is_that_of_a_brownian_bridge() -> None:
+    """Against a simulated one, finely stepped; the formula is of large values."""
+    rng = np.random.default_rng(9)
+    n, count = 1000, 4000
+    exceeded = np.zeros(2)
+    levels = np.array([2.9, 3.3])
+    for _ in range(10):
+        walk = np.cumsum(rng.standard_normal((count // 10, n)), axis=1)
+        k = np.arange(1, n)
+        bridge = np.abs(walk[:, :-1] - walk[:, -1:] * k / n) * np.sqrt(n / (k * (n - k)))
+        inside = (k >= changes.SIDE) & (k <= n - changes.SIDE)
+        exceeded += (bridge[:, inside].max(axis=1)[:, None] > levels).sum(axis=0)
+    expected = changes._p_of_largest(levels, np.full(2, float(n)))
+    # The walk's steps miss some of what lies between them: never more than the formula says.
+    for found, p in zip(exceeded / count, expected, strict=True):
+        slack = 3 * math.sqrt(p * (1 - p) / count)
+        assert 0.6 * p - slack < found < p + slack
+
+
+# ------------------------------------------------------------------ how often wrongly and rightly
+@pytest.mark.parametrize("rho", RHO)
+@pytest.mark.parametrize("n", NIGHTS)
+def test_false_alarms_are_as_rare_as_promised(n: int, rho: float) -> None:
+    count = 1500
+    wrong = rejected(shifted(n, rho, 0.0, 0, count, seed=n)) * count
+    assert wrong <= stats.binom.isf(0.001, count, promised(n, rho))
+
+
+def test_a_shift_of_three_deviations_is_found_within_a_week() -> None:
+    rows = shifted(60, 0.0, 3.0, RECENT, 300, seed=8)
+    assert rejected(rows) >= stats.binom.isf(0.999, 300, 0.95) / 300
+
+
+def test_heavy_tails_raise_no_more_alarms_than_normal_ones() -> None:
+    """Student's t with 3 degrees of freedom: now and then a night is far off."""
+    rows = np.random.default_rng(6).standard_t(3, size=(1500, 60))
+    assert rejected(rows) * 1500 <= stats.binom.isf(0.001, 1500, ALPHA)
+
+
+def test_an_interval_of_a_step_covers_what_it_promises() -> None:
+    count = 2000
+    for n, rho in ((30, 0.0), (60, 0.3)):
+        rows = shifted(n, rho, 1.0, n // 3, count, seed=n + 1)
+        done = changes.step(*flat(rows), np.full(count, n - n // 3))
+        held = int((np.abs(done.shift - 1.0) <= done.half).sum())
+        assert held >= stats.binom.isf(0.999, count, 0.93)
+
+
+@pytest.mark.long
+def test_the_table_in_the_page_is_what_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    """False alarms and power at 30, 60 and 120 nights, with autocorrelation 0, .3 and .6."""
+    count = 20_000
+    rows: list[tuple[float, ...]] = []
+    for n in NIGHTS:
+        for rho in RHO:
+            measured = [
+                rejected(shifted(n, rho, size, after, count, seed=n + int(10 * rho)))
+                for size, after in CASES
+            ]
+            rows.append((n, rho, *measured))
+    with capsys.disabled():
+        print()
+        for row in rows:
+            shares = [f"{100 * share:.1f} %" for share in row[2:]]
+            print("| " + " | ".join([f"{row[0]:g}", f"{row[1]:g}", *shares]) + " |")
+    said = page_table()
+    assert [row[:2] for row in said] == [row[:2] for row in rows]
+    for row, promised_row in zip(rows, said, strict=True):
+        for promise, rate in zip(promised_row[2:], row[2:], strict=True):
+            # Both were measured: the difference of two binomial shares, at one in a million.
+            spread = 5 * math.sqrt(2 * max(promise * (1 - promise), 1 / count) / count)
+            assert abs(promise - rate) < spread + 0.0005, (row[:2], promise, rate)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("test", ["scan", "step"])
+def test_the_constants_are_those_that_the_simulation_gives(test: str) -> None:
+    """The bias again, in nights, and no size of the grid far over its nominal one."""
+    rng = np.random.default_rng(77)
+    again = calibration.bias(test, 4000, rng)
+    said = np.ravel(changes._SCAN_BIAS if test == "scan" else changes._STEP_BIAS)
+    for rho in RHO:
+        for more in range(3):
+            at = np.array([1.0, rho, more, more * rho])
+            assert abs(float(at @ (again - said))) < 0.5
+    for found in calibration.nulls(test, 10_000, rng):
+        size = calibration.sizes(test, found, changes._ALLOWANCE[test])[0]
+        assert size < 0.1 or (found.n < 30 and found.rho > 0.3), (found.n, found.rho, size)
+
+
+CASES = ((0.0, 0), (1.0, 15), (2.0, 15), (2.0, RECENT), (3.0, RECENT))
+"""Size of the shift in standard deviations, and how many nights ago."""
+
+
+def page_table() -> list[tuple[float, ...]]:
+    """The rows of the measured table in docs/history.md, as shares."""
+    text = (ROOT / "docs" / "history.md").read_text()
+    rows = []
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if len(cells) == 2 + len(CASES) and re.fullmatch(r"\d+", cells[0]):
+            shares = [float(cell.removesuffix(" %")) / 100 for cell in cells[2:]]
+            rows.append((int(cells[0]), float(cells[1]), *shares))
+    return rows
+
+
+def promised(n: int, rho: float) -> float:
+    """The false-alarm rate that the page says."""
+    return next(row[2] for row in page_table() if row[:2] == (n, rho))

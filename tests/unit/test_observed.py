@@ -1,0 +1,144 @@
+"""What was observed, as a table: from the manifest alone, typed, and nothing invented."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from harness import ledger, observed
+from harness.errors import HarnessError
+from harness.model import Manifest, Settings, Source
+from tests.nightly import night, save
+from tests.synthetic import DOCKER, KVM, NATIVE, make_run
+
+
+def text(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.with_columns(pl.col(pl.Categorical).cast(pl.String))
+
+
+def seen() -> Manifest:
+    """A manifest in which the guest tells much and native little."""
+    run = night(0, {"kvm": 1.1}, {"kvm": {"release": "QEMU 7.2", "microcode": "0xb000040"}})
+    guest = run.manifest.targets[1]
+    settings = Settings(
+        mitigations={"spectre_v2": "Mitigation: Retpolines; IBPB", "meltdown": "Not affected"},
+        governor="performance",
+        ksm=False,
+        disk_cache="none",
+        cpu_quota=1.5,
+    )
+    guest = replace(
+        guest,
+        fingerprint=replace(guest.fingerprint, settings=settings),
+        programs={"fio": "fio-3.33"},
+    )
+    return replace(run.manifest, targets=(run.manifest.targets[0], guest))
+
+
+def test_a_row_for_each_target_with_typed_columns(tmp_path: Path) -> None:
+    manifest = seen()
+    path = observed.write(manifest, tmp_path)
+    assert path == tmp_path / "dataset" / "observed" / f"{manifest.run}.parquet"
+    read = observed.scan(path).collect()
+    assert dict(read.schema) == observed.SCHEMA
+    assert read.height == 2
+    guest = text(read).filter(target="kvm").row(0, named=True)
+    assert guest["started"] == datetime(2026, 8, 1, 1, tzinfo=UTC)
+    told = ("release", "microcode", "vcpus", "memory_mib", "cpus", "governor", "ksm", "disk_cache")
+    assert tuple(guest[name] for name in told) == (
+        "QEMU 7.2", "0xb000040", 2, 2048, "0,1", "performance", False, "none",
+    )  # fmt: skip
+    assert json.loads(guest["mitigations"])["meltdown"] == "Not affected"
+    assert json.loads(guest["programs"]) == {"fio": "fio-3.33"}
+    assert guest["cpu_quota"] == 1.5
+
+
+def test_what_was_not_observable_is_null(tmp_path: Path) -> None:
+    native = text(observed.frame(seen())).filter("native").row(0, named=True)
+    for name in ("release", "kernel", "microcode", "mitigations", "governor", "ksm", "programs"):
+        assert native[name] is None
+
+
+def test_an_imported_run_has_no_size_no_bundle_and_no_preset() -> None:
+    manifest = replace(make_run(lambda *_: 1.0).manifest, imported=Source("a.csv", "sha256:00"))
+    rows = observed.frame(manifest)
+    assert rows["imported"].all()
+    for name in ("vcpus", "memory_mib", "disk_gib", "cpus", "bundle", "preset"):
+        assert rows[name].null_count() == rows.height == 2
+
+
+def test_several_files_are_one_frame_and_a_folder_is_all_of_them(tmp_path: Path) -> None:
+    paths = [observed.write(night(n, {"kvm": 1.0}).manifest, tmp_path) for n in range(3)]
+    assert observed.scan(paths[:2]).collect().height == 4
+    assert observed.scan(tmp_path / "dataset" / "observed").collect().height == 6
+
+
+def test_only_what_is_new_is_read(tmp_path: Path) -> None:
+    read: list[str] = []
+
+    def manifest(folder: Path) -> Manifest:
+        read.append(folder.name)
+        return ledger.read_manifest(folder)
+
+    folders = [save(night(n, {"kvm": 1.0}), tmp_path) for n in range(2)]
+    for folder in folders:
+        os.utime(folder / "manifest.json", (1, 1))
+    paths = observed.build(tmp_path, manifest)
+    assert [path.stem for path in paths] == [folder.name for folder in folders]
+    assert observed.build(tmp_path, manifest) == paths
+    assert len(read) == 2
+    now = paths[1].stat().st_mtime_ns
+    os.utime(folders[1] / "manifest.json", ns=(now, now))
+    paths[0].write_bytes(b"PAR1 torn")
+    time.sleep(0.01)  # so that what is written now is newer by the clock of any file system
+    observed.build(tmp_path, manifest)
+    assert read[2:] == [folder.name for folder in folders]
+    pl.read_parquet(paths[0]).write_parquet(paths[0], metadata={"schema_version": "99"})
+    observed.build(tmp_path, manifest)
+    assert read[4:] == [folders[0].name]
+
+
+def test_a_manifest_that_cannot_be_read_is_told_and_costs_the_others_nothing(
+    tmp_path: Path,
+) -> None:
+    good, bad = (save(night(n, {"kvm": 1.0}), tmp_path) for n in range(2))
+    document = json.loads((bad / "manifest.json").read_text())
+    (bad / "manifest.json").write_text(json.dumps({**document, "schema": 99}))
+    told: list[tuple[str, str]] = []
+    paths = observed.build(
+        tmp_path, ledger.read_manifest, lambda folder, error: told.append((folder.name, str(error)))
+    )
+    assert [path.stem for path in paths] == [good.name]
+    assert [name for name, _ in told] == [bad.name]
+    assert "format 99" in told[0][1]
+    with pytest.raises(HarnessError, match="format 99"):
+        observed.build(tmp_path, ledger.read_manifest)
+
+
+def test_a_file_of_another_version_or_of_somebody_else_is_refused(tmp_path: Path) -> None:
+    path = observed.write(seen(), tmp_path)
+    pl.read_parquet(path).write_parquet(path, metadata={"schema_version": "99"})
+    with pytest.raises(HarnessError, match=r"has version 99 .* knows 1") as error:
+        observed.scan(path)
+    assert "manifest" in error.value.hint
+    path.write_bytes(b"no parquet")
+    with pytest.raises(HarnessError, match="cannot read"):
+        observed.scan(path)
+    with pytest.raises(HarnessError, match="no file of observed targets"):
+        observed.scan(tmp_path)
+
+
+def test_kinds_of_targets_keep_their_labels() -> None:
+    rows = text(observed.frame(make_run(lambda *_: 1.0, [NATIVE, DOCKER, KVM]).manifest))
+    assert rows.select("target", "backend", "class", "label", "native").rows() == [
+        ("lab1", "baremetal", "native", "baremetal", True),
+        ("container", "docker", "os", "docker", False),
+        ("kvm", "kvm", "type1", "kvm", False),
+    ]

@@ -1,0 +1,69 @@
+"""`baremark publish` and `baremark plot` as typed: what they write, say and refuse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.lab import night, save, workloads
+from tests.unit.test_cli import baremark, refused
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two runs in `results`, and a third that was copied in part."""
+    made = tmp_path_factory.mktemp("typed")
+    for number in range(2):
+        save(night(number, blocks=6, of=workloads(1)), made / "results")
+    (made / "results" / "runs" / "20261101T000000Z-half").mkdir()
+    return made
+
+
+def test_publish_says_what_it_wrote_and_what_it_could_not_read(folder: Path) -> None:
+    done = baremark("publish", "public", folder=folder)
+    assert done.returncode == 0, done.stderr
+    assert "not read: 20261101T000000Z-half: it has no manifest.json" in done.stderr
+    assert "written: public/index.html (2 runs, " in done.stderr
+    text = (folder / "public" / "index.html").read_text()
+    assert "20261101T000000Z-half" in text
+    assert str(folder) not in text
+
+
+def test_publish_refuses_what_is_not_its_own(folder: Path) -> None:
+    assert "has no .baremark-site" in refused("publish", "results", folder=folder)
+    assert "there is no run" in refused("publish", "new", "--results", "none", folder=folder)
+    assert not (folder / "new").exists()
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("--kind", "heatmap"),
+        ("--kind", "intervals", "-t", "kvm"),
+        ("--kind", "blocks", "-w", "cpu-*"),
+        ("--kind", "history", "-w", "cpu-*", "-t", "container"),
+    ],
+)
+def test_plot_writes_each_kind(folder: Path, tmp_path: Path, args: tuple[str, ...]) -> None:
+    output = tmp_path / "deep" / "chart.svg"
+    done = baremark("plot", *args, "-o", str(output), folder=folder)
+    assert done.returncode == 0, done.stderr
+    assert output.read_text().startswith("<svg ")
+    assert [each.name for each in output.parent.iterdir()] == ["chart.svg"]
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("--kind", "pie", "-o", "a.svg"), "there is no kind of chart 'pie'"),
+        (("-o", "a.gif"), "a chart cannot be written as a.gif"),
+        (("--kind", "history", "latest", "-o", "a.svg"), "a history is of all runs"),
+        (("-w", "gpu-*", "-o", "a.svg"), "nothing there matches -w gpu-*"),
+        (("--kind", "history", "-t", "esxi", "-o", "a.svg"), "nothing there matches -t esxi"),
+        (("nowhere", "-o", "a.svg"), "there is no run 'nowhere'"),
+    ],
+)
+def test_plot_refuses_before_it_writes(folder: Path, args: tuple[str, ...], message: str) -> None:
+    assert message in refused("plot", *args, folder=folder)
+    assert not list(folder.glob("a.*"))
