@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -73,11 +73,13 @@ def ledger_of(folder: Path) -> tuple[int, str] | None:
 @dataclass(frozen=True, slots=True)
 class Built:
     """What came of bringing a dataset up to date: the runs that were written, those that were
-    up to date, and what kept others from being so."""
+    up to date, and what kept others from being so, with the folder of each run or of the file.
+    `holders` is where the runs were before."""
 
     written: tuple[str, ...]
     kept: tuple[str, ...]
-    troubles: tuple[HarnessError, ...]
+    troubles: tuple[tuple[Path, HarnessError], ...]
+    holders: Mapping[str, File]
 
 
 def build(
@@ -89,16 +91,20 @@ def build(
     runs are, sorted.
 
     A run is read (by `read_run`, from its folder) and written only where the dataset does not
-    hold it as its ledger is. What `read_run` and `write` raise of a run is told to `refused` with
-    its folder, and the run left out; without `refused` it is raised.
+    hold it as its ledger is. A run that cannot be read is told to `refused` with its folder, and
+    left out; without `refused` the first such error is raised once the others are written. Raises
+    HarnessError where the dataset cannot be read or written.
     """
     folder = Folder(results / "dataset")
-    built = update(results, folder, read_run, refused=refused)
-    if built.troubles:
-        raise built.troubles[0]
-    runs = {*built.written, *built.kept}
-    holders = catalogue.of_store(folder, FORMAT).holders if runs else {}
-    return sorted({folder.path / holders[run].name for run in runs})
+    built = update(results, folder, read_run)
+    for place, error in built.troubles:
+        if refused is None:
+            raise error
+        refused(place, error)
+    holders = built.holders
+    if built.written:
+        holders = catalogue.of_store(folder, FORMAT, passed_over=[]).holders
+    return sorted({folder.path / holders[run].name for run in (*built.written, *built.kept)})
 
 
 def update(
@@ -107,18 +113,18 @@ def update(
     read_run: Callable[[Path], Run],
     *,
     check: bool = False,
-    refused: Callable[[Path, HarnessError], None] | None = None,
 ) -> Built:
     """Bring the dataset in `store` up to date with the ledgers of `results`.
 
     A ledger is only ever appended to, so one of the length that the dataset knows is the one it
     knows; with `check` the sha256 is compared as well. A run that cannot be read is told, and
-    costs the others nothing: with its folder to `refused`, else in what is returned. Raises
-    HarnessError where `store` cannot be read or written.
+    costs the others nothing. Raises HarnessError where `store` cannot be read or written.
     """
     unread: list[HarnessError] = []
     holders = catalogue.of_store(store, FORMAT, passed_over=unread).holders
-    written, kept, troubles = [], [], []
+    written: list[str] = []
+    kept: list[str] = []
+    troubles: list[tuple[Path, HarnessError]] = []
     for folder in _runs(results):
         file = holders.get(folder.name)
         if file is not None and _fresh(file, folder, check):
@@ -129,18 +135,15 @@ def update(
             run = read_run(folder)
             _require_own(run, folder)
         except HarnessError as error:
-            if refused is None:
-                troubles.append(error)
-            else:
-                refused(folder, error)
+            troubles.append((folder, error))
             continue
         put(run, store, ledger)
         written.append(folder.name)
     if unread:  # those that bear the name of a run are written anew by now
         again: list[HarnessError] = []
         catalogue.of_store(store, FORMAT, passed_over=again)
-        troubles += again
-    return Built(tuple(written), tuple(kept), tuple(troubles))
+        troubles += [(results / "dataset", error) for error in again]
+    return Built(tuple(written), tuple(kept), tuple(troubles), holders)
 
 
 def look(source: Source, runs: Collection[str] | None = None) -> Catalogue:
@@ -169,6 +172,19 @@ def look(source: Source, runs: Collection[str] | None = None) -> Catalogue:
             "measure first with `baremark run`, or give the folder that holds the runs",
         )
     return found
+
+
+def stored(source: Path | str, run: str) -> tuple[str, pl.DataFrame] | None:
+    """Where the rows of `run` are, and what they are, in the order of its ledger; None where the
+    dataset does not hold it. Raises HarnessError where its file cannot be read."""
+    file = catalogue.of_store(open_store(source), FORMAT, [run]).holders.get(run)
+    if file is None:
+        return None
+    piece = parts.Piece(file, frozenset({run}), whole=len(file.runs) == 1)
+    try:
+        return file.address, parts.scan(FORMAT, [piece]).collect()
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise parts.unreadable(file, error) from None
 
 
 def scan(source: Source) -> pl.LazyFrame:

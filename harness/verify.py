@@ -160,18 +160,20 @@ def _named(parts: Sequence[str]) -> str:
 
 def _dataset(run: Run, results: Path) -> Verified:
     what = "dataset file"
-    file = results / "dataset" / f"{run.manifest.run}.parquet"
-    if not file.is_file():
-        return Verified(what, Came.ABSENT, f"{file} is not there; it is made when a table is")
+    folder = results / "dataset"
     try:
-        stored = dataset.scan(file).collect()
+        held = dataset.stored(folder, run.manifest.run)
     except HarnessError as error:
         return Verified(what, Came.DIFFERS, error.message)
-    same = stored.equals(dataset.frame(run))
+    if held is None:
+        told = f"{run.manifest.run} is not in {folder}; it is made when a table is"
+        return Verified(what, Came.ABSENT, told)
+    file, rows = held
+    same = rows.equals(dataset.frame(run))
     return Verified(
         what,
         Came.SAME if same else Came.DIFFERS,
-        f"{file}: {stored.height} rows" if same else f"{file} holds other rows than the ledger",
+        f"{file}: {rows.height} rows" if same else f"{file} holds other rows than the ledger",
     )
 
 

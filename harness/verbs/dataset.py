@@ -3,6 +3,7 @@ outputs dropped."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -55,7 +56,7 @@ def build(
     store = _store(to, results)
     built = dataset.update(results, store, made.judged, check=check)
     console = Console()
-    for trouble in built.troubles:
+    for _, trouble in built.troubles:
         console.error(trouble)
     console.say(
         f"{store.url}: {len(built.written)} runs written, {len(built.kept)} were up to date"
@@ -128,14 +129,17 @@ def table(
     from harness import publish, retention
     from harness.publish import stored
 
-    publish.require(format)
+    if publish.binary(format) and output is None and sys.stdout.isatty():
+        raise UseError(f"{format} is no text for a terminal", "write it to a file: -o FILE")
     moment = retention.day("--since", since) if since is not None else None
     made = stored.of_dataset(_store(dataset, results), run or (), host or (), moment)
-    text = publish.render(made, format)
-    if output is None:
-        print(text, end="")
+    content = publish.render(made, format)
+    if output is not None:
+        publish.write(content, output)
+    elif isinstance(content, bytes):
+        sys.stdout.buffer.write(content)
     else:
-        publish.write(text, output)
+        print(content, end="")
 
 
 @app.command()

@@ -116,3 +116,38 @@ def test_the_table_of_a_merged_run_is_the_table_of_that_run(results: Path) -> No
     dataset.build(results, made.judged)
     compaction.compact(open_store(results / "dataset"), FORMAT)
     assert publish.render(made.of_runs(folders, results), "json") == before
+
+
+def test_build_tells_of_a_run_that_cannot_be_read_and_goes_on(results: Path) -> None:
+    (results / "runs" / NAMES[0] / "ledger.jsonl").unlink()
+    told: list[tuple[Path, str]] = []
+    files = dataset.build(
+        results, made.judged, lambda folder, error: told.append((folder, error.message))
+    )
+    assert [file.stem for file in files] == list(NAMES[1:])
+    ((folder, message),) = told
+    assert folder == results / "runs" / NAMES[0]
+    assert str(folder) in message
+
+
+def test_what_is_stored_of_a_run_is_found_wherever_it_is(root: str, results: Path) -> None:
+    store = open_store(root)
+    dataset.update(results, store, made.judged)
+    for name in (f"{NAMES[1]}.parquet", "00-lab1-2026-11.000001.parquet"):
+        found = dataset.stored(root, NAMES[1])
+        assert found is not None
+        assert found[0].endswith(f"/{name}")
+        assert found[1].equals(dataset.frame(RUNS[1]))
+        compaction.compact(store, FORMAT)
+    assert dataset.stored(root, "gone") is None
+
+
+def test_a_foreign_file_is_told_and_keeps_no_run_from_being_built(results: Path) -> None:
+    (results / "dataset").mkdir()
+    (results / "dataset" / "sales.parquet").write_bytes(b"no Parquet")
+    told: list[str] = []
+    for _ in range(2):
+        files = dataset.build(results, made.judged, lambda _, error: told.append(error.message))
+        assert [file.stem for file in files] == list(NAMES)
+    assert len(told) == 2
+    assert all("sales.parquet is not a Parquet file" in message for message in told)
