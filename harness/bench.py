@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -54,6 +54,40 @@ def bring_up(inventory: Path, hosts: Sequence[Host], console: Console) -> tuple[
     for name, why in standing.failed.items():
         console.warn(f"{name} did not come up: {why}")
     return standing, packed
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """What came of a whole measurement: the runs, what the doctor found unusable and what did not
+    come up, each by target with the reason."""
+
+    measured: Measured
+    unusable: Mapping[str, str]
+    failed: Mapping[str, str]
+
+
+def whole(
+    inventory: Path, hosts: Sequence[Host], request: Request, results: Path, console: Console
+) -> Whole:
+    """Provision what can be used, measure it, and take everything down again, come what may."""
+    with locked(inventory, hosts):
+        findings = provision.doctor(inventory, hosts, console.step)
+        unusable = {finding.target: finding.why for finding in findings if not finding.usable}
+        for finding in findings:
+            if not finding.usable:
+                console.warn(f"{finding.target} is left out: {finding.why} ({finding.fix})")
+        usable = possible(inventory, hosts, unusable)
+        try:
+            standing, packed = bring_up(inventory, usable, console)
+            came_not = dict(standing.failed)
+            standing = replace(standing, failed={**unusable, **standing.failed})
+            measured = measure_all(
+                inventory, hosts, standing, packed, request, results, console, None
+            )
+        finally:
+            console.say("take everything down")
+            provision.down(inventory, hosts, console.step, purge=False)
+    return Whole(measured, unusable, came_not)
 
 
 def packed_bundle(standing: Standing) -> Bundle:

@@ -21,7 +21,12 @@ from typer.core import TyperGroup
 from harness import __version__
 from harness.errors import EXIT_INTERRUPTED, EXIT_RUN, HarnessError, Interrupted, UseError
 from harness.verbs import asked
+from harness.verbs import dataset as dataset_verbs
 from harness.verbs import history as histories
+from harness.verbs.compare import compare, tag
+from harness.verbs.export import export
+from harness.verbs.importing import import_
+from harness.verbs.nightly import nightly
 from harness.verbs.options import (
     LOCALHOST,
     AcceptOption,
@@ -37,6 +42,7 @@ from harness.verbs.options import (
     WorkloadsOption,
 )
 from harness.verbs.plot import plot
+from harness.verbs.provenance import show, verify
 from harness.verbs.publish import publish
 
 if TYPE_CHECKING:
@@ -212,10 +218,7 @@ def bench(
     workloads: WorkloadsOption = Path("workloads"),
 ) -> None:
     """Provision, measure, print and write the table, take everything down again."""
-    from dataclasses import replace
-
     from harness import bench as steps
-    from harness import provision
 
     console = _console()
     request = asked.request(
@@ -223,24 +226,9 @@ def bench(
     )
     asked.writable(results)
     hosts = asked.hosts(inventory, target)
-    with steps.locked(inventory, hosts):
-        findings = provision.doctor(inventory, hosts, console.step)
-        unusable = {finding.target: finding.why for finding in findings if not finding.usable}
-        for finding in findings:
-            if not finding.usable:
-                console.warn(f"{finding.target} is left out: {finding.why} ({finding.fix})")
-        possible = steps.possible(inventory, hosts, unusable)
-        try:
-            standing, packed = steps.bring_up(inventory, possible, console)
-            standing = replace(standing, failed={**unusable, **standing.failed})
-            measured = steps.measure_all(
-                inventory, hosts, standing, packed, request, results, console, None
-            )
-        finally:
-            console.say("take everything down")
-            provision.down(inventory, hosts, console.step, purge=False)
-    _end(measured, results, console)
-    if set(standing.failed) - set(unusable):
+    done = steps.whole(inventory, hosts, request, results, console)
+    _end(done.measured, results, console)
+    if done.failed:
         raise typer.Exit(EXIT_RUN)
 
 
@@ -250,7 +238,8 @@ def table(
         list[str] | None, typer.Argument(help="Runs by name or path; the latest.")
     ] = None,
     format: Annotated[
-        str, typer.Option("--format", "-f", help="terminal, markdown, csv or json.")
+        str,
+        typer.Option("--format", "-f", help="terminal, markdown, csv, json, html, latex or xlsx."),
     ] = "terminal",
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write to this file instead.")
@@ -266,65 +255,20 @@ def table(
     from harness import ledger, publish
     from harness.publish import made as made_of
 
-    publish.require(format)
+    if publish.binary(format) and output is None and sys.stdout.isatty():
+        raise UseError(f"{format} is no text for a terminal", "write it to a file: -o FILE")
     if by not in {"target", "architecture"}:
         raise UseError(f"--by {by!r} is no order", "choose from: target, architecture")
     found = [ledger.find(results / "runs", name).resolve() for name in run or ["latest"]]
     folders = list(dict.fromkeys(found))
     made = replace(made_of.of_runs(folders, results), by_architecture=by == "architecture")
-    text = publish.render(made, format)
-    if output is None:
-        print(text, end="")
+    content = publish.render(made, format)
+    if output is not None:
+        publish.write(content, output)
+    elif isinstance(content, bytes):
+        sys.stdout.buffer.write(content)
     else:
-        publish.write(text, output)
-
-
-@app.command(name="import")
-def import_(
-    source: Annotated[
-        Path, typer.Argument(help="A table (.csv, .parquet), or a folder of a tool's outputs.")
-    ],
-    tool: Annotated[
-        str | None, typer.Option("--tool", help="Whose outputs the folder holds: fio, iperf3 …")
-    ] = None,
-    host: Annotated[
-        str | None, typer.Option("--host", help="The host of a folder; the folder's name.")
-    ] = None,
-    native: Annotated[
-        str, typer.Option("--native", help="What native is called: a backend or a sub-folder.")
-    ] = "baremetal",
-    backend: Annotated[
-        list[str] | None,
-        typer.Option("--backend", metavar="TARGET=BACKEND", help="Of a sub-folder; its name."),
-    ] = None,
-    class_: Annotated[
-        list[str] | None,
-        typer.Option("--class", metavar="BACKEND=CLASS", help="Of a backend not known here."),
-    ] = None,
-    resource: Annotated[
-        list[str] | None,
-        typer.Option("--resource", metavar="[WORKLOAD=]RESOURCE", help="What it stresses."),
-    ] = None,
-    accept: Annotated[
-        list[str] | None,
-        typer.Option("--accept", metavar="CHECK", help="Overrule a check; the table is marked."),
-    ] = None,
-    results: ResultsOption = Path("results"),
-) -> None:
-    """Make runs of figures measured elsewhere, one a host; every table says `imported`."""
-    from harness.importing import options, run
-
-    request = options.request(
-        native, host, tool, backend or (), class_ or (), resource or (), accept or ()
-    )
-    content = run.read(source, request)
-    folders = run.save(content, request, results)
-    console = _console()
-    for each in content.ignored:
-        console.warn(f"not read: {each}")
-    for folder in folders:
-        console.say(f"imported: {folder}; show it with: baremark table {folder.name}")
-        print(folder.name)
+        print(content, end="")
 
 
 @app.command()
@@ -402,6 +346,14 @@ def setup(packages: Annotated[list[str], typer.Argument(help="Debian packages.")
     provision.setup(packages, _console().step)
 
 
+app.command()(nightly)
+app.command(name="import")(import_)
+app.command()(export)
+app.command()(compare)
+app.command()(tag)
+app.command()(show)
+app.command()(verify)
+app.add_typer(dataset_verbs.app, name="dataset")
 app.command()(plot)
 app.command()(publish)
 app.command()(histories.history)

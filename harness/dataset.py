@@ -1,103 +1,83 @@
 """Runs as Parquet: one immutable file a run, a row for each trial × declared metric.
 
-The dataset is derived: it can be deleted and built again from the ledgers alone. It adds
-nothing to them and computes nothing; it only gives them types and columns, so that any engine
-that reads Parquet can scan years of runs. A trial that is not ok, and a metric that an ok trial
-did not yield, have a null value: missing is missing, never 0.
+The dataset is derived: it can be deleted and built again from the ledgers alone. Its columns
+stand in `harness.samples`. It lies in the folder of results, or wherever else polars can read
+(`harness.store`); files of runs that were merged (`harness.compaction`) read as those of runs do.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
-import math
-import os
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import polars as pl
-from polars.datatypes import DataType
 
+from harness import catalogue, parts
+from harness.catalogue import Catalogue, File
 from harness.errors import HarnessError
-from harness.model import Run, Trial
+from harness.model import Run
+from harness.samples import FORMAT, held
+from harness.samples import SCHEMA as SCHEMA
+from harness.samples import SCHEMA_VERSION as SCHEMA_VERSION
+from harness.samples import frame as frame
+from harness.store import Store, open_store
+from harness.store.folder import Folder
+from harness.store.folder import replace_file as replace_file
 
-SCHEMA_VERSION = 3
-# History of the format. A change that an older reader would misread gets a new number.
-#   1  first version
-#   2  control: native's second trial in each block, a target of its own
-#   3  imported: figures that Baremark did not measure, never to be pooled with its own
-
-
-def _names(column: str) -> pl.Categorical:
-    """Text with few distinct values: dictionary-encoded, each column in a dictionary of its own."""
-    return pl.Categorical(pl.Categories(f"baremark.{column}"))
-
-
-SCHEMA: dict[str, DataType] = {
-    "schema_version": pl.UInt16(),
-    "run": _names("run"),
-    "started": pl.Datetime("us", "UTC"),
-    "scenario": _names("scenario"),
-    "preset": _names("preset"),
-    "host": _names("host"),
-    "target": _names("target"),
-    "backend": _names("backend"),
-    "class": _names("class"),
-    "label": _names("label"),
-    "native": pl.Boolean(),
-    "control": pl.Boolean(),
-    "nested": pl.Boolean(),
-    "imported": pl.Boolean(),
-    "workload": _names("workload"),
-    "workload_version": pl.UInt32(),
-    "title": _names("title"),
-    "resource": _names("resource"),
-    "metric": _names("metric"),
-    "metric_index": pl.UInt16(),
-    "unit": _names("unit"),
-    "better": _names("better"),
-    "block": pl.UInt32(),
-    "position": pl.UInt32(),
-    "trial": pl.String(),
-    "status": _names("status"),
-    "value": pl.Float64(),
-    "controller_s": pl.Float64(),
-    "guest_s": pl.Float64(),
-}
-"""The columns. `started` is the run's `created_at`; `native` marks the baseline of the host,
-`control` native's second trial in a block, whose `target` is named apart from native's;
-`metric_index` is the metric's place in its workload, 0 being the headline; `value` is in `unit`;
-`controller_s` and `guest_s` are seconds. `nested` null means "not observable". `imported` marks
-what Baremark did not measure: its `started` is when it was imported, its `preset` and
-`position` are null."""
-
+Source = Path | str | Store | Sequence[Path]
+"""A folder or a file; a URL or a path as text; a store; several files."""
+T = TypeVar("T")
 
 BATCH_ROWS = 4_000_000
 """Rows that are analysed at a time: half a GiB of memory."""
+_LOOKS = 5
+"""How often to begin anew because files were merged while they were read."""
 
 
-def frame(run: Run) -> pl.DataFrame:
-    """The rows of `run`, in the order of its ledger, with the columns of `SCHEMA`.
-
-    Raises HarnessError where the ledger names a workload or target that the manifest lacks, or
-    a sample's unit is not the declared one.
-    """
-    return pl.DataFrame(list(_rows(run)), schema=SCHEMA, orient="row")
-
-
-def write(run: Run, results: Path) -> Path:
+def write(run: Run, results: Path, ledger: tuple[int, str] | None = None) -> Path:
     """Write `run` to `<results>/dataset/<run id>.parquet` and return that path.
 
-    A file of the same run is replaced as a whole, never changed in place. Raises HarnessError
-    where the folder cannot be written; no partial file is left then.
+    A file of the same run is replaced as a whole, never changed in place. `ledger` is what
+    `ledger_of` said of the run's folder before it was read. Raises HarnessError where the folder
+    cannot be written; no partial file is left then.
     """
+    folder = Folder(results / "dataset")
+    return folder.path / put(run, folder, ledger)
+
+
+def put(run: Run, store: Store, ledger: tuple[int, str] | None = None) -> str:
+    """Write `run` to `store`, as `write` does; return the name of its file."""
+    rows = frame(run)
+    name = catalogue.name_of(run.manifest.run)
+    told = catalogue.metadata(SCHEMA_VERSION, {run.manifest.run: held(run, rows.height, ledger)})
     buffer = io.BytesIO()
-    frame(run).write_parquet(buffer, metadata={"schema_version": str(SCHEMA_VERSION)})
-    path = _file(results, run.manifest.run)
-    replace_file(path, buffer.getvalue())
-    return path
+    rows.write_parquet(buffer, metadata=told)
+    with store.locked():
+        store.write(name, buffer.getvalue())
+    return name
+
+
+def ledger_of(folder: Path) -> tuple[int, str] | None:
+    """Length and sha256 of the ledger of a run; None where it has none that can be read."""
+    try:
+        data = (folder / "ledger.jsonl").read_bytes()
+    except OSError:
+        return None
+    return len(data), hashlib.sha256(data).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What came of bringing a dataset up to date: the runs that were written, those that were
+    up to date, and what kept others from being so."""
+
+    written: tuple[str, ...]
+    kept: tuple[str, ...]
+    troubles: tuple[HarnessError, ...]
 
 
 def build(
@@ -105,224 +85,173 @@ def build(
     read_run: Callable[[Path], Run],
     refused: Callable[[Path, HarnessError], None] | None = None,
 ) -> list[Path]:
-    """Bring the dataset of `results` up to date with its ledgers; return all its files, sorted.
+    """Bring the dataset of `results` up to date with its ledgers; return the files in which its
+    runs are, sorted.
 
-    A run is read (by `read_run`, from its folder) and written only where its file is missing or
-    older than the ledger. What `read_run` and `write` raise of a run is told to `refused` with its
-    folder, and the run left out; without `refused` it is raised.
+    A run is read (by `read_run`, from its folder) and written only where the dataset does not
+    hold it as its ledger is. What `read_run` and `write` raise of a run is told to `refused` with
+    its folder, and the run left out; without `refused` it is raised.
     """
-    paths = []
-    for folder in sorted((results / "runs").glob("*/")):
-        if not (folder / "manifest.json").is_file():
+    folder = Folder(results / "dataset")
+    built = update(results, folder, read_run, refused=refused)
+    if built.troubles:
+        raise built.troubles[0]
+    runs = {*built.written, *built.kept}
+    holders = catalogue.of_store(folder, FORMAT).holders if runs else {}
+    return sorted({folder.path / holders[run].name for run in runs})
+
+
+def update(
+    results: Path,
+    store: Store,
+    read_run: Callable[[Path], Run],
+    *,
+    check: bool = False,
+    refused: Callable[[Path, HarnessError], None] | None = None,
+) -> Built:
+    """Bring the dataset in `store` up to date with the ledgers of `results`.
+
+    A ledger is only ever appended to, so one of the length that the dataset knows is the one it
+    knows; with `check` the sha256 is compared as well. A run that cannot be read is told, and
+    costs the others nothing: with its folder to `refused`, else in what is returned. Raises
+    HarnessError where `store` cannot be read or written.
+    """
+    unread: list[HarnessError] = []
+    holders = catalogue.of_store(store, FORMAT, passed_over=unread).holders
+    written, kept, troubles = [], [], []
+    for folder in _runs(results):
+        file = holders.get(folder.name)
+        if file is not None and _fresh(file, folder, check):
+            kept.append(folder.name)
             continue
-        path = _file(results, folder.name)
+        ledger = ledger_of(folder)
         try:
-            if _stale(path, folder / "ledger.jsonl"):
-                path = write(read_run(folder), results)
+            run = read_run(folder)
+            _require_own(run, folder)
         except HarnessError as error:
             if refused is None:
-                raise
-            refused(folder, error)
-        else:
-            paths.append(path)
-    return sorted(paths)
+                troubles.append(error)
+            else:
+                refused(folder, error)
+            continue
+        put(run, store, ledger)
+        written.append(folder.name)
+    if unread:  # those that bear the name of a run are written anew by now
+        again: list[HarnessError] = []
+        catalogue.of_store(store, FORMAT, passed_over=again)
+        troubles += again
+    return Built(tuple(written), tuple(kept), tuple(troubles))
 
 
-def scan(source: Path | Sequence[Path]) -> pl.LazyFrame:
-    """The rows of a folder of dataset files, of one file, or of several, read lazily.
+def look(source: Source, runs: Collection[str] | None = None) -> Catalogue:
+    """Which files hold which runs. `runs` limits that to files that may hold them.
 
-    Raises HarnessError where there is nothing to read, where a file is not Parquet, and where
-    one was written in another version of the format.
+    Raises HarnessError where there is nothing to read or one of `runs` is not there, where a file
+    is not Parquet, and where one was written in a version of the format that is not known.
     """
-    return pl.scan_parquet(_checked(source))
+    if isinstance(source, str) or (isinstance(source, Path) and source.is_dir()):
+        source = open_store(source)
+    if isinstance(source, Path):
+        found = catalogue.of_paths([source], FORMAT)
+    elif isinstance(source, Sequence):
+        found = catalogue.of_paths([Path(path) for path in source], FORMAT)
+    else:
+        found = catalogue.of_store(source, FORMAT, runs)
+    lacking = sorted(frozenset(runs or ()) - found.holders.keys())
+    if lacking:
+        raise HarnessError(
+            f"the dataset does not hold run {', '.join(lacking)}",
+            "baremark dataset ls names the runs; baremark dataset build adds what is missing",
+        )
+    if not found.files:
+        raise HarnessError(
+            f"there is no dataset file in {getattr(source, 'url', source)}",
+            "measure first with `baremark run`, or give the folder that holds the runs",
+        )
+    return found
 
 
-def batches(source: Path | Sequence[Path], most_rows: int = BATCH_ROWS) -> list[pl.LazyFrame]:
+def scan(source: Source) -> pl.LazyFrame:
+    """The rows of a dataset, or of some of its files, read lazily; each run once.
+
+    Raises what `look` raises. Where files may be merged meanwhile, use `read`.
+    """
+    return parts.scan(FORMAT, parts.pieces(look(source)))
+
+
+def batches(source: Source, most_rows: int = BATCH_ROWS) -> list[pl.LazyFrame]:
     """The rows of `scan`, in parts of whole hosts in the order of their names.
 
     A part has at most `most_rows` rows, or is one host. It reads only the files that hold its
     hosts, so files of one host, or of neighbours, are read once. Raises what `scan` raises.
     """
-    paths = _checked(source)
-    held = (
-        pl.scan_parquet(paths, include_file_paths="file")
-        .group_by("file", "host")
-        .len("rows")
-        .with_columns(pl.col("host").cast(pl.String))
-        .collect(engine="streaming")
-    )
-    if held["rows"].sum() <= most_rows:
-        return [pl.scan_parquet(paths)]
-    groups: list[list[str]] = []
-    room = 0
-    for host, rows in held.group_by("host").agg(pl.col("rows").sum()).sort("host").iter_rows():
-        if not groups or rows > room:
-            groups.append([])
-            room = most_rows
-        groups[-1].append(host)
-        room -= rows
-    return [_part(held, hosts) for hosts in groups]
+    return _batches(look(source), None, most_rows)
 
 
-def _part(held: pl.DataFrame, hosts: Sequence[str]) -> pl.LazyFrame:
-    """All rows of `hosts`; `held` tells by `file` and `host` where they are."""
-    theirs = held.filter(pl.col("host").is_in(hosts))
-    files: list[str] = theirs["file"].unique().sort().to_list()
-    part = pl.scan_parquet(files)
-    if held.filter(pl.col("file").is_in(files)).height == theirs.height:
-        return part
-    return part.filter(pl.col("host").is_in(pl.Series(hosts).cast(SCHEMA["host"]).implode()))
+def read(
+    source: Source,
+    make: Callable[[list[pl.LazyFrame]], T],
+    runs: Collection[str] | None = None,
+    most_rows: int = BATCH_ROWS,
+) -> T:
+    """What `make` makes of the `batches` of `source`, or of its `runs` alone; made anew where
+    files were merged meanwhile, so that the rows are always those of one moment.
 
-
-def _checked(source: Path | Sequence[Path]) -> list[Path]:
-    """The files of `source`, each of this version of the format; raises what `scan` raises."""
-    if isinstance(source, Path):
-        paths = sorted(source.glob("*.parquet")) if source.is_dir() else [source]
-    else:
-        paths = list(source)
-    if not paths:
-        raise HarnessError(
-            f"there is no dataset file in {source}",
-            "measure first with `baremark run`, or give the folder that holds the runs",
-        )
-    for path in paths:
-        _check_version(path)
-    return paths
-
-
-def replace_file(path: Path, data: bytes) -> None:
-    """Make `path` hold `data`, as a whole or not at all: temporary name, fsync, rename.
-
-    Raises HarnessError naming the folder where it cannot be written.
+    Raises what `look` raises, and HarnessError where the rows cannot be read.
     """
-    temporary: Path | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=f".{path.name}.", suffix=".part", delete=False
-        ) as file:
-            temporary = Path(file.name)
-            file.write(data)
-            file.flush()
-            os.fchmod(file.fileno(), 0o644)
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        temporary = None
-        _sync_folder(path.parent)
-    except OSError as error:
+    for _ in range(_LOOKS):
+        found = look(source, runs)
+        try:
+            return make(_batches(found, runs, most_rows))
+        except (OSError, pl.exceptions.ComputeError) as error:
+            if not _changed(found):
+                raise HarnessError(
+                    f"cannot read the rows of {found.files[0].store.url}: {error}",
+                    "baremark dataset build writes anew what is damaged, if it is deleted first",
+                ) from error
+    raise HarnessError("the dataset changes all the time", "say it again when it is at rest")
+
+
+def _batches(found: Catalogue, runs: Collection[str] | None, most_rows: int) -> list[pl.LazyFrame]:
+    groups = parts.by_host(parts.pieces(found, runs), most_rows)
+    return [parts.scan(FORMAT, group) for group in groups]
+
+
+def _changed(found: Catalogue) -> bool:
+    """Whether a file that counted is not there any more, or is another one."""
+    stores = {file.store.url: file.store for file in found.files}
+    now = {(url, entry) for url, store in stores.items() for entry in store.entries()}
+    return any((file.store.url, file.entry) not in now for file in found.files)
+
+
+def _runs(results: Path) -> Iterator[Path]:
+    """The folders of runs, oldest first; a hidden one is not finished."""
+    for manifest in sorted((results / "runs").glob("[!.]*/manifest.json")):
+        yield manifest.parent
+
+
+def _require_own(run: Run, folder: Path) -> None:
+    if run.manifest.run != folder.name:
         raise HarnessError(
-            f"cannot write {path.name} in {path.parent}: {error.strerror or error}",
-            "free space there or make the folder writable, or name another folder; "
-            "the runs themselves are untouched",
-        ) from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _file(results: Path, run: str) -> Path:
-    return results / "dataset" / f"{run}.parquet"
-
-
-def _stale(path: Path, ledger: Path) -> bool:
-    if not path.is_file() or _version(path) != str(SCHEMA_VERSION):
-        return True
-    return ledger.is_file() and ledger.stat().st_mtime_ns >= path.stat().st_mtime_ns
-
-
-def _version(path: Path) -> str | None:
-    """The version of the format that `path` says it has; None where it says nothing."""
-    try:
-        return pl.read_parquet_metadata(path).get("schema_version")
-    except OSError as error:
-        raise HarnessError(
-            f"cannot read {path}: {error.strerror or error}", "check the path and its permissions"
-        ) from error
-    except pl.exceptions.PolarsError as error:
-        raise HarnessError(
-            f"{path} is not a Parquet file: {error}",
-            "delete it: it is built again from the run's ledger",
-        ) from error
-
-
-def _check_version(path: Path) -> None:
-    found = _version(path)
-    if found != str(SCHEMA_VERSION):
-        said = f"version {found}" if found is not None else "no version"
-        raise HarnessError(
-            f"{path} has {said} of the dataset format; this baremark knows {SCHEMA_VERSION}",
-            "delete the file to have it built again from the run's ledger, "
-            "or use the baremark that wrote it",
+            f"{folder} holds the run {run.manifest.run}: it is a copy, or was renamed",
+            "give the folder the name of its run, or move it elsewhere",
         )
 
 
-def _rows(run: Run) -> Iterator[tuple[Any, ...]]:
-    manifest = run.manifest
-    started = datetime.fromisoformat(manifest.created_at)
-    workloads = {workload.name: workload for workload in manifest.workloads}
-    targets = {record.target.name: record for record in manifest.targets}
-    for trial in run.trials:
-        if trial.workload not in workloads or trial.target not in targets:
-            raise HarnessError(
-                f"trial {trial.id} of run {manifest.run} names workload {trial.workload} on "
-                f"target {trial.target}, which the run's manifest does not declare",
-                "the manifest and the ledger are not of the same run: restore the folder",
-            )
-        workload = workloads[trial.workload]
-        record = targets[trial.target]
-        seen = record.fingerprint
-        values = _values(trial, {metric.name: metric.unit for metric in workload.metrics})
-        for index, metric in enumerate(workload.metrics):
-            yield (
-                SCHEMA_VERSION,
-                manifest.run,
-                started,
-                trial.scenario,
-                manifest.preset if manifest.imported is None else None,
-                trial.host,
-                trial.arm,
-                record.target.backend,
-                str(seen.backend_class),
-                seen.label,
-                record.target.native and not trial.control,
-                trial.control,
-                seen.nested,
-                manifest.imported is not None,
-                workload.name,
-                workload.version,
-                workload.title,
-                str(workload.resource),
-                metric.name,
-                index,
-                metric.unit,
-                metric.better,
-                trial.block,
-                trial.position if manifest.imported is None else None,
-                trial.id,
-                str(trial.status),
-                values.get(metric.name),
-                trial.controller_s,
-                trial.guest_s,
-            )
-
-
-def _values(trial: Trial, units: dict[str, str]) -> dict[str, float]:
-    """The values of an ok trial by metric; a value that is no finite number is missing."""
-    if trial.status != "ok":
-        return {}
-    for sample in trial.samples:
-        if sample.metric in units and sample.unit != units[sample.metric]:
-            raise HarnessError(
-                f"trial {trial.id} gives {sample.metric} in {sample.unit}, but its workload "
-                f"{trial.workload} declares {units[sample.metric]}",
-                "correct the unit in the workload file, raise its version, and measure again",
-            )
-    return {sample.metric: sample.value for sample in trial.samples if math.isfinite(sample.value)}
+def _fresh(file: File, folder: Path, check: bool) -> bool:
+    """Whether `file` holds the run of `folder` as its ledger is."""
+    if file.version != SCHEMA_VERSION:
+        return False
+    try:
+        seen = (folder / "ledger.jsonl").stat()
+    except OSError:
+        return True  # there is nothing to make another one of
+    changed_ns = file.entry.changed_ns
+    newer = not file.compacted and changed_ns is not None and changed_ns > seen.st_mtime_ns
+    told = file.runs[folder.name]
+    if told is None or told.ledger is None:
+        return newer
+    if told.ledger[0] != seen.st_size:
+        return False
+    by_length = newer or file.compacted or changed_ns is None
+    return (by_length and not check) or ledger_of(folder) == told.ledger

@@ -421,7 +421,7 @@ def _judged(reply: Reply, workload: Workload, limit_s: float) -> _Outcome:
             TrialStatus.OK,
             reply,
             status,
-            _taken(samples, workload),
+            tools.taken(samples, workload),
             claimed=_claimed(samples) if workload.resource is Resource.DISK else None,
         )
     except ReadError as error:
@@ -446,23 +446,6 @@ def _claimed(samples: Sequence[Sample]) -> tuple[float, float] | None:
         for side in ("read", "write")
     ]
     return (sum(rates[0]), sum(rates[1])) if any(rates) else None
-
-
-def _taken(samples: Sequence[Sample], workload: Workload) -> tuple[Sample, ...]:
-    """The samples of the workload's metrics. Raises `ReadError` where there is not one of each."""
-    taken = []
-    for metric in workload.metrics:
-        same = [sample for sample in samples if sample.metric == metric.name]
-        if not same:
-            raise ReadError(f"{workload.tool} did not report {metric.name}")
-        if len(same) > 1:
-            which = "; ".join(" ".join(f"{k}={v}" for k, v in each.labels) for each in same[:4])
-            raise ReadError(
-                f"{workload.tool} reported {metric.name} {len(same)} times ({which}); "
-                "a workload needs one"
-            )
-        taken.append(same[0])
-    return tuple(taken)
 
 
 def _filled(arg: str, seat: Seat, seconds: float) -> str:

@@ -110,7 +110,7 @@ def load(path: Path) -> tuple[Host, ...]:
             f"there is no inventory {path}",
             "name one with -i; inventories/localhost measures this machine",
         )
-    answer = _ask_ansible(path)
+    answer = ask_ansible(path)
     hostvars: dict[str, dict[str, Any]] = answer.get("_meta", {}).get("hostvars", {})
     groups = {name: group for name, group in answer.items() if name != "_meta"}
     mistakes = _Mistakes(path)
@@ -231,7 +231,8 @@ class _Mistakes:
         return [self._path, *(file for folder in beside for file in sorted(folder.rglob("*")))]
 
 
-def _ask_ansible(path: Path) -> dict[str, Any]:
+def ask_ansible(path: Path) -> dict[str, Any]:
+    """What `ansible-inventory --list` says of the inventory at `path`. Raises `UseError`."""
     program = Path(sys.executable).with_name("ansible-inventory")
     done = subprocess.run(
         [str(program), "-i", str(path), "--list"],

@@ -46,6 +46,8 @@ _READ = {1, SCHEMA}
 MANIFEST = "manifest.json"
 LEDGER = "ledger.jsonl"
 RAW = "raw"
+DROPPED = "raw-dropped.json"
+"""Says that the raw outputs of a run were removed to make room (`harness.retention`)."""
 
 _ASIDE = ".unfinished-"
 
@@ -284,6 +286,11 @@ def read_raw(folder: Path, trial: Trial) -> bytes:
         raise HarnessError(
             f"trial {trial.id} has no output: {trial.reason}", "choose a trial that ended by itself"
         )
+    if not (folder / trial.raw).exists() and (folder / DROPPED).exists():
+        raise HarnessError(
+            f"{folder / trial.raw} was dropped to make room, as {folder / DROPPED} says",
+            "restore it from a copy; the ledger still has its sha256",
+        )
     try:
         data = zstandard.ZstdDecompressor().decompress((folder / trial.raw).read_bytes())
     except (OSError, zstandard.ZstdError) as error:
@@ -296,6 +303,18 @@ def read_raw(folder: Path, trial: Trial) -> bytes:
             "restore the run from a copy",
         )
     return data
+
+
+def read_raw_errors(folder: Path, trial: Trial) -> bytes:
+    """What stood on the trial's standard error, with the marks around its program; b"" for
+    nothing."""
+    file = folder / RAW / f"{trial.id}.err.zst"
+    try:
+        return zstandard.ZstdDecompressor().decompress(file.read_bytes())
+    except FileNotFoundError:
+        return b""
+    except (OSError, zstandard.ZstdError) as error:
+        raise HarnessError(f"cannot read {file}: {error}", "restore the run from a copy") from None
 
 
 def _trial(record: dict[str, Any], calibrations: Mapping[str, tuple[float, ...]]) -> Trial:

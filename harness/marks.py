@@ -52,21 +52,26 @@ def read(reply: Reply) -> Marks:
         guest_s = (int(end[1]) - int(begin[2])) / 1e9
         first, last = reply.arrived_s(begin.start()), reply.arrived_s(end.start())
         span_s = None if first is None or last is None else last - first
-    digest = _SHA256.search(said) if end is not None else None
-    plain = said
-    if digest is not None:
-        plain = plain[: digest.start()]
-    for mark in (_BEGIN, _END, _THROTTLED, _STAT):
-        plain = mark.sub(b"", plain)
+    plain, digest = without(said)
     return Marks(
         process=int(begin[1]) if begin is not None else None,
         status=int(end[2]) if end is not None else None,
         guest_s=guest_s,
         span_s=span_s,
         cpu=cpu_time(said),
-        sha256=digest[1].decode() if digest is not None else None,
+        sha256=digest,
         stderr=plain,
     )
+
+
+def without(said: bytes) -> tuple[bytes, str | None]:
+    """A standard error without its marks, and the sha256 of the standard output that is in them;
+    None where it has none."""
+    digest = _SHA256.search(said) if _END.search(said) is not None else None
+    plain = said if digest is None else said[: digest.start()]
+    for mark in (_BEGIN, _END, _THROTTLED, _STAT):
+        plain = mark.sub(b"", plain)
+    return plain, digest[1].decode() if digest is not None else None
 
 
 def cpu_time(said: bytes) -> CpuTime | None:

@@ -6,6 +6,8 @@ several hosts are measured at the same time, one thread each.
 
 from __future__ import annotations
 
+import getpass
+import os
 import secrets
 import shlex
 import threading
@@ -287,6 +289,7 @@ class Measurement:
             least_blocks=least,
             accepted=request.accepted,
             left_out=left_out,
+            by=_asker(),
         )
 
     def _execute(
@@ -341,6 +344,14 @@ class Measurement:
                 else backends.load(target.backend).process(outside)
             ),
         )
+
+
+def _asker() -> str:
+    """Who asks: BAREMARK_BY, or the name of the account; "" where it has none."""
+    try:
+        return os.environ.get("BAREMARK_BY") or getpass.getuser()
+    except (KeyError, OSError):
+        return ""
 
 
 REMOTE_LOCK = "/run/lock/baremark.lock"

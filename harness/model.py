@@ -503,6 +503,8 @@ class Manifest:
     """Where the figures come from if Baremark did not measure them. There was then no plan, no
     seed, no bundle, no preset and no declared size, and nobody saw the order or the time of a
     trial: the fields that would hold them are empty ("", 0, ()) and mean nothing."""
+    by: str = ""
+    """Who asked for it: BAREMARK_BY, or the name of the account. "" in older records."""
 
 
 @dataclass(frozen=True, slots=True)

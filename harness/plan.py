@@ -11,11 +11,11 @@ import hashlib
 import json
 import math
 import random
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, replace
 
 from harness.errors import UseError
-from harness.model import SCENARIO_OVERHEAD, Block, Cell, Host, Plan, Preset, Workload
+from harness.model import SCENARIO_OVERHEAD, Block, Cell, Host, Plan, Preset, Target, Workload
 
 PRESETS = {
     preset.name: preset
@@ -83,7 +83,7 @@ def make(
         seed=seed,
         blocks=planned,
         seconds=seconds,
-        digest=_digest(host, workloads, seconds, planned),
+        digest=digest_of(host.targets, workloads, seconds, planned),
     )
 
 
@@ -116,20 +116,31 @@ def _shuffled(cells: Sequence[Cell], random_unit: Callable[[], float]) -> tuple[
     return tuple(order)
 
 
-def _digest(
-    host: Host,
+def digest_of(
+    targets: Sequence[Target],
     workloads: Sequence[Workload],
-    seconds: dict[str, float],
+    seconds: Mapping[str, float],
     blocks: Sequence[Block],
 ) -> str:
+    """The sha256 of all that a plan fixes, in hexadecimal. A whole number of seconds counts as one,
+    whether a file says 2 or 2.0."""
     fixed = {
         "scenario": SCENARIO_OVERHEAD,
-        "targets": [asdict(target) for target in host.targets],
-        "workloads": [asdict(workload) for workload in workloads],
-        "seconds": seconds,
+        "targets": [asdict(target) for target in targets],
+        "workloads": [_whole(asdict(workload)) for workload in workloads],
+        "seconds": _whole(dict(seconds)),
         "blocks": [
             [[cell.workload, cell.target, cell.control] for cell in block.cells] for block in blocks
         ],
     }
     text = json.dumps(fixed, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _whole(value: object) -> object:
+    """`value` with 2 for 2.0, however deep."""
+    if isinstance(value, dict):
+        return {key: _whole(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_whole(each) for each in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -130,7 +130,7 @@ def known_truths(
         seen = fingerprint.observe(place.target, first, host, place.endpoint, None)
         fingerprint.refuse_if_false(place.target, place.endpoint, seen)
         programs = bundle.versions(first, where, sorted({each.tool for each in workloads}))
-        stops: list[tuple[float, float]] = []
+        watched: list[tuple[float, float]] = []
         seat = Seat(
             plain,
             first,
@@ -138,12 +138,13 @@ def known_truths(
             place.endpoint.work,
             "",
             lambda: session.connect(plain.name, place.endpoint, key, through=through),
+            beside={_BLOCKED.name: lambda: _watching(helper, _BLOCKED.tool, 0.0, watched)},
         )
         slow = replace(
             seat,
             target=slowed,
             instead={_RATED.name: _at_rate(_RATED, RATES[1])},
-            beside={_BLOCKED.name: lambda: _stopping(helper, _BLOCKED.tool, stops)},
+            beside={_BLOCKED.name: lambda: _watching(helper, _BLOCKED.tool, SHARE, watched)},
         )
         now = datetime.now(UTC)
         manifest = Manifest(
@@ -174,12 +175,16 @@ def known_truths(
             return all(len(pairs(trials, each, arms)) >= number for each in workloads)
 
         with Ledger.create(runs, manifest) as record:
+            shares: dict[tuple[int, str], float] = {}
 
             def done(trial: Trial) -> None:
-                if trial.target == slowed.name and trial.workload == _BLOCKED.name and stops:
-                    stopped_s, watched_s = stops.pop()
-                    record.note("slowed", trial=trial.id, stopped_s=stopped_s, watched_s=watched_s)
-                    truths[_BLOCKED.name][trial.block] = watched_s / (watched_s - stopped_s)
+                if trial.workload == _BLOCKED.name and watched:
+                    ran_s, watched_s = watched.pop()
+                    record.note("watched", trial=trial.id, ran_s=ran_s, watched_s=watched_s)
+                    shares[trial.block, trial.target] = ran_s / watched_s
+                    both = [shares.get((trial.block, arm)) for arm in arms]
+                    if both[0] and both[1]:
+                        truths[_BLOCKED.name][trial.block] = both[0] / both[1]
                 on_trial(trial)
 
             Execution(
@@ -222,14 +227,21 @@ def _at_rate(workload: Workload, rate: int) -> Workload:
 
 
 @contextmanager
-def _stopping(helper: Session, tool: str, stops: list[tuple[float, float]]) -> Iterator[None]:
-    """Stop a tool's program for its share of the time, while the block below runs it."""
+def _watching(
+    helper: Session, tool: str, share: float, watched: list[tuple[float, float]]
+) -> Iterator[None]:
+    """Stop a tool's program for a share of the time, while the block below runs it, and keep for
+    how long it ran and was watched. Both arms are watched alike: that costs a little.
+
+    The truth is what the kernel says it ran in the one arm against the other, and not 1/(1 − share)
+    alone: what others would have taken from it falls partly into the gaps that the stops make.
+    """
     script = Path(__file__).with_name("slow.pl").read_bytes()
     said: list[str] = []
 
     def watch() -> None:
         reply = helper.run(
-            ["perl", "-", tools.load(tool).PROGRAM, f"{SHARE:g}", f"{PERIOD_S:g}"],
+            ["perl", "-", tools.load(tool).PROGRAM, f"{share:g}", f"{PERIOD_S:g}"],
             limit_s=300,
             stdin=script,
         )
@@ -243,7 +255,7 @@ def _stopping(helper: Session, tool: str, stops: list[tuple[float, float]]) -> I
         watcher.join(30)
     words = said[0].split() if said else []
     if len(words) == 2:
-        stops.append((float(words[0]), float(words[1])))
+        watched.append((float(words[0]), float(words[1])))
 
 
 @dataclass(frozen=True, slots=True)

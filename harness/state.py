@@ -92,20 +92,30 @@ def locked(folder: Path, *, here: bool) -> Iterator[None]:
 
     Raises `UseError` where another one does, `HarnessError` where no lock can be made.
     """
+    lock = folder.parent / f".{folder.name}.lock"
     with ExitStack() as held:
-        held.enter_context(_lock(folder.parent / f".{folder.name}.lock", "this inventory"))
+        held.enter_context(_lock(lock, _AT_WORK.format("this inventory"), _WAIT))
         if here:
-            held.enter_context(_lock(_MACHINE_LOCK, "this machine"))
+            held.enter_context(_lock(_MACHINE_LOCK, _AT_WORK.format("this machine"), _WAIT))
         yield
 
 
+@contextmanager
+def alone(path: Path, otherwise: str) -> Iterator[None]:
+    """Only one process at a time holds the lock file `path`; `UseError` says `otherwise`."""
+    with _lock(path, otherwise, "wait for it to end"):
+        yield
+
+
+_AT_WORK = "another baremark works with the targets of {}"
+_WAIT = "wait for it to end; two measurements at once would measure each other"
 _MACHINE_LOCK = Path(
     "/run/lock" if os.access("/run/lock", os.W_OK) else tempfile.gettempdir(), "baremark.lock"
 )
 
 
 @contextmanager
-def _lock(path: Path, what: str) -> Iterator[None]:
+def _lock(path: Path, otherwise: str, cure: str) -> Iterator[None]:
     """Hold the lock file `path`, which only its holder removes."""
     with writing(path.parent, ELSEWHERE):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -115,10 +125,7 @@ def _lock(path: Path, what: str) -> Iterator[None]:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 os.close(file)
-                raise UseError(
-                    f"another baremark works with the targets of {what}",
-                    "wait for it to end; two measurements at once would measure each other",
-                ) from None
+                raise UseError(otherwise, cure) from None
             if _is_at(file, path):
                 break
             os.close(file)  # its holder removed it between the opening and the locking

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize
+from scipy.optimize import minimize  # type: ignore[import-untyped]
 
 from harness.analyze import changes
 
@@ -43,51 +43,56 @@ def series(n: int, rho: float, count: int, rng: np.random.Generator) -> Floats:
 
 
 def null(test: str, n: int, rho: float, count: int, rng: np.random.Generator) -> Null:
-    rows, inside, split = _split(test, series(n, rho, count, rng))
+    rows, inside, split, rest, levels = _split(test, series(n, rho, count, rng))
     many = np.full(count, float(n))
-    bias = changes._SCAN_BIAS if test == "scan" else changes._STEP_BIAS
-    noise = changes._noise(rows, inside, split, many, bias)
+    noise = changes._noise(rest, many, levels, _committed(test))
     first, second = changes._levels(rows, inside, split, many)
     error = np.sqrt(noise.long_run * (1 / split + 1 / (n - split)))
     z = changes._normal(np.abs(second - first) / error, noise.freedom)
     return Null(n, rho, z, noise.rho)
 
 
-def _split(test: str, rows: Floats) -> tuple[Floats, npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
-    """The rows, centred, and where they are split: the likeliest place, or the middle."""
+def _committed(test: str) -> tuple[tuple[float, float], tuple[float, float]]:
+    return changes._SCAN_BIAS if test == "scan" else changes._STEP_BIAS
+
+
+def _split(
+    test: str, rows: Floats
+) -> tuple[Floats, npt.NDArray[np.bool_], npt.NDArray[np.int64], Floats, Floats]:
+    """The rows, centred; where they have values; where they are split, the likeliest place or the
+    middle; and what is left about how many levels."""
     rows = rows - rows.mean(axis=1, keepdims=True)
     inside = np.ones(rows.shape, dtype=np.bool_)
     n = np.full(len(rows), float(rows.shape[1]))
-    if test == "scan":
-        return rows, inside, changes._largest(rows, inside, n)[0]
-    return rows, inside, np.full(len(rows), rows.shape[1] // 2)
+    if test == "step":
+        split = np.full(len(rows), rows.shape[1] // 2)
+        return rows, inside, split, changes._rest(rows, inside, split, n), np.full_like(n, 2.0)
+    split = changes._largest(rows, np.zeros_like(n), n)[0]
+    about_two = changes._rest(rows, inside, split, n)
+    return rows, inside, split, *changes._rest_about_four(about_two, split, n)
 
 
-def bias(test: str, count: int, rng: np.random.Generator) -> tuple[float, float]:
-    """a and b of E(r) = ρ − (a + bρ)/n, by least squares over the grid."""
-    left, right, weight = [], [], []
+def bias(test: str, count: int, rng: np.random.Generator) -> Floats:
+    """a, b, a', b' of E(r) = ρ − (a + bρ + (a' + b'ρ)m)/n, by least squares over the grid."""
+    left, right = [], []
     for n in NIGHTS:
         for rho in RHO:
-            rows, inside, split = _split(test, series(n, rho, count, rng))
-            many = np.full(count, float(n))
-            first, second = changes._levels(rows, inside, split, many)
-            before = np.arange(n) < split[:, None]
-            rest = rows - np.where(before, first[:, None], second[:, None])
+            *_, rest, levels = _split(test, series(n, rho, count, rng))
             r = (rest[:, :-1] * rest[:, 1:]).sum(axis=1) / (rest**2).sum(axis=1)
-            left.append([1.0, rho])
-            right.append(n * (rho - r.mean()))
-            weight.append(1 / np.sqrt(n))
-    scale = np.array(weight)
-    a, b = np.linalg.lstsq(np.array(left) * scale[:, None], np.array(right) * scale, rcond=None)[0]
-    return float(a), float(b)
+            for more in range(3):
+                these = levels == 2 + more
+                if these.sum() >= count / 10:
+                    weight = np.sqrt(these.mean() / n)
+                    left.append(weight * np.array([1.0, rho, more, more * rho]))
+                    right.append(weight * n * (rho - r[these].mean()))
+    found: Floats = np.linalg.lstsq(np.array(left), np.array(right), rcond=None)[0]
+    return found
 
 
 def sizes(test: str, found: Null, allowance: tuple[float, float]) -> Floats:
     """How often each of `ALPHAS` is reached with this allowance."""
     n = np.full(found.z.size, float(found.n))
-    independent = n * (1 - found.estimated) / (1 + found.estimated)
-    c, d = allowance
-    z = found.z / (1 + c / independent + d / independent**2)
+    z = found.z / changes._allowance(allowance, found.estimated, n)
     p = changes._p_of_largest(z, n) if test == "scan" else changes._two_sided(z)
     return np.array([(p <= alpha).mean() for alpha in ALPHAS])
 

@@ -30,12 +30,12 @@ def night(
 ) -> Run:
     """The run of a night, `number` days after the first.
 
-    `slowdown` is F by target; `facts` are fields of the fingerprints by target; `native` scales
-    all values of all targets.
+    `slowdown` is F by target, 1 where left out; `facts` are fields of the fingerprints by target;
+    `native` scales all values of all targets.
     """
     when = FIRST + timedelta(days=number)
     base = {key: value * native for key, value in BASE.items()}
-    truth = {kinds[0].name: 1.0, f"{kinds[0].name}+control": 1.0, **slowdown}
+    truth = {kind.name: 1.0 for kind in kinds} | {f"{kinds[0].name}+control": 1.0, **slowdown}
     run = make_run(
         noisy(truth, base, LOWER, seed=number),
         kinds,

@@ -14,7 +14,8 @@ standard error,
 Both are first brought to the normal scale, where what is known of ρ and of the variance only by
 estimate is allowed for by `_ALLOWANCE`: its constants are fitted to simulated null distributions
 (tests/unit/test_changes.py makes them again). There is no resampling, and all segments are tested
-at once.
+at once. The split with the largest |D| is that of least squares, as ruptures finds it (the tests
+compare the two); ruptures itself is not used here, for importing it takes longer than all of this.
 
 Sources: bias of the autocorrelation, Marriott & Pope, Biometrika 41 (1954) 390; the maximum, Miller
 & Siegmund, Biometrics 38 (1982) 1011; t on the normal scale, Wallace, Ann. Math. Statist. 30 (1959)
@@ -41,10 +42,14 @@ LEAST = 12
 STEP_SIDE = 3
 """Nights on either side of a split at a known night."""
 
-_SCAN_BIAS = (4.0, 7.0)
-_STEP_BIAS = (2.0, 6.0)
-"""a, b: E(r) = ρ − (a + bρ)/n for the lag-1 autocorrelation r of the residuals."""
-_ALLOWANCE = {"scan": (1.0, 1.0), "step": (1.0, 1.0)}
+AGAIN = 20
+"""Nights that a part must have to be split once more before the noise is judged."""
+
+_SCAN_BIAS = ((2.4, 7.1), (3.2, 3.8))
+_STEP_BIAS = ((1.9, 5.9), (0.0, 0.0))
+"""(a, b), (a', b'): E(r) = ρ − (a + bρ + (a' + b'ρ)m)/n for the lag-1 autocorrelation r of what is
+left about two levels and m more."""
+_ALLOWANCE = {"scan": (1.9, 0.5), "step": (2.6, 1.2)}
 _LARGEST = 0.95
 """ρ is not taken to be larger; there is hardly a level then that could change."""
 _LEAST_SHARE = 0.2
@@ -93,10 +98,11 @@ def scan(values: Floats, starts: Ints, sizes: Ints) -> Scan:
     for chosen in _alike(sizes, np.flatnonzero(sizes >= LEAST)):
         rows, inside = _rows(values, starts[chosen], sizes[chosen])
         n = sizes[chosen].astype(np.float64)
-        split[chosen], distance = _largest(rows, inside, n)
-        noise = _noise(rows, inside, split[chosen], n, _SCAN_BIAS)
+        split[chosen], distance = _largest(rows, np.zeros_like(n), n)
+        rest, levels = _rest_about_four(_rest(rows, inside, split[chosen], n), split[chosen], n)
+        noise = _noise(rest, n, levels, _SCAN_BIAS)
         t = distance / np.sqrt(noise.long_run)
-        z = _normal(t, noise.freedom) / _allowance("scan", noise.rho, n)
+        z = _normal(t, noise.freedom) / _allowance(_ALLOWANCE["scan"], noise.rho, n)
         p[chosen] = _p_of_largest(z, n)
     return Scan(split, p)
 
@@ -109,9 +115,10 @@ def step(values: Floats, starts: Ints, sizes: Ints, splits: Ints, level: float =
         rows, inside = _rows(values, starts[chosen], sizes[chosen])
         n, before = sizes[chosen].astype(np.float64), splits[chosen].astype(np.float64)
         first, second = _levels(rows, inside, splits[chosen], n)
-        noise = _noise(rows, inside, splits[chosen], n, _STEP_BIAS)
+        rest = _rest(rows, inside, splits[chosen], n)
+        noise = _noise(rest, n, np.full_like(n, 2.0), _STEP_BIAS)
         error = np.sqrt(noise.long_run * (1 / before + 1 / (n - before)))
-        allowance = _allowance("step", noise.rho, n)
+        allowance = _allowance(_ALLOWANCE["step"], noise.rho, n)
         z = _normal(np.abs(second - first) / error, noise.freedom) / allowance
         wide = NormalDist().inv_cdf((1 + level) / 2) * allowance
         out.shift[chosen] = second - first
@@ -119,16 +126,6 @@ def step(values: Floats, starts: Ints, sizes: Ints, splits: Ints, level: float =
         out.p[chosen] = _two_sided(z)
         out.rho[chosen] = noise.rho
     return out
-
-
-def located(segment: Floats) -> int:
-    """How many nights of `segment` lie before its likeliest change: the split of least squares
-    with `SIDE` nights on each side, by ruptures."""
-    from ruptures import KernelCPD  # imports much of scipy: only where there is a change
-
-    centred = segment - segment.mean()
-    found = KernelCPD(kernel="linear", min_size=SIDE).fit(centred).predict(n_bkps=1)
-    return int(found[0])
 
 
 def _alike(sizes: Ints, chosen: Ints) -> Iterator[Ints]:
@@ -153,17 +150,22 @@ def _rows(values: Floats, starts: Ints, sizes: Ints) -> tuple[Floats, Flags]:
     return np.where(inside, rows - centre[:, None], 0.0), inside
 
 
-def _largest(rows: Floats, inside: Flags, n: Floats) -> tuple[Ints, Floats]:
-    """The split of each row with the largest |D|·√(k(n−k)/n), and that."""
-    k = np.arange(1, rows.shape[1] + 1)
+def _largest(rows: Floats, begin: Floats, end: Floats) -> tuple[Ints, Floats]:
+    """The split of each row between `begin` and `end` with the largest |D|·√(k(n−k)/n), and that;
+    `begin` and 0 where there is no room for one. The rows sum up to 0 before, and in, that part.
+    """
+    size = (end - begin)[:, None]
+    k = np.arange(1, rows.shape[1] + 1) - begin[:, None]
     sums = np.cumsum(rows, axis=1)
-    possible = (k >= SIDE) & (k <= n[:, None] - SIDE)
+    possible = (k >= SIDE) & (k <= size - SIDE)
     with np.errstate(divide="ignore", invalid="ignore"):
-        # The sum up to n is 0, so the difference of the means is n/(k(n−k)) times that up to k.
-        distance = np.abs(sums) * np.sqrt(n[:, None] / (k * (n[:, None] - k)))
-    distance = np.where(possible & inside, distance, -1.0)
+        # The sum of all n is 0, so the difference of the means is n/(k(n−k)) times that of k.
+        distance = np.abs(sums) * np.sqrt(size / (k * (size - k)))
+    distance = np.where(possible, distance, -1.0)
     at = distance.argmax(axis=1)
-    return at + 1, distance[np.arange(len(rows)), at]
+    largest = distance[np.arange(len(rows)), at]
+    none = largest < 0
+    return np.where(none, begin, at + 1).astype(np.int64), np.where(none, 0.0, largest)
 
 
 def _levels(rows: Floats, inside: Flags, splits: Ints, n: Floats) -> tuple[Floats, Floats]:
@@ -173,29 +175,54 @@ def _levels(rows: Floats, inside: Flags, splits: Ints, n: Floats) -> tuple[Float
     return first, second
 
 
-def _noise(
-    rows: Floats, inside: Flags, splits: Ints, n: Floats, bias: tuple[float, float]
-) -> _Noise:
-    """AR(1) fitted to what each row is about its levels before and after its split."""
+def _rest(rows: Floats, inside: Flags, splits: Ints, n: Floats) -> Floats:
+    """What each row is about its levels before and after its split; 0 where it has no value."""
     first, second = _levels(rows, inside, splits, n)
     before = np.arange(rows.shape[1]) < splits[:, None]
-    rest = np.where(inside, rows - np.where(before, first[:, None], second[:, None]), 0.0)
+    return np.where(inside, rows - np.where(before, first[:, None], second[:, None]), 0.0)
+
+
+def _rest_about_four(rest: Floats, splits: Ints, n: Floats) -> tuple[Floats, Floats]:
+    """What is left when either part of `AGAIN` nights is split once more, and how many levels it
+    then is about: a second shift must not pass for autocorrelation and hide the first."""
+    middle = splits.astype(np.float64)
+    place = np.arange(rest.shape[1])
+    levels = np.full_like(n, 2.0)
+    out = rest
+    for begin, end in ((np.zeros_like(n), middle), (middle, n)):
+        split, _ = _largest(rest, begin, end)
+        again = (split > begin) & (end - begin >= AGAIN)
+        one = (place >= begin[:, None]) & (place < split[:, None]) & again[:, None]
+        other = (place >= split[:, None]) & (place < end[:, None]) & again[:, None]
+        for part in (one, other):
+            many = np.maximum(part.sum(axis=1), 1)
+            mean = np.where(part, rest, 0.0).sum(axis=1) / many
+            out = np.where(part, rest - mean[:, None], out)
+        levels += again
+    return out, levels
+
+
+def _noise(
+    rest: Floats, n: Floats, levels: Floats, bias: tuple[tuple[float, float], tuple[float, float]]
+) -> _Noise:
+    """AR(1) fitted to what the rows are about so many levels."""
     squares = np.maximum((rest**2).sum(axis=1), n * _ROUNDING**2)
     lag = (rest[:, :-1] * rest[:, 1:]).sum(axis=1)
-    a, b = bias
+    (a, b), (more_a, more_b) = bias
+    a_, b_ = a + more_a * (levels - 2), b + more_b * (levels - 2)
     # Anticorrelation would make intervals narrower; nobody has seen nights that avoid each other.
-    rho = np.clip((lag / squares + a / n) / np.maximum(1 - b / n, 0.1), 0.0, _LARGEST)
+    rho = np.clip((lag / squares + a_ / n) / np.maximum(1 - b_ / n, 0.1), 0.0, _LARGEST)
     inflation = (1 + rho) / (1 - rho)
-    variance = squares / np.maximum(n - 2 * inflation, _LEAST_SHARE * n)
-    freedom = np.maximum(n * (1 - rho**2) / (1 + rho**2) - 2, 2.0)
+    variance = squares / np.maximum(n - levels * inflation, _LEAST_SHARE * n)
+    freedom = np.maximum(n * (1 - rho**2) / (1 + rho**2) - levels, 2.0)
     return _Noise(rho, variance * inflation, freedom)
 
 
-def _allowance(test: str, rho: Floats, n: Floats) -> Floats:
+def _allowance(constants: tuple[float, float], rho: Floats, n: Floats) -> Floats:
     """By how much a statistic on the normal scale is larger than it would be if ρ and the variance
     were known."""
-    c, d = _ALLOWANCE[test]
-    independent = n * (1 - rho) / (1 + rho)
+    c, d = constants
+    independent = np.maximum(n * (1 - rho) / (1 + rho), 1.0)
     out: Floats = 1 + c / independent + d / independent**2
     return out
 

@@ -1,12 +1,13 @@
 """Whether two runs of a host may be pooled: only where nothing differs that makes numbers so.
 
-Label, class, nesting, a workload's version and a metric's unit need no check here: they are part
-of a row's key, so that rows which differ in them are never one.
+Label, class, nesting and a workload's version need no check here: they are part of a row's key, so
+that rows which differ in them are never one. So is a metric's unit, but two units of one metric of
+one version of a workload are a mistake in its file.
 """
 
 from __future__ import annotations
 
-from harness.model import Run, TargetRecord
+from harness.model import Manifest, Run, TargetRecord
 
 
 def difference(one: Run, other: Run) -> tuple[str, str, str] | None:
@@ -19,6 +20,8 @@ def difference(one: Run, other: Run) -> tuple[str, str, str] | None:
         before, after = mine.plan.seconds[workload], theirs.plan.seconds[workload]
         if before != after:
             return f"the time of a trial of {workload}", f"{before:g} s", f"{after:g} s"
+    if (found := _unit(mine, theirs)) is not None:
+        return found
     records = {record.target.name: record for record in theirs.targets}
     for record in mine.targets:
         again = records.get(record.target.name)
@@ -28,6 +31,22 @@ def difference(one: Run, other: Run) -> tuple[str, str, str] | None:
         for name, value in seen.items():
             if value is not None and also[name] is not None and value != also[name]:
                 return f"{name} of {record.target.name}", str(value), str(also[name])
+    return None
+
+
+def _unit(mine: Manifest, theirs: Manifest) -> tuple[str, str, str] | None:
+    """The first metric of a workload of one version that is in two units, and these."""
+    units = {
+        (workload.name, workload.version, metric.name): f"{metric.unit} ({metric.better})"
+        for workload in theirs.workloads
+        for metric in workload.metrics
+    }
+    for workload in mine.workloads:
+        for metric in workload.metrics:
+            one = f"{metric.unit} ({metric.better})"
+            other = units.get((workload.name, workload.version, metric.name), one)
+            if other != one:
+                return f"the unit of {metric.name} of {workload.name}", one, other
     return None
 
 

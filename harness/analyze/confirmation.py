@@ -38,18 +38,16 @@ def side_by_side(observed: pl.DataFrame) -> tuple[SideBySide, ...]:
     """The runs that can tell releases apart, the oldest first; `observed` has the columns of
     `harness.observed.SCHEMA`."""
     keys = ["started", "run", "host", "backend", "label"]
-    rows = (
-        observed.filter(pl.col("release").is_not_null() & ~pl.col("native") & ~pl.col("imported"))
-        .with_columns(pl.col(pl.Categorical).cast(pl.String))
-        .sort(*keys, "target")
-    )
+    rows = observed.filter(
+        pl.col("release").is_not_null() & ~pl.col("native") & ~pl.col("imported")
+    ).filter(pl.col("release").n_unique().over(keys) > 1)
+    rows = rows.with_columns(pl.col(pl.Categorical).cast(pl.String)).sort(*keys, "target")
     out = []
     for (_, run, host, _, label), theirs in rows.group_by(keys, maintain_order=True):
         targets: dict[str, str] = {}
         for release, target in theirs.select("release", "target").iter_rows():
             targets.setdefault(release, target)
-        if len(targets) > 1:
-            out.append(SideBySide(str(run), str(host), str(label), targets))
+        out.append(SideBySide(str(run), str(host), str(label), targets))
     return tuple(out)
 
 
@@ -109,10 +107,9 @@ def judged(d: Floats, slower: bool, margin: float) -> str:
         return CONFIRMED if (whole.low > 0) == slower else REFUTED
     inner = estimate(d, _EQUIVALENT_LEVEL)
     within = math.log1p(margin)
-    if inner.low is not None and inner.high is not None:
-        if -within < inner.low and inner.high < within:
-            return REFUTED
-    return UNCONFIRMED
+    if inner.low is None or inner.high is None:
+        return UNCONFIRMED
+    return REFUTED if -within < inner.low and inner.high < within else UNCONFIRMED
 
 
 def _differences(shift: Shift, version: int, pair: SideBySide, samples: pl.DataFrame) -> Floats:

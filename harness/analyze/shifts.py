@@ -9,6 +9,7 @@ own, which years of other nights do not change.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from harness.analyze import epochs
-from harness.analyze.changes import LEAST, STEP_SIDE, Step, located, scan, step
+from harness.analyze.changes import LEAST, STEP_SIDE, Step, scan, step
 from harness.analyze.codes import ordered_codes
 from harness.analyze.estimate import Floats, Ints
 from harness.analyze.history import UNCONFIRMED, Shift
@@ -52,9 +53,7 @@ def shifts(nights: Nights) -> tuple[Shift, ...]:
     values = overhead[rows]
     levels = [level for level in _levels(nights, rows, values) if level.size >= STEP_SIDE]
     pairs = [
-        (one, other)
-        for one, other in zip(levels, levels[1:], strict=False)
-        if one.series == other.series
+        (one, other) for one, other in itertools.pairwise(levels) if one.series == other.series
     ]
     if not pairs:
         return ()
@@ -134,12 +133,10 @@ def _searched(values: Floats, starts: Ints, sizes: Ints) -> Iterator[_Split]:
         places = np.array([start for _, start, _, _ in todo])
         lengths = np.array([size for _, _, size, _ in todo])
         found = scan(values, places, lengths)
-        again = []
-        for part, likeliest, p in zip(todo, found.split.tolist(), found.p.tolist(), strict=True):
+        again: list[tuple[int, int, int, int | None]] = []
+        for part, split, p in zip(todo, found.split.tolist(), found.p.tolist(), strict=True):
             segment, start, size, parent = part
-            split = likeliest
             if p <= ALPHA:
-                split = located(values[start : start + size])
                 again += [
                     (segment, at, length, number)
                     for at, length in ((start, split), (start + split, size - split))

@@ -1,4 +1,5 @@
-"""Other people's figures become runs: a table of values, or a folder of what a tool printed.
+"""Other people's figures become runs: a table of values, a folder of what a tool printed, or what
+another harness wrote.
 
 What comes in is only what the source says. Nothing is filled in for what nobody saw: such a run
 has no plan, no seed, no bundle, no fingerprint and no times, and every table says `imported`.
@@ -17,9 +18,12 @@ from harness.model import NATIVE_BACKEND, BackendClass, Resource, Sample
 class Request:
     """What the source itself does not tell.
 
-    `native` is how it calls native: a value of `backend`, or a sub-folder. `host`, `tool` and
-    `backends` (by target) are for folders. `resources` is by workload, "" being any other;
-    `classes` by backend. `accepted` are checks that are overruled.
+    `native` is how it calls native: a value of `backend`, a sub-folder, or a value of
+    `target_label`. `host`, `tool` and `backends` (by target) are for folders and for the files of
+    other harnesses. `resources` is by workload, "" being any other; `classes` by backend.
+    `accepted` are checks that are overruled. The rest is for the files of other harnesses: which
+    label tells the target and which the block, and by metric, "" being any other, whether `higher`
+    or `lower` is better.
     """
 
     native: str = NATIVE_BACKEND
@@ -29,6 +33,18 @@ class Request:
     classes: Mapping[str, BackendClass] = field(default_factory=dict)
     resources: Mapping[str, Resource] = field(default_factory=dict)
     accepted: tuple[str, ...] = ()
+    target_label: str | None = None
+    block_label: str | None = None
+    better: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What a source says that a target is, beyond its backend. None: it says nothing of it."""
+
+    backend_class: BackendClass | None = None
+    label: str | None = None
+    nested: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +76,7 @@ class Found:
     tool: str = ""
     output: Output | None = None
     reason: str | None = None
+    declared: Declared = Declared()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 from harness.errors import UseError
 from harness.importing import Request
 from harness.importing.programs import CHECK
-from harness.model import BackendClass, Resource
+from harness.model import BackendClass, Better, Resource
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -22,6 +22,9 @@ def request(
     classes: Sequence[str],
     resources: Sequence[str],
     accepted: Sequence[str],
+    target_label: str | None = None,
+    block_label: str | None = None,
+    better: Sequence[str] = (),
 ) -> Request:
     """The request that the options ask for; UseError naming the one that is not as it must be."""
     for check in accepted:
@@ -36,6 +39,9 @@ def request(
         classes={name: _one(BackendClass, "--class", said) for name, said in of_class},
         resources=dict(_resource(each) for each in resources),
         accepted=tuple(sorted(set(accepted))),
+        target_label=target_label,
+        block_label=block_label,
+        better=dict(_better(each) for each in better),
     )
 
 
@@ -49,6 +55,13 @@ def _pair(option: str, text: str) -> tuple[str, str]:
 def _resource(text: str) -> tuple[str, Resource]:
     name, _, value = text.rpartition("=")
     return name, _one(Resource, "--resource", value)
+
+
+def _better(text: str) -> tuple[str, str]:
+    name, _, value = text.rpartition("=")
+    if value not in get_args(Better):
+        raise UseError(f"--better {text!r} is none", "choose from: " + ", ".join(get_args(Better)))
+    return name, value
 
 
 def _one(kind: type[Choice], option: str, text: str) -> Choice:

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from harness import __version__, backends, ledger
 from harness.errors import HarnessError, UseError
-from harness.importing import Content, Found, Request, arguments, outputs, programs, table
+from harness.importing import (
+    Content,
+    Declared,
+    Found,
+    Request,
+    arguments,
+    outputs,
+    perfkit,
+    programs,
+    pytest_benchmark,
+    table,
+)
 from harness.inventory import backend_names
 from harness.ledger import Ledger
 from harness.model import (
@@ -38,8 +49,29 @@ LEAST_BLOCKS = 2
 _NO_SIZE = Size(0, 0, 0, ())
 
 
+HARNESSES: Mapping[str, Callable[[Path, Request], Content]] = {
+    "perfkit": perfkit.read,
+    "pytest-benchmark": pytest_benchmark.read,
+}
+"""Other harnesses whose files are read, by the name that `--tool` has for them."""
+
+
 def read(source: Path, request: Request) -> Content:
-    """What `source` holds: a folder of outputs, or a table. UseError where it cannot be read."""
+    """What `source` holds: a folder of outputs, another harness's file, or a table. UseError where
+    it cannot be read."""
+    reader = HARNESSES.get(request.tool or "")
+    if reader is not None and not source.is_dir():
+        return reader(source, request)
+    for option, given in (
+        ("--target-label", request.target_label),
+        ("--block-label", request.block_label),
+        ("--better", request.better),
+    ):
+        if given:
+            raise UseError(
+                f"{option} is for the files of other harnesses",
+                "leave it out, or name whose file it is: --tool " + ", ".join(HARNESSES),
+            )
     if source.is_dir():
         return outputs.read(source, request)
     for option, given in (("--tool", request.tool), ("--host", request.host)):
@@ -107,6 +139,7 @@ def _run(
     arguments.require_native_s(found)
     stated = programs.by_target(found, request.accepted)
     targets = {trial.target: trial.backend for trial in found}
+    said = {trial.target: trial.declared for trial in found}
     now = datetime.now(UTC)
     manifest = Manifest(
         schema=ledger.SCHEMA,
@@ -123,7 +156,7 @@ def _run(
         targets=tuple(
             TargetRecord(
                 Target(target or host, backend if target else NATIVE_BACKEND, host, _NO_SIZE),
-                _fingerprint(target, backend, request),
+                _fingerprint(target, backend, said[target], request),
                 stated.get(target, {}),
             )
             for target, backend in sorted(targets.items(), key=lambda t: (t[0] is not None, t))
@@ -186,16 +219,16 @@ def _workloads(found: Sequence[Found], request: Request) -> tuple[Workload, ...]
     )
 
 
-def _fingerprint(target: str | None, backend: str, request: Request) -> Fingerprint:
+def _fingerprint(target: str | None, backend: str, said: Declared, request: Request) -> Fingerprint:
     """The class and label that were declared; nothing was observed."""
-    kind, label = _class(backend, request), backend
+    kind, label = said.backend_class or _class(backend, request), said.label or backend
     if target is None:
-        kind, label = BackendClass.NATIVE, "native"
+        kind, label = said.backend_class or BackendClass.NATIVE, said.label or "native"
     return Fingerprint(
         backend=NATIVE_BACKEND if target is None else backend,
         backend_class=kind,
         label=label,
-        nested=None,
+        nested=said.nested,
         release=None,
         accelerator=None,
         kernel=None,

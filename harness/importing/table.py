@@ -10,14 +10,14 @@ import io
 import math
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
 import polars as pl
 
 from harness.errors import UseError
-from harness.importing import Content, Found, Request
+from harness.importing import Content, Declared, Found, Request
 from harness.importing.names import file_name, name
 from harness.model import Better, Resource, Sample
 
@@ -45,7 +45,7 @@ def read(path: Path, request: Request) -> Content:
     kept = [column for column in (*REQUIRED, *OPTIONAL) if column in frame.columns]
     first = 2 if path.suffix == ".csv" else 1
     word = "line" if path.suffix == ".csv" else "row"
-    rows = _Rows(lambda index: f"{path}, {word} {index + first}", request)
+    rows = Rows(lambda index: f"{path}, {word} {index + first}", request)
     for index, record in enumerate(_plain(frame.select(kept), path).iter_rows(named=True)):
         rows.add(index, record)
     return Content(
@@ -60,7 +60,8 @@ def _bytes(path: Path) -> bytes:
     if path.suffix not in SUFFIXES:
         raise UseError(
             f"{path} is neither a folder nor called .csv or .parquet",
-            "name a table *.csv or *.parquet; a folder of a tool's outputs takes --tool",
+            "name a table *.csv or *.parquet; a folder of a tool's outputs takes --tool, as does "
+            "the file of another harness (--tool perfkit, pytest-benchmark)",
         )
     try:
         data = path.read_bytes()
@@ -109,8 +110,9 @@ class _Open:
     samples: list[Sample] = field(default_factory=list)
 
 
-class _Rows:
-    """The rows read so far, by trial, with what they must agree in."""
+class Rows:
+    """The rows read so far, by trial, with what they must agree in. `place` names a row in
+    messages, by its index."""
 
     def __init__(self, place: Callable[[int], str], request: Request) -> None:
         self._place = place
@@ -119,7 +121,12 @@ class _Rows:
         self._lines: dict[tuple[object, ...], int] = {}
         self._said: dict[tuple[str, ...], tuple[str, int]] = {}
 
-    def add(self, index: int, record: Mapping[str, Any]) -> None:
+    def add(self, index: int, record: Mapping[str, Any], declared: Declared | None = None) -> None:
+        """Take a row: a value for each of `REQUIRED`, and for those of `OPTIONAL` that it has.
+        `declared` is what it says of its target besides.
+
+        Raises UseError where a value is not as it must be, and where an earlier row disagrees.
+        """
         place = self._place(index)
         backend, workload, metric, unit = (
             name(record[column] or "", column, place)
@@ -136,6 +143,8 @@ class _Rows:
         self._agree(index, "better", better, workload, metric)
         self._agree(index, "resource", str(resource), workload)
         self._agree(index, "backend", backend, host, target or "native")
+        for what in ("backend_class", "label", "nested") if declared else ():
+            self._agree(index, what, str(getattr(declared, what)), host, target or "native")
         if native and record.get("target"):
             self._agree(index, "native target", record["target"], host)
         key = (host, target, control, workload, block)
@@ -149,17 +158,17 @@ class _Rows:
             )
         trial = self._trials.get(key)
         if trial is None:
-            first = Found(place, host, target, backend, workload, resource, block, (), control)
+            first = Found(
+                place, host, target, backend, workload, resource, block, (), control,
+                declared=declared or Declared(),
+            )  # fmt: skip
             trial = self._trials[key] = _Open(first)
         trial.samples.append(Sample(metric, value, unit, better))
 
     def trials(self) -> Iterator[Found]:
         for trial in self._trials.values():
             one = trial.first
-            yield Found(
-                one.place, one.host, one.target, one.backend, one.workload, one.resource,
-                one.block, tuple(trial.samples), one.control,
-            )  # fmt: skip
+            yield replace(one, samples=tuple(trial.samples))
 
     def _agree(self, index: int, what: str, said: str, *of: str) -> None:
         """UseError where an earlier row says otherwise `what` `of` is."""

@@ -1,7 +1,8 @@
 """Tables for people and programs: one table model, one small renderer a format.
 
 A format is a module of this package with a function `render(table) -> str`; its name is the
-module's. There is no list to keep.
+module's. One that is no text says `BINARY = True`, and its `render` gives bytes. There is no list
+to keep.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import pkgutil
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, overload
 
 from harness.errors import UseError
 
@@ -21,14 +22,20 @@ _SHARED = frozenset(
     {
         "assemble",
         "charts",
+        "compared",
+        "comparison",
         "figures",
+        "grid",
         "made",
+        "night",
         "nights",
         "notes",
         "overheads",
+        "provenance",
         "reading",
         "series",
         "site",
+        "stored",
         "table",
         "timeline",
     }
@@ -39,6 +46,9 @@ FORMATS: tuple[str, ...] = tuple(
     sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name not in _SHARED)
 )
 
+Text = Literal["csv", "html", "json", "latex", "markdown", "terminal"]
+"""The formats that are text, for type checkers alone: what is rendered is found by its module."""
+
 
 def require(format: str) -> None:
     """Raise UseError for a name not in `FORMATS`: before any work is done for it."""
@@ -48,11 +58,24 @@ def require(format: str) -> None:
         )
 
 
-def render(table: Table, format: str) -> str:
-    """`table` in the format of that name. Raises UseError for a name not in `FORMATS`."""
+def binary(format: str) -> bool:
+    """Whether that format is bytes and no text. Raises UseError for a name not in `FORMATS`."""
     require(format)
-    text: str = import_module(f"{__name__}.{format}").render(table)
-    return text
+    return bool(getattr(import_module(f"{__name__}.{format}"), "BINARY", False))
+
+
+@overload
+def render(table: Table, format: Text) -> str: ...
+@overload
+def render(table: Table, format: str) -> str | bytes: ...
+def render(table: Table, format: str) -> str | bytes:
+    """`table` in the format of that name: text, or bytes where it is `binary`.
+
+    Raises UseError for a name not in `FORMATS`.
+    """
+    require(format)
+    content: str | bytes = import_module(f"{__name__}.{format}").render(table)
+    return content
 
 
 def name_of(runs: Sequence[str]) -> str:
@@ -60,11 +83,11 @@ def name_of(runs: Sequence[str]) -> str:
     return "+".join(runs) if len(runs) <= 2 else f"{runs[0]}+{len(runs) - 1}-more"
 
 
-def write(text: str, path: Path) -> None:
-    """Write `text` to `path` as UTF-8, as a whole or not at all.
+def write(content: str | bytes, path: Path) -> None:
+    """Write `content` to `path`, text as UTF-8, as a whole or not at all.
 
     Raises HarnessError naming the folder where it cannot be written.
     """
     from harness.dataset import replace_file  # polars: only where something is written
 
-    replace_file(path, text.encode())
+    replace_file(path, content.encode() if isinstance(content, str) else content)

@@ -314,7 +314,7 @@ def _figure(
 
 def _remark(record: Record, column: Column, made: list[Trial]) -> str:
     """What is not as it should be with a figure, as one sentence; "" where all is well."""
-    parts = notes.not_ok(made)
+    parts = notes.not_ok(made) if made else notes.counted(record)
     if record["value_median"] is None:
         why = "; ".join(parts) or "its trials gave no such value"
         return f"{NO_RESULT}: {why}."

@@ -70,17 +70,23 @@ def render(table: Table) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, COLUMNS, restval="", lineterminator="\n")
     writer.writeheader()
+    for line in lines(table):
+        writer.writerow({key: _field(value) for key, value in line.items()})
+    return out.getvalue()
+
+
+def lines(table: Table) -> Iterator[Fields]:
+    """The lines of the table, by the names in `COLUMNS`; what is not known is None or left out."""
     for section in table.sections:
         place = (section.host, section.scenario)
         runs = [run for run in table.runs if (run.host, run.scenario) == place]
-        lines = list(_section(section))
+        found = list(_section(section))
         if table.by_architecture:
             names = [each.name for each in section.architectures]
-            lines.sort(key=lambda line: names.index(str(line["architecture"])))
-        for line in [*lines, *_notes(section, runs)]:
+            found.sort(key=lambda line: names.index(str(line["architecture"])))
+        for line in [*found, *_notes(section, runs)]:
             line["runs"] = " ".join(run.run for run in runs)
-            writer.writerow({key: _field(value) for key, value in line.items()})
-    return out.getvalue()
+            yield line
 
 
 def _section(section: Section) -> Iterator[Fields]:

@@ -18,45 +18,45 @@ def render(table: Table) -> str:
 def _lines(table: Table) -> Iterator[str]:
     for section in table.sections:
         by = ", by architecture" if table.by_architecture else ""
-        yield f"## {_text(section.host)} · {_text(section.scenario)}{by}"
+        yield f"## {escaped(section.host)} · {escaped(section.scenario)}{by}"
         if table.by_architecture:
             yield ""
             yield from _architectures(section)
         for group in section.groups:
             yield ""
-            yield f"### {_text(group.resource)}"
+            yield f"### {escaped(group.resource)}"
             yield ""
             yield from _group(section, group, table.by_architecture)
         yield ""
         for note in section.notes:
             mark = f"{figures.mark(note.number)} " if note.number else ""
-            yield f"- {mark}{_text(note.text)}"
+            yield f"- {mark}{escaped(note.text)}"
         yield ""
     yield "### How to read this"
     yield ""
-    yield from (f"- {_text(text)}" for text in table.notes)
+    yield from (f"- {escaped(text)}" for text in table.notes)
     yield "- Bold: the interval excludes 0."
     yield ""
-    yield from (f"- {_text(provenance(run))}" for run in table.runs)
+    yield from (f"- {escaped(provenance(run))}" for run in table.runs)
 
 
 def _architectures(section: Section) -> Iterator[str]:
     """The geometric means, a line a target, under the name of its architecture."""
     resources = [group.resource for group in section.groups]
-    yield _line(["architecture", "target", *(f"{_text(name)}: mean" for name in resources)])
+    yield _line(["architecture", "target", *(f"{escaped(name)}: mean" for name in resources)])
     yield _line(["---", "---", *("---:" for _ in resources)])
     for each in section.architectures:
         for number, place in enumerate(each.columns):
             name = f"**{each.name}**" if number == 0 else ""
             means = [figures.resource_mean(section, one, place) for one in resources]
-            yield _line([name, _text(section.columns[place].header), *means])
+            yield _line([name, escaped(section.columns[place].header), *means])
 
 
 def _group(section: Section, group: Group, by_architecture: bool) -> Iterator[str]:
     heads = [
-        f"{column.architecture}:<br>{_text(column.header)}"
+        f"{column.architecture}:<br>{escaped(column.header)}"
         if by_architecture
-        else _text(column.header)
+        else escaped(column.header)
         for column in section.columns
     ]
     yield _line(["workload", "metric", "unit", *heads, "n", "Δ %"])
@@ -69,20 +69,20 @@ def _group(section: Section, group: Group, by_architecture: bool) -> Iterator[st
         ]
         n, effect = figures.blocks(row, relative), figures.detectable(row, relative)
         yield _line(
-            [_workload(row), _text(row.metric), _text(figures.unit(row)), *cells, n, effect]
+            [_workload(row), escaped(row.metric), escaped(figures.unit(row)), *cells, n, effect]
         )
     means = ["" if each is None else figures.mean_effect(each) for each in group.summaries]
     yield _line(["*geometric mean*", "", "", *means, "", ""])
 
 
 def _workload(row: Row) -> str:
-    return _text(row.workload) if row.headline else ""
+    return escaped(row.workload) if row.headline else ""
 
 
 def _cell(figure: Figure, native: bool) -> str:
     cell = figures.cell(figure, native)
     if not cell.relative:
-        return _text(cell.lone)
+        return escaped(cell.lone)
     shown = f"**{cell.relative}**" if figure.resolved else cell.relative
     return f"{cell.absolute}<br>{shown}{cell.marks}"
 
@@ -91,6 +91,6 @@ def _line(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _text(text: str) -> str:
+def escaped(text: str) -> str:
     """Text that Markdown leaves as it is. An underscore inside a word is no markup."""
     return re.sub(r"[\\`*|<>\[\]]|(?<!\w)_|_(?!\w)", r"\\\g<0>", text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.analyze.stopping import too_wide
 from harness.model import OTHER_MACHINE, Missing, Run, Trial, TrialStatus
@@ -57,6 +57,15 @@ def not_ok(trials: Iterable[Trial]) -> list[str]:
         often = "most often: " if len(reasons) > 1 else ""
         parts.append(f"{count} ({often}{told})" if told else count)
     return parts
+
+
+def counted(record: Mapping[str, Any]) -> list[str]:
+    """`not_ok` where the trials themselves are not known, but how many there were of each."""
+    return [
+        f"{record[status]} of {record['trials']} trials {word}"
+        for status, word in _ENDED.items()
+        if record[status]
+    ]
 
 
 def about_import(runs: Iterable[Run]) -> list[Note]:

@@ -33,11 +33,9 @@ def render(table: Table, width: int | None = None, color: bool | None = None) ->
     Left out, both follow standard output: a terminal's width and colours (unless NO_COLOR is
     set), else 120 and none.
     """
-    terminal = sys.stdout.isatty()
-    if color is None:
-        color = terminal and "NO_COLOR" not in os.environ
-    if width is None:
-        width = shutil.get_terminal_size().columns if terminal else _PIPED_WIDTH
+    seen_width, seen_color = surface()
+    color = seen_color if color is None else color
+    width = seen_width if width is None else width
     out = io.StringIO()
     console = Console(
         file=out,
@@ -71,6 +69,14 @@ def render(table: Table, width: int | None = None, color: bool | None = None) ->
     return "".join(
         f"{line.replace(_BLANK, ' ').rstrip()}\n" for line in out.getvalue().splitlines()
     )
+
+
+def surface() -> tuple[int, bool]:
+    """The width of standard output, and whether to colour: a terminal's own (no colour where
+    NO_COLOR is set), else 120 and none."""
+    if not sys.stdout.isatty():
+        return _PIPED_WIDTH, False
+    return shutil.get_terminal_size().columns, "NO_COLOR" not in os.environ
 
 
 def _architectures(section: Section) -> Grid:

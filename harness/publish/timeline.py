@@ -31,7 +31,8 @@ _GAP = "·"
 """A night, or several, of which there is no overhead."""
 _SHIFT = "│"
 _CUT = "┊"
-_WIDTH = 32
+_WIDTH = 64
+_NARROW = 20
 _PIPED_WIDTH = 120
 _LAST = 30
 """Nights listed in detail unless it is said since when."""
@@ -124,27 +125,26 @@ def verdict(shift: Shift) -> str:
 
 def _grid(chosen: Sequence[Series]) -> Grid:
     grid = Grid(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-    grid.add_column("workload, metric", overflow="fold")
-    grid.add_column("target", overflow="fold")
+    grid.add_column("", overflow="fold")
     grid.add_column("nights", no_wrap=True)
-    grid.add_column("last overhead", justify="right", overflow="fold")
-    grid.add_column("of", justify="right")
-    grid.add_column("epochs", justify="right")
-    grid.add_column("shifts, the latest", overflow="fold")
+    grid.add_column("last overhead", justify="right", no_wrap=True)
+    grid.add_column("of", justify="right", no_wrap=True)
+    grid.add_column("epochs", justify="right", no_wrap=True)
+    grid.add_column("latest shift", overflow="fold")
     before = ""
     for each in chosen:
-        name = f"{each.name['workload']} {each.name['metric']}"
+        if (target := _target(each.name)) != before:
+            grid.add_row(Text(target, style="bold underline"))
+        before = target
         measured = each.nights["F"].count()
         grid.add_row(
-            Text("" if name == before else name),
-            Text(_target(each.name)),
-            Text(sparkline(each)),
+            Text.assemble(each.name["workload"], " ", (each.name["metric"], "dim")),
+            Text(sparkline(each, width=_NARROW)),
             Text(_last(each)),
             Text(_of(measured, each.nights.height)),
             Text(str(each.nights["epoch"].n_unique())),
             _latest(each.shifts),
         )
-        before = name
     return grid
 
 

@@ -6,12 +6,13 @@ starts with an underscore are what the readers share, not tools. Nothing here st
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Protocol, cast
 
-from harness.errors import UseError
-from harness.model import Metric, Sample
+from harness.errors import ReadError, UseError
+from harness.model import Metric, Sample, Workload
 
 
 class Tool(Protocol):
@@ -59,3 +60,20 @@ def load(name: str) -> Tool:
             f"use one of {', '.join(names())}, or add harness/tools/<name>.py",
         )
     return cast(Tool, import_module(f"{__name__}.{name.replace('-', '_')}"))
+
+
+def taken(samples: Sequence[Sample], workload: Workload) -> tuple[Sample, ...]:
+    """The samples of the workload's metrics. Raises `ReadError` where there is not one of each."""
+    found = []
+    for metric in workload.metrics:
+        same = [sample for sample in samples if sample.metric == metric.name]
+        if not same:
+            raise ReadError(f"{workload.tool} did not report {metric.name}")
+        if len(same) > 1:
+            which = "; ".join(" ".join(f"{k}={v}" for k, v in each.labels) for each in same[:4])
+            raise ReadError(
+                f"{workload.tool} reported {metric.name} {len(same)} times ({which}); "
+                "a workload needs one"
+            )
+        found.append(same[0])
+    return tuple(found)

@@ -26,8 +26,8 @@ import pytest
 
 from harness import dataset, ledger, observed
 from harness.model import Resource
-from tests.nightly import FIRST, night
-from tests.synthetic import NATIVE, Kind, workload
+from tests.nightly import FIRST
+from tests.synthetic import KVM, NATIVE, Kind, make_run, workload
 
 ROOT = Path(__file__).parents[2]
 BLOCKS = 10
@@ -108,10 +108,9 @@ def generate(results: Path, nights: int, cells: int, targets: int) -> Path:
     ]
     kinds = (
         NATIVE,
-        *(Kind(f"kvm-{n:02}", "kvm", NATIVE.backend_class, "kvm") for n in range(targets)),
+        *(Kind(f"kvm-{n:02}", "kvm", KVM.backend_class, "kvm") for n in range(targets)),
     )
-    truth = {kind.name: 1.0 for kind in kinds}
-    one = night(0, truth, kinds=kinds, workloads=workloads, blocks=BLOCKS, native=1.0)
+    one = make_run(lambda *_: 1.0, kinds, workloads, blocks=BLOCKS)
     rows = dataset.frame(one)
     seen = observed.frame(one.manifest)
     (results / "dataset" / "observed").mkdir(parents=True)

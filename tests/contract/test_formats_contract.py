@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from typing import get_args
 
 import pytest
 
@@ -15,6 +16,7 @@ from harness.analyze.overhead import overhead
 from harness.model import Missing, Run, TrialStatus
 from harness.publish import figures
 from harness.publish.table import Figure, Table, build
+from tests.reading import text_of
 from tests.synthetic import DOCKER, NESTED_NATIVE, TCG, example, make_run
 
 FOR_PROGRAMS = {"csv", "json"}
@@ -63,14 +65,14 @@ def squeezed(text: str) -> str:
 
 
 def test_the_formats_of_the_design_are_there() -> None:
-    assert {"terminal", "markdown", "csv", "json"} <= set(publish.FORMATS)
+    assert {"terminal", "markdown", "csv", "json", "latex", "html", "xlsx"} <= set(publish.FORMATS)
 
 
 @every_format
 @every_table
 def test_every_row_label_and_figure_is_there(name: str, made: Callable[[], Table]) -> None:
     shown = made()
-    text = publish.render(shown, name)
+    text = text_of(publish.render(shown, name), name)
     flat = squeezed(text)
     for section in shown.sections:
         assert section.host in text
@@ -109,7 +111,7 @@ def shown_numbers(name: str, figure: Figure, native: bool) -> list[str]:
 def test_no_emulated_or_nested_target_without_its_label(
     name: str, made: Callable[[], Table]
 ) -> None:
-    text = publish.render(made(), name)
+    text = text_of(publish.render(made(), name), name)
     if name == "terminal":  # a header may take two lines, so its parts are sought by themselves
         assert "(qemu-tcg, emulated)" in text
         assert "(nested)" in text
@@ -123,7 +125,7 @@ def test_no_emulated_or_nested_target_without_its_label(
 @every_format
 def test_by_architecture_each_is_named_in_its_order_with_its_means(name: str) -> None:
     made = replace(table(example()), by_architecture=True)
-    text = publish.render(made, name)
+    text = text_of(publish.render(made, name), name)
     (section,) = made.sections
     names = [each.name for each in section.architectures]
     assert names == ["native", "OS-level", "emulated"]
@@ -153,7 +155,7 @@ def test_by_architecture_each_is_named_in_its_order_with_its_means(name: str) ->
 
 @every_format
 def test_reasons_and_missing_targets_are_told(name: str) -> None:
-    flat = squeezed(publish.render(table(small()), name))
+    flat = squeezed(text_of(publish.render(table(small()), name), name))
     assert squeezed("no result: 8 of 8 trials timed out") in flat
     assert squeezed("2 of 8 trials failed") not in flat
     assert squeezed("1 of 8 trials failed (exit status 1)") in flat
@@ -162,7 +164,7 @@ def test_reasons_and_missing_targets_are_told(name: str) -> None:
 
 @every_format
 def test_what_a_program_printed_cannot_steer_a_terminal(name: str) -> None:
-    assert "\x1b" not in publish.render(table(small()), name)
+    assert "\x1b" not in text_of(publish.render(table(small()), name), name)
 
 
 @every_format
@@ -170,8 +172,15 @@ def test_the_same_ledger_gives_the_same_bytes(name: str) -> None:
     runs = [example(), example(host="lab2", seed=5)]
     first = publish.render(table(*runs), name)
     assert publish.render(table(*reversed(runs)), name) == first
-    assert first.endswith("\n")
-    assert not first.endswith("\n\n")
+    if isinstance(first, str):
+        assert first.endswith("\n")
+        assert not first.endswith("\n\n")
+
+
+@every_format
+def test_a_format_is_bytes_where_it_says_so(name: str) -> None:
+    assert isinstance(publish.render(table(small()), name), bytes) == publish.binary(name)
+    assert (name in get_args(publish.Text)) != publish.binary(name)
 
 
 def test_json_holds_every_field_of_the_table() -> None:

@@ -193,6 +193,25 @@ def test_the_table_says_in_what_the_guests_differ(
     assert f"release ({', '.join(releases)})" in notes
 
 
+def test_two_releases_of_one_run_are_compared_in_the_same_blocks(
+    baremark: Verb, seen: dict[str, TargetRecord], results: Path
+) -> None:
+    said = baremark(
+        *("compare", "latest:plain", "latest:other", "-f", "json", "--results", str(results))
+    ).stdout
+    made: dict[str, Any] = json.loads(said)
+    assert made["same_blocks"]
+    (row,) = [row for row in made["rows"] if row["metric"] == "events_per_s"]
+    assert (row["base"], row["candidate"], row["n_base"]) == ("plain", "other", 2)
+    assert row["verdict"] == "n too small"
+    assert row["ratio"]["low"] is None
+    told = {each["what"]: (each["base"], each["candidate"]) for each in made["confounds"]}
+    assert told["hypervisor's release"] == tuple(
+        seen[name].fingerprint.release for name in ("plain", "other")
+    )
+    assert told["nic model"] == ("virtio", "e1000")
+
+
 def test_a_guest_of_another_release_or_disk_than_asked_for_is_refused(
     seen: dict[str, TargetRecord],
 ) -> None:

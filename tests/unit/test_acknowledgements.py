@@ -91,7 +91,7 @@ def test_it_counts_on_its_last_day_and_no_longer_after_it() -> None:
         (("who: Ada", "who: ' '"), "entry 1: who: "),
         (("  why: a slower disk was built in\n", ""), "entry 1: why: field required"),
         (("host: lab1", "hots: lab1"), "entry 1: hots: extra inputs are not permitted"),
-        (("who: Ada", "who: [Ada"), "acknowledged.yml:7: not YAML"),
+        (("who: Ada", "who: [Ada"), "acknowledged.yml:6: not YAML"),
         (("- host", "host"), "must be a list of entries, is dict"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 import polars as pl
@@ -30,7 +31,7 @@ def told(nights: Sequence[Facts], target: str = "kvm", **more: Sequence[Kind]) -
     state = found.numbers.filter(target=target).sort("started")["state"].to_list()
     return [
         epochs.changed(found.known[a], found.known[b]) if a != b else None
-        for a, b in zip(state, state[1:], strict=False)
+        for a, b in itertools.pairwise(state)
     ]
 
 
@@ -71,7 +72,9 @@ def test_several_changes_of_one_night_are_told_together_and_going_back_is_one_to
 
 def test_a_night_that_a_series_lacks_does_not_hide_what_changed_in_it() -> None:
     known = epochs.states(
-        seen([{"kvm": {"kernel": k, "release": r}} for k, r in (("5", "a"), ("6", "a"), ("6", "b"))])
+        seen(
+            [{"kvm": {"kernel": k, "release": r}} for k, r in (("5", "a"), ("6", "a"), ("6", "b"))]
+        )
     )
     first, _, last = known.numbers.filter(target="kvm").sort("started")["state"]
     assert epochs.changed(known.known[first], known.known[last]) == "release a → b; kernel 5 → 6"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -93,9 +94,10 @@ def test_only_what_is_new_is_read(tmp_path: Path) -> None:
     assert [path.stem for path in paths] == [folder.name for folder in folders]
     assert observed.build(tmp_path, manifest) == paths
     assert len(read) == 2
-    later = paths[1].stat().st_mtime + 10
-    os.utime(folders[1] / "manifest.json", (later, later))
+    now = paths[1].stat().st_mtime_ns
+    os.utime(folders[1] / "manifest.json", ns=(now, now))
     paths[0].write_bytes(b"PAR1 torn")
+    time.sleep(0.01)  # so that what is written now is newer by the clock of any file system
     observed.build(tmp_path, manifest)
     assert read[2:] == [folder.name for folder in folders]
     pl.read_parquet(paths[0]).write_parquet(paths[0], metadata={"schema_version": "99"})

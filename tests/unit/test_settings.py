@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -99,8 +100,15 @@ def test_a_list_of_numbers_is_read_as_the_kernel_and_libvirt_write_it(
     assert settings.numbers(text) == found
 
 
-def test_a_manifest_of_the_first_format_has_its_settings_from_its_record() -> None:
-    native, container, guest = ledger.read_manifest(EXAMPLE).targets
+def test_a_manifest_of_the_first_format_has_its_settings_from_its_record(tmp_path: Path) -> None:
+    """The committed run as that format had it: no typed settings, and no observation of PSI."""
+    document = json.loads((EXAMPLE / ledger.MANIFEST).read_text())
+    document["schema"] = 1
+    for record in document["targets"]:
+        del record["fingerprint"]["settings"]
+    del document["targets"][2]["fingerprint"]["inside"]["pressure"]
+    (tmp_path / ledger.MANIFEST).write_text(json.dumps(document))
+    native, container, guest = ledger.read_manifest(tmp_path).targets
     assert (native.fingerprint.settings.huge_pages, native.fingerprint.settings.mtu) == (
         "madvise",
         1500,
@@ -108,6 +116,8 @@ def test_a_manifest_of_the_first_format_has_its_settings_from_its_record() -> No
     assert container.fingerprint.settings.cpu_limited is False
     assert guest.fingerprint.settings.disk_cache == "none"
     assert guest.fingerprint.settings.pressure is None
+    newer = ledger.read_manifest(EXAMPLE).targets[0].fingerprint.settings
+    assert native.fingerprint.settings == newer
 
 
 def observed(*wrapper: str) -> dict[str, str]:

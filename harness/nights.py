@@ -1,0 +1,185 @@
+"""A night: measure, tell what shifted, confirm what can be confirmed, publish.
+
+Each step after the measurement may fail without losing what was measured before it: its trouble is
+told in the night's summary. What confirms a shift is an ordinary interleaved comparison of the old
+release and the new.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness import bench as steps
+from harness import ledger, publish, releases
+from harness.errors import HarnessError, UseError
+from harness.measure import Request
+from harness.model import Host
+from harness.publish.night import Night
+from harness.releases import PRODUCTS, Releases
+
+if TYPE_CHECKING:
+    from harness.analyze.history import History, Shift
+    from harness.console import Console
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a night is to do. `site` is the folder to publish into, None for none."""
+
+    inventory: Path
+    hosts: Sequence[Host]
+    request: Request
+    results: Path
+    site: Path | None
+    confirm: bool
+
+
+def hold(plan: Plan, console: Console) -> Night:
+    """Go through a whole night. Raises `UseError` where the request itself is wrong; everything
+    else that fails is in what it returns."""
+    began, clock = datetime.now(UTC), time.monotonic()
+    absent: dict[str, str] = {}
+    folders: tuple[Path, ...] = ()
+    whole = True
+    try:
+        done = steps.whole(plan.inventory, plan.hosts, plan.request, plan.results, console)
+    except UseError:
+        raise
+    except HarnessError as error:
+        console.error(error)
+        absent[", ".join(host.name for host in plan.hosts)] = error.message
+    else:
+        folders, whole = done.measured.folders, done.measured.whole
+        absent = {**done.unusable, **done.failed}
+        troubles = enumerate(done.measured.errors, 1)
+        absent |= {f"({number})": each.message for number, each in troubles}
+    night = Night(began, None, (), (), (), whole, 0.0, 0.0)
+    if folders:
+        night = _analysed(night, plan, folders, absent, console)
+    confirming_s = 0.0
+    if plan.confirm and whole and (wanted := tuple(_confirmable(plan, night.shifts))):
+        before = time.monotonic()
+        night = _confirmed(night, plan, wanted, console)
+        confirming_s = time.monotonic() - before
+    if plan.site is not None:
+        night = _published(night, plan, plan.site, console)
+    total_s = time.monotonic() - clock - confirming_s
+    return replace(night, absent=tuple(absent.items()), total_s=total_s, confirming_s=confirming_s)
+
+
+def _analysed(
+    night: Night,
+    plan: Plan,
+    folders: Sequence[Path],
+    absent: dict[str, str],
+    console: Console,
+) -> Night:
+    """The night's table, written as Markdown and CSV, and the history up to tonight."""
+    from harness.publish import made
+
+    runs = [ledger.read_run(folder) for folder in folders]
+    for run in runs:
+        absent |= {each.target: each.reason for each in run.manifest.missing}
+    night = replace(night, measuring_s=sum(run.used_s or 0.0 for run in runs))
+    try:
+        table = made.of_runs(folders, plan.results)
+    except HarnessError as error:
+        console.error(error)
+        return replace(night, warnings=(*night.warnings, error.message))
+    name = publish.name_of([folder.name for folder in folders])
+    paths = [plan.results / "published" / f"{name}.{ending}" for ending in ("md", "csv")]
+    for path, format in zip(paths, ("markdown", "csv"), strict=True):
+        publish.write(publish.render(table, format), path)
+    night = replace(night, table=table, written=(*night.written, *map(str, paths)))
+    return _with_history(night, plan, console)
+
+
+def _with_history(night: Night, plan: Plan, console: Console) -> Night:
+    from harness.publish import nights
+
+    try:
+        history: History = nights.of_results(plan.results)
+    except HarnessError as error:
+        console.error(error)
+        return replace(night, warnings=(*night.warnings, error.message))
+    hosts = {host.name for host in plan.hosts}
+    shifts = tuple(each for each in history.shifts if each.host in hosts)
+    return replace(night, shifts=shifts, warnings=(*night.warnings, *history.warnings))
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A comparison that would settle some shifts of one target."""
+
+    target: str
+    releases: Releases
+    workloads: frozenset[str]
+
+
+def _confirmable(plan: Plan, shifts: Sequence[Shift]) -> Iterator[_Wanted]:
+    """The comparisons of releases that can be had, one for each target and pair of them."""
+    backend_of = {target.name: target.backend for host in plan.hosts for target in host.targets}
+    found: dict[tuple[str, Releases], set[str]] = {}
+    for each in shifts:
+        if each.status != "unconfirmed" or each.moved == "host" or each.releases is None:
+            continue
+        for name, product in PRODUCTS.items():
+            pair = tuple(_series(release) for release in each.releases)
+            if backend_of.get(each.target) == product.backend and pair[0] != pair[1]:
+                found.setdefault((each.target, Releases(name, pair)), set()).add(each.workload)
+    for (target, pair_of), workloads in found.items():
+        yield _Wanted(target, pair_of, frozenset(workloads))
+
+
+def _series(release: str) -> str:
+    """`10.0` of `10.0.7`: what a distribution keeps of a release."""
+    return ".".join(release.split(".")[:2])
+
+
+def _confirmed(night: Night, plan: Plan, wanted: Sequence[_Wanted], console: Console) -> Night:
+    """Compare old and new interleaved, and ask the history again."""
+    names: list[str] = []
+    troubles: list[str] = []
+    for each in wanted:
+        told = f"{each.target}: {each.releases.name} {' against '.join(each.releases.releases)}"
+        console.say(f"confirm a shift of {told}")
+        request = replace(
+            plan.request,
+            workloads=tuple(w for w in plan.request.workloads if w.name in each.workloads),
+        )
+        try:
+            with releases.beside(plan.inventory, [each.target], each.releases) as made:
+                done = steps.whole(made.inventory, [made.host], request, plan.results, console)
+        except HarnessError as error:
+            troubles.append(f"not confirmed, {told}: {error.message}")
+            console.error(error)
+            continue
+        names += [folder.name for folder in done.measured.folders]
+        if lacking := {**done.unusable, **done.failed}:
+            why = "; ".join(f"{name}: {reason}" for name, reason in lacking.items())
+            troubles.append(f"not confirmed, {told}: {why}")
+    night = replace(
+        night, shifts=(), warnings=tuple(troubles), confirming=(*night.confirming, *names)
+    )
+    return _with_history(night, plan, console)
+
+
+def _published(night: Night, plan: Plan, site: Path, console: Console) -> Night:
+    from harness.publish.site import build
+
+    try:
+        built = build(plan.results, site)
+    except HarnessError as error:
+        console.error(error)
+        return replace(night, warnings=(*night.warnings, f"no site: {error.message}"))
+    lacking = [f"{each.name}: {each.message}" for each in built.unread]
+    return replace(
+        night,
+        written=(*night.written, str(site)),
+        warnings=tuple(dict.fromkeys((*night.warnings, *lacking))),
+    )

@@ -1,0 +1,179 @@
+"""A folder as a store: temporary name, fsync and rename; a lock that ends with its holder."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness.errors import HarnessError
+from harness.store import Entry, Store
+
+_TEMPORARY = ".part"
+_REMAINS_S = 3600.0
+"""A temporary file of a writer that was killed is removed once it is so old."""
+_LOCKED_S = 60.0
+"""How long to wait for another process to end what takes it milliseconds."""
+_CURE = (
+    "free space there or make the folder writable, or name another folder; "
+    "the runs themselves are untouched"
+)
+
+
+class Folder:
+    """A folder of this machine, or of a file system that it has mounted."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def url(self) -> str:
+        return str(self.path)
+
+    @property
+    def options(self) -> dict[str, str | int] | None:
+        return None
+
+    def entries(self) -> tuple[Entry, ...]:
+        found = []
+        try:
+            with os.scandir(self.path) as listed:
+                for each in listed:
+                    if not each.name.startswith("."):
+                        found += _seen(each)
+        except FileNotFoundError:
+            return ()
+        except OSError as error:
+            raise HarnessError(
+                f"cannot list {self.path}: {error.strerror or error}",
+                "give the folder that holds the files",
+            ) from None
+        return tuple(sorted(found, key=lambda entry: entry.name))
+
+    def find(self, names: Collection[str]) -> dict[str, Entry]:
+        found = {}
+        for name in names:
+            try:
+                seen = (self.path / name).stat()
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise HarnessError(
+                    f"cannot read {self.path / name}: {error.strerror or error}",
+                    "check the path and its permissions",
+                ) from None
+            found[name] = _entry(name, seen)
+        return found
+
+    def address(self, name: str) -> str:
+        return str(self.path / name)
+
+    def write(self, name: str, data: bytes, *, new: bool = False) -> None:
+        if new and (self.path / name).exists():
+            raise HarnessError(f"{self.path / name} is there already", "say it again")
+        replace_file(self.path / name, data)
+
+    def remove(self, name: str) -> None:
+        try:
+            (self.path / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise HarnessError(
+                f"cannot remove {self.path / name}: {error.strerror or error}",
+                "make the folder writable",
+            ) from None
+
+    def within(self, folder: str) -> Store:
+        return Folder(self.path / folder)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """By flock on the folder itself, which ends with the process that holds it."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            file = os.open(self.path, os.O_RDONLY)
+        except OSError as error:
+            raise HarnessError(
+                f"cannot write in {self.path}: {error.strerror or error}", _CURE
+            ) from None
+        try:
+            _flock(file, self.path)
+            yield
+        finally:
+            os.close(file)
+
+    def sweep(self) -> None:
+        for file in self.path.glob(f".*{_TEMPORARY}"):
+            try:
+                if time.time() - file.stat().st_mtime > _REMAINS_S:
+                    file.unlink(missing_ok=True)
+            except OSError:
+                continue  # another's, or gone: it is hidden and in nobody's way
+
+
+def _seen(found: os.DirEntry[str]) -> list[Entry]:
+    """Empty for what is no file, or gone since it was listed."""
+    try:
+        return [_entry(found.name, found.stat())] if found.is_file() else []
+    except FileNotFoundError:
+        return []
+
+
+def _entry(name: str, seen: os.stat_result) -> Entry:
+    stamp = f"{seen.st_ino}-{seen.st_mtime_ns}-{seen.st_size}"
+    return Entry(name, seen.st_size, stamp, seen.st_mtime_ns)
+
+
+def _flock(file: int, folder: Path) -> None:
+    end = time.monotonic() + _LOCKED_S
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > end:
+                raise HarnessError(
+                    f"another process has been writing in {folder} for {_LOCKED_S:.0f} s",
+                    "wait for it to end, or stop it",
+                ) from None
+            time.sleep(0.01)
+        else:
+            return
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Make `path` hold `data`, as a whole or not at all: temporary name, fsync, rename.
+
+    Raises HarnessError naming the folder where it cannot be written.
+    """
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            dir=path.parent, prefix=f".{path.name}.", suffix=_TEMPORARY, delete=False
+        ) as file:
+            temporary = Path(file.name)
+            file.write(data)
+            file.flush()
+            os.fchmod(file.fileno(), 0o644)
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        temporary = None
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise HarnessError(
+            f"cannot write {path.name} in {path.parent}: {error.strerror or error}", _CURE
+        ) from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

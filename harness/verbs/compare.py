@@ -1,0 +1,140 @@
+"""`baremark compare` and `baremark tag`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.errors import EXIT_RUN, UseError
+from harness.verbs import asked
+from harness.verbs.options import (
+    LOCALHOST,
+    AcceptOption,
+    BudgetOption,
+    InventoryOption,
+    MaxBlocksOption,
+    PrecisionOption,
+    PresetOption,
+    ResultsOption,
+    SeedOption,
+    TargetOption,
+    WorkloadOption,
+    WorkloadsOption,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.measure import Request
+    from harness.publish.comparison import Comparison
+
+
+def compare(
+    base: Annotated[
+        str | None, typer.Argument(help="A run, a tag or RUN:TARGET; what is compared with.")
+    ] = None,
+    candidate: Annotated[
+        str | None, typer.Argument(help="A run, a tag or RUN:TARGET; what is judged.")
+    ] = None,
+    releases: Annotated[
+        str | None,
+        typer.Option(
+            "--releases",
+            metavar="qemu=A,B",
+            help="Provision these releases on one host and interleave them, A being the base.",
+        ),
+    ] = None,
+    format: Annotated[
+        str, typer.Option("--format", "-f", help="terminal, markdown, csv or json.")
+    ] = "terminal",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write to this file instead.")
+    ] = None,
+    fail_if_slower: Annotated[
+        bool, typer.Option("--fail-if-slower", help="Exit 1 where a headline metric is slower.")
+    ] = False,
+    inventory: InventoryOption = LOCALHOST,
+    target: TargetOption = None,
+    workload: WorkloadOption = None,
+    preset: PresetOption = "quick",
+    budget: BudgetOption = None,
+    precision: PrecisionOption = None,
+    max_blocks: MaxBlocksOption = None,
+    accept: AcceptOption = None,
+    seed: SeedOption = None,
+    results: ResultsOption = Path("results"),
+    workloads: WorkloadsOption = Path("workloads"),
+) -> None:
+    """Compare two runs or tags, or two releases of a backend in the same blocks.
+
+    The options from -i on are for --releases, which measures.
+    """
+    from harness import publish, tags
+    from harness.publish import compared, comparison
+
+    comparison.require(format)
+    if releases is not None:
+        if base is not None:
+            raise UseError(
+                "--releases measures anew, so it takes no runs", "leave out BASE and CANDIDATE"
+            )
+        request = asked.request(
+            workloads, workload, preset, budget, seed, precision, max_blocks, accept or ()
+        )
+        made = _measured(releases, inventory, target or (), request, results)
+    elif base is None or candidate is None:
+        raise UseError(
+            "two things are compared",
+            "baremark compare BASE CANDIDATE, or baremark compare --releases qemu=7.2,10.0",
+        )
+    else:
+        made = compared.of_selections(
+            tags.select(results, base), tags.select(results, candidate), results
+        )
+    text = comparison.render(made, format)
+    if output is None:
+        print(text, end="")
+    else:
+        publish.write(text, output)
+    if fail_if_slower and any(row.headline for row in made.slower):
+        raise typer.Exit(EXIT_RUN)
+
+
+def tag(
+    name: Annotated[str, typer.Argument(help="The tag, such as qemu-10.0 or before-update.")],
+    runs: Annotated[list[str], typer.Argument(help="Runs by name or path, or latest.")],
+    results: ResultsOption = Path("results"),
+) -> None:
+    """Give a name to runs, for compare; kept in results/tags.yml."""
+    from harness import tags
+
+    have = tags.add(results, name, runs)
+    print(f"{name}: {', '.join(have)}")
+
+
+def _measured(
+    text: str, inventory: Path, patterns: Sequence[str], request: Request, results: Path
+) -> Comparison:
+    """Measure releases in the same blocks; all is taken down again."""
+    from harness import bench as steps
+    from harness import releases
+    from harness.console import Console
+    from harness.errors import HarnessError
+    from harness.publish import compared
+
+    wanted = releases.parse(text)
+    asked.writable(results)
+    console = Console()
+    with releases.beside(inventory, patterns, wanted) as made:
+        done = steps.whole(made.inventory, [made.host], request, results, console)
+    lacking = {**done.unusable, **done.failed}
+    if gone := [name for name in made.targets if name in lacking]:
+        raise HarnessError(
+            "there is nothing to compare: "
+            + "; ".join(f"{name} did not take part: {lacking[name]}" for name in gone),
+            f"baremark doctor -i {inventory}",
+        )
+    base, *others = made.targets
+    return compared.of_targets(done.measured.folders, base, others, results)

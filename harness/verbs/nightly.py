@@ -1,0 +1,79 @@
+"""`baremark nightly`: a whole night with one command, and in the morning only what is real."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.errors import EXIT_INTERRUPTED
+from harness.verbs import asked
+from harness.verbs.options import (
+    LOCALHOST,
+    AcceptOption,
+    BudgetOption,
+    InventoryOption,
+    MaxBlocksOption,
+    PrecisionOption,
+    PresetOption,
+    ResultsOption,
+    SeedOption,
+    TargetOption,
+    WorkloadOption,
+    WorkloadsOption,
+)
+
+
+def nightly(
+    inventory: InventoryOption = LOCALHOST,
+    target: TargetOption = None,
+    workload: WorkloadOption = None,
+    preset: PresetOption = "nightly",
+    budget: BudgetOption = None,
+    precision: PrecisionOption = None,
+    max_blocks: MaxBlocksOption = None,
+    accept: AcceptOption = None,
+    seed: SeedOption = None,
+    site: Annotated[
+        Path | None, typer.Option("--site", help="Publish the static site into this folder.")
+    ] = None,
+    confirm: Annotated[
+        bool,
+        typer.Option(
+            help="Compare old and new release interleaved where a release changed something."
+        ),
+    ] = True,
+    summary: Annotated[
+        list[Path] | None,
+        typer.Option("--summary", help="Write the summary here too: .txt, .md, .json or .xml."),
+    ] = None,
+    results: ResultsOption = Path("results"),
+    workloads: WorkloadsOption = Path("workloads"),
+) -> None:
+    """Doctor, up, run, down, analyse and publish. Exit 0: quiet; 1: a regression is confirmed;
+    3: partial."""
+    from harness import publish, state
+    from harness.console import Console
+    from harness.nights import Plan, hold
+    from harness.publish import night
+
+    for path in summary or ():
+        night.format_of(path)
+    console = Console()
+    request = asked.request(
+        workloads, workload, preset, budget, seed, precision, max_blocks, accept or ()
+    )
+    asked.writable(results)
+    hosts = asked.hosts(inventory, target)
+    with state.alone(results / ".nightly.lock", "another night is still at work here"):
+        plan = Plan(inventory, hosts, request, results, site, confirm)
+        made = hold(plan, console)
+    stem = results / "nights" / f"{made.began:%Y%m%dT%H%M%SZ}"
+    for path in [*(stem.with_suffix(each) for each in (".md", ".json", ".xml")), *(summary or ())]:
+        publish.write(night.render(made, night.format_of(path)), path)
+    print(night.render(made, "text"), end="")
+    if not made.whole:
+        raise typer.Exit(EXIT_INTERRUPTED)
+    if made.exit_code:
+        raise typer.Exit(made.exit_code)

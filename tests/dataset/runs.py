@@ -1,0 +1,57 @@
+"""Nights of a lab as runs, and what a dataset of them must read as."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+from polars.testing import assert_frame_equal
+
+from harness import dataset
+from harness.ledger import Ledger
+from harness.model import BackendClass, Run
+from tests.synthetic import DOCKER, Kind, make_run
+
+ORDER = ["run", "trial", "block", "position", "target", "workload", "metric"]
+
+
+def night(day: str, value: float = 3.5, host: str = "lab1", blocks: int = 2) -> Run:
+    """The run of `host` that began on `day` (`2026-11-03`) at one o'clock, every value the same."""
+    began = datetime.fromisoformat(f"{day}T01:00:00").replace(tzinfo=UTC)
+    native = Kind(host, "baremetal", BackendClass.NATIVE, "baremetal")
+    made = make_run(
+        lambda *_: value,
+        (native, DOCKER),
+        blocks=blocks,
+        host=host,
+        run=f"{began:%Y%m%dT%H%M%SZ}-{host}",
+    )
+    return replace(made, manifest=replace(made.manifest, created_at=began.isoformat()))
+
+
+def save(run: Run, runs: Path) -> Path:
+    """Write `run` as a folder with manifest, ledger and a raw output a trial; return it."""
+    with Ledger.create(runs, run.manifest) as record:
+        for trial in run.trials:
+            raw, digest = record.keep_raw(trial.id, b"as printed by " + trial.id.encode(), b"")
+            record.record(replace(trial, raw=raw, raw_sha256=digest))
+        record.end(run.ended or "complete", run.used_s)
+    return record.folder
+
+
+def rows(frame: pl.DataFrame) -> pl.DataFrame:
+    """`frame` with text for codes, in an order that no file has part in: equal frames are equal
+    multisets of rows."""
+    return frame.with_columns(pl.col(pl.Categorical).cast(pl.String)).sort(ORDER)
+
+
+def of(runs: Iterable[Run]) -> pl.DataFrame:
+    return rows(pl.concat([dataset.frame(run) for run in runs]))
+
+
+def assert_reads_as(source: dataset.Source, runs: Iterable[Run]) -> None:
+    """Every row of `runs` is read from `source` once, and nothing else."""
+    assert_frame_equal(rows(dataset.scan(source).collect()), of(runs), check_exact=True)

@@ -1,0 +1,210 @@
+"""What is wrong with a dataset, or with the runs it is made of, is said and never misread."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from harness import catalogue, compaction, dataset
+from harness.analyze.overhead import overhead
+from harness.errors import HarnessError, UseError
+from harness.model import Manifest, Metric, Run, Sample
+from harness.publish import made, stored
+from harness.samples import FORMAT
+from harness.store import open_store
+from tests.dataset.runs import assert_reads_as, night, of, rows, save
+from tests.dataset.test_compaction import parquet, put
+
+RUNS = [night("2026-11-03", 3.0), night("2026-11-04", 4.0), night("2026-11-05", 5.0)]
+LATER_COLUMNS = {1: ["control", "imported"], 2: ["imported"]}
+"""What a version did not have yet: the changelog of the format in `harness.samples`."""
+
+
+def older(run: Run, version: int) -> bytes:
+    """The file of `run` as that version wrote it: fewer columns, and nothing said of the runs."""
+    frame = dataset.frame(run).drop(LATER_COLUMNS[version])
+    frame = frame.with_columns(pl.lit(version, pl.UInt16).alias("schema_version"))
+    return parquet(frame, {"schema_version": str(version)})
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_earlier_version_is_read_as_if_written_today(root: str, version: int) -> None:
+    store = open_store(root)
+    store.write(catalogue.name_of(RUNS[0].manifest.run), older(RUNS[0], version))
+    put(store, *RUNS[1:])
+    read = dataset.scan(root).collect()
+    assert dict(read.schema) == dataset.SCHEMA
+    assert_frame_equal(rows(read), of(RUNS), check_exact=True)
+    assert_frame_equal(
+        overhead(dataset.batches(root), by_run=True),
+        overhead(pl.concat([dataset.frame(run) for run in RUNS]).lazy(), by_run=True),
+        check_exact=True,
+    )
+    parts = [part.collect() for part in dataset.batches(root, most_rows=1)]
+    assert_frame_equal(rows(pl.concat(parts)), of(RUNS))
+    compaction.compact(store, FORMAT)
+    (file,) = dataset.look(root).files
+    assert file.version == dataset.SCHEMA_VERSION
+    assert_reads_as(root, RUNS)
+
+
+def test_a_version_of_the_future_is_refused_and_others_are_not_touched(root: str) -> None:
+    store = open_store(root)
+    put(store, *RUNS[1:])
+    frame = dataset.frame(RUNS[0])
+    store.write("20261103T010000Z-lab1.parquet", parquet(frame, {"schema_version": "99"}))
+    before = store.entries()
+    for refused in (dataset.scan, dataset.batches, lambda at: compaction.compact(store, FORMAT)):
+        with pytest.raises(HarnessError, match=r"has version 99 .*knows 1, 2, 3"):
+            refused(root)
+    assert store.entries() == before
+
+
+def test_a_parquet_file_of_someone_else_is_refused_by_name(root: str) -> None:
+    store = open_store(root)
+    put(store, *RUNS)
+    store.write("sales.parquet", parquet(pl.DataFrame({"a": [1]}), {}))
+    with pytest.raises(HarnessError, match=r"sales\.parquet has no version") as error:
+        dataset.scan(root)
+    assert "move it elsewhere" in error.value.hint
+
+
+@pytest.mark.parametrize("keep", [0, 3, 200, -1])
+def test_a_torn_file_is_refused_by_name_and_built_again(
+    root: str, keep: int, tmp_path: Path
+) -> None:
+    results = tmp_path / "results"
+    for run in RUNS:
+        save(run, results / "runs")
+    store = open_store(root)
+    dataset.update(results, store, made.judged)
+    name = catalogue.name_of(RUNS[0].manifest.run)
+    whole = parquet(dataset.frame(RUNS[0]), {"schema_version": "3"})
+    store.write(name, whole[:keep])
+    with pytest.raises(HarnessError, match=rf"{name} is not a Parquet file, or only a part"):
+        dataset.scan(root)
+    built = dataset.update(results, store, made.judged)
+    assert (built.written, built.troubles) == ((RUNS[0].manifest.run,), ())
+    assert len(dataset.look(root).files) == 3
+
+
+def test_metadata_that_do_not_say_which_runs_are_refused(root: str) -> None:
+    store = open_store(root)
+    store.write("a.parquet", parquet(dataset.frame(RUNS[0]), {"schema_version": "3", "runs": "["}))
+    with pytest.raises(HarnessError, match=r"a\.parquet does not say which runs it holds"):
+        dataset.scan(root)
+
+
+def test_sub_folders_are_not_read_by_accident(root: str) -> None:
+    store = open_store(root)
+    put(store, *RUNS)
+    store.within("observed").write("x.parquet", parquet(pl.DataFrame({"a": [1]}), {}))
+    assert_reads_as(root, RUNS)
+
+
+def test_half_copied_runs_are_told_and_cost_the_others_nothing(root: str, tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    folders = [save(run, results / "runs") for run in RUNS]
+    (folders[0] / "ledger.jsonl").unlink()
+    (folders[1] / "manifest.json").write_text((folders[1] / "manifest.json").read_text()[:100])
+    store = open_store(root)
+    built = dataset.update(results, store, made.judged)
+    assert built.written == (RUNS[2].manifest.run,)
+    assert [
+        str(folder) in str(error) for folder, error in zip(folders[:2], built.troubles, strict=True)
+    ] == [
+        True,
+        True,
+    ]
+    assert_reads_as(root, RUNS[2:])
+
+
+def test_a_ledger_that_was_torn_while_it_was_written_gives_the_trials_that_are_whole(
+    tmp_path: Path,
+) -> None:
+    """An unterminated last line was never acknowledged; a damaged one before it is an error."""
+    results = tmp_path / "results"
+    file = save(RUNS[0], results / "runs") / "ledger.jsonl"
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"".join(lines[:-2]) + lines[-2][:50])
+    built = dataset.update(results, open_store(results / "dataset"), made.judged)
+    assert built.troubles == ()
+    rows_a_trial = {"cpu-one": 1, "disk-randread": 2}
+    expected = sum(rows_a_trial[trial.workload] for trial in RUNS[0].trials[: len(lines) - 2])
+    assert dataset.scan(results / "dataset").collect().height == expected
+    file.write_bytes(lines[0][:50] + b"\n" + b"".join(lines[1:]))
+    built = dataset.update(results, open_store(results / "dataset"), made.judged)
+    assert "ledger.jsonl:1: not a ledger record" in str(built.troubles[0])
+
+
+def test_a_copy_of_a_run_under_another_name_is_told(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    folder = save(RUNS[0], results / "runs")
+    shutil.copytree(folder, folder.with_name("copy"))
+    built = dataset.update(results, open_store(results / "dataset"), made.judged)
+    assert built.written == (folder.name,)
+    assert f"holds the run {folder.name}" in str(built.troubles[0])
+    assert_reads_as(results / "dataset", RUNS[:1])
+
+
+def test_two_copies_of_a_file_count_once(root: str) -> None:
+    store = open_store(root)
+    put(store, RUNS[0])
+    told = dataset.look(root).files[0].described
+    copy = parquet(dataset.frame(RUNS[0]), catalogue.metadata(3, told))
+    store.write("a copy.parquet", copy)
+    assert_reads_as(root, RUNS[:1])
+
+
+def test_a_run_without_native_is_named(root: str) -> None:
+    alone = replace(
+        RUNS[0], trials=tuple(trial for trial in RUNS[0].trials if trial.target != "lab1")
+    )
+    put(open_store(root), alone)
+    with pytest.raises(HarnessError, match=f"{alone.manifest.run} has no trial of the native"):
+        stored.of_dataset(root)
+
+
+def in_other_unit(run: Run) -> Run:
+    """`run` with the same values of `iops` in thousands a second, under the same version."""
+
+    def changed(manifest: Manifest) -> Manifest:
+        workloads = tuple(
+            replace(
+                workload,
+                metrics=tuple(
+                    Metric(m.name, "k/s", m.better) if m.name == "iops" else m
+                    for m in workload.metrics
+                ),
+            )
+            for workload in manifest.workloads
+        )
+        return replace(manifest, workloads=workloads)
+
+    trials = tuple(
+        replace(
+            trial,
+            samples=tuple(
+                Sample(s.metric, s.value / 1000, "k/s", s.better) if s.metric == "iops" else s
+                for s in trial.samples
+            ),
+        )
+        for trial in run.trials
+    )
+    return replace(run, manifest=changed(run.manifest), trials=trials)
+
+
+def test_units_that_disagree_are_never_one_figure(root: str, tmp_path: Path) -> None:
+    runs = [RUNS[0], in_other_unit(RUNS[1])]
+    put(open_store(root), *runs)
+    frame = overhead(dataset.batches(root)).filter(pl.col("metric").cast(pl.String) == "iops")
+    found = frame.select(pl.col("unit").cast(pl.String), "runs", "value_median").unique()
+    assert sorted(found.rows()) == [("1/s", 1, 3.0), ("k/s", 1, 0.004)]
+    folders = [save(run, tmp_path / "results" / "runs") for run in runs]
+    with pytest.raises(UseError, match=r"the unit of iops of disk-randread is 1/s .* and k/s"):
+        made.of_runs(folders, tmp_path / "results")

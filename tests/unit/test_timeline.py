@@ -1,0 +1,171 @@
+"""What a history looks like in a terminal, and what of it is computed again."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from harness import __version__, dataset
+from harness.analyze.history import NIGHT, History
+from harness.analyze.overhead import overhead
+from harness.errors import UseError
+from harness.publish import overheads
+from harness.publish.series import Asked, Series, choose, parts
+from harness.publish.timeline import sparkline, verdict
+from tests.nightly import FIRST, night
+from tests.unit.test_confirmation import shift
+from tests.unit.test_shifts import by_run, facts, found, noise
+
+NAME = {"resource": "cpu"}  # within ±1 % is equivalent
+
+
+def series(factors: Sequence[float | None], begins: Sequence[int] = ()) -> Series:
+    made = found({"a": noise(len(factors), 1)}, facts(len(factors))).table
+    nights = made.with_columns(pl.Series("F", factors, dtype=pl.Float64)).select(NIGHT)
+    runs = nights["run"].to_list()
+    return Series(NAME, nights, tuple(shift(run=runs[at]) for at in begins))
+
+
+# ------------------------------------------------------------------ the sparkline
+def test_heights_are_on_the_log_scale() -> None:
+    eighths = [math.exp(0.1 * step) for step in range(8)]
+    assert sparkline(series(eighths)) == "▁▂▃▄▅▆▇█"
+    assert sparkline(series(eighths[::-1])) == "█▇▆▅▄▃▂▁"
+
+
+def test_noise_within_what_is_equivalent_does_not_fill_the_height() -> None:
+    drawn = sparkline(series([1.1, 1.101, 1.099, 1.1]))
+    assert set(drawn) <= set("▄▅")
+
+
+def test_a_night_without_a_result_is_a_gap_and_no_zero() -> None:
+    assert sparkline(series([1.0, None, 2.0])) == "▁·█"
+    assert sparkline(series([None, None])) == "··"
+
+
+def test_a_shift_is_marked_before_its_night() -> None:
+    assert sparkline(series([1.0, 1.0, 2.0, 2.0], begins=[2])) == "▁▁│██"
+
+
+def test_many_nights_are_drawn_by_their_medians() -> None:
+    drawn = sparkline(series([1.0] * 50 + [2.0] * 50), width=10)
+    assert drawn == "▁" * 5 + "█" * 5
+
+
+def test_a_verdict_says_when_how_far_what_moved_what_was_new_and_how_sure() -> None:
+    said = verdict(shift(told="no run has both"))
+    for expected in (
+        "▲ 2026-08-10 +10.0 % [−1.0, +21.0]", "p < 0.0001", "from +10.0 % to +21.0 %",
+        "native did not move", "new: release 7.2 → 10.0", "unconfirmed (no run has both)",
+    ):  # fmt: skip
+        assert expected in said
+    assert "the host's own values moved too" in verdict(shift(moved="host", changed=None))
+    assert "nothing known was new" in verdict(shift(changed=None, ratio=0.9))
+
+
+# ------------------------------------------------------------------ what is asked for
+def whole() -> History:
+    return History(found({"a": noise(3, 1), "b": noise(3, 2)}, facts(3)).table, ())
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        ("disk-*", ("disk-*", "*")),
+        ("disk-*@kvm", ("disk-*", "kvm")),
+        ("disk-* × kvm", ("disk-*", "kvm")),
+        ("@kvm", ("*", "kvm")),
+    ],
+)
+def test_a_cell_is_a_workload_and_a_target(cell: str, expected: tuple[str, str]) -> None:
+    assert parts(cell) == expected
+
+
+def test_series_are_chosen_by_cell_target_backend_and_workload() -> None:
+    for asked in (
+        Asked(), Asked("cpu-*"), Asked("cpu-one@k*"), Asked(targets=["kvm"]),
+        Asked(workloads=["cpu-*"]), Asked(targets=["docker", "k*"]),
+    ):  # fmt: skip
+        assert [each.name["metric"] for each in choose(whole(), asked)] == ["a", "b"]
+    for asked in (Asked("disk-*"), Asked("cpu-*@docker"), Asked(targets=["docker"])):
+        with pytest.raises(UseError, match="no series matches") as caught:
+            choose(whole(), asked)
+        assert "cpu-one@kvm" in caught.value.hint
+
+
+def test_since_keeps_the_nights_from_that_time_on() -> None:
+    first, *_ = choose(whole(), Asked(since=FIRST.replace(day=2)))
+    assert first.nights.height == 2
+
+
+# ------------------------------------------------------------------ what is computed again
+def test_only_new_and_changed_files_are_computed_again(tmp_path: Path) -> None:
+    asked: list[list[str]] = []
+
+    def compute(files: Sequence[Path]) -> pl.DataFrame:
+        asked.append([file.stem for file in files])
+        return overhead(dataset.batches(files), by_run=True)
+
+    def kept() -> pl.DataFrame:
+        made = overheads.by_run(files, runs, tmp_path, compute)
+        assert made is not None
+        return made
+
+    nights = [night(number, {"kvm": 1.1}) for number in range(3)]
+    files = [dataset.write(run, tmp_path) for run in nights[:2]]
+    runs = [file.stem for file in files]
+    first = kept()
+    assert kept().equals(first)
+    assert asked == [runs]
+    files.append(dataset.write(nights[2], tmp_path))
+    runs.append(files[2].stem)
+    assert set(kept()["run"].cast(pl.String)) == set(runs)
+    assert asked[1:] == [[runs[2]]]
+    dataset.write(night(0, {"kvm": 1.5}), tmp_path)
+    os.utime(files[0], ns=(1, 1))
+    again = kept().filter(pl.col("run").cast(pl.String) == runs[0], ~pl.col("native"))
+    assert again["F"][0] == pytest.approx(1.5, rel=0.03)
+    assert asked[2:] == [[runs[0]]]
+    del runs[1]
+    assert set(kept()["run"].cast(pl.String)) == set(runs)
+
+
+@pytest.mark.parametrize("how", ["torn", "version"])
+def test_what_was_kept_by_another_version_or_is_torn_is_not_used(tmp_path: Path, how: str) -> None:
+    files = [dataset.write(night(0, {"kvm": 1.1}), tmp_path)]
+    runs = [files[0].stem]
+    calls = 0
+
+    def compute(files: Sequence[Path]) -> pl.DataFrame:
+        nonlocal calls
+        calls += 1
+        return overhead(dataset.batches(files), by_run=True)
+
+    overheads.by_run(files, runs, tmp_path, compute)
+    path = tmp_path / "dataset" / "overhead" / "by_run.parquet"
+    if how == "torn":
+        path.write_bytes(path.read_bytes()[:100])
+    else:
+        metadata = pl.read_parquet_metadata(path)
+        assert metadata["signature"].endswith(__version__)
+        other = {"signature": "0 0 0.0.0", "files": metadata["files"]}
+        pl.read_parquet(path).write_parquet(path, metadata=other)
+    overheads.by_run(files, runs, tmp_path, compute)
+    assert calls == 2
+
+
+def test_what_is_kept_is_no_file_of_the_dataset(tmp_path: Path) -> None:
+    files = [dataset.write(night(0, {"kvm": 1.1}), tmp_path)]
+    overheads.by_run(
+        files, [files[0].stem], tmp_path, lambda new: overhead(dataset.batches(new), by_run=True)
+    )
+    assert dataset.scan(tmp_path / "dataset").collect().height == 16
+
+
+def test_the_frame_by_run_has_what_is_kept() -> None:
+    assert set(overheads._COLUMNS) <= set(by_run({"a": noise(1, 1)}).columns)
