@@ -39,7 +39,8 @@ def finished(
     spec: dict[str, Any] = made.to_dict()
     spec["config"] = _CONFIG
     around = 6 if title is None else 16
-    spec["padding"] = {"left": around + _SLACK, **dict.fromkeys(("right", "top", "bottom"), around)}
+    beside = around + _SLACK
+    spec["padding"] = {"left": beside, "right": beside, "top": around, "bottom": around}
     return spec
 
 
