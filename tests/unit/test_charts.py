@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import altair as alt
 import numpy as np
 import polars as pl
 import pytest
@@ -182,6 +183,20 @@ def test_headers_are_whole_in_every_chart(lab: Reading, section: Section, alone:
         text = drawn.replace("</tspan>", "")
         for part in ("guest", "(qemu-tcg, emulated)", "container", "(docker, os)"):
             assert part in text
+
+
+def test_every_specification_is_vega_lite(lab: Reading, section: Section) -> None:
+    headline = draw.narrowed(section, ["cpu-matrix"], [])
+    for spec in (
+        heatmap(section),
+        intervals(of_section(section), "lab1"),
+        blocks(draw.distributions(lab, headline), "lab1"),
+        blocks(draw.distributions(lab, section), "lab1"),
+        history(nights(), [SHIFT, replace(SHIFT, status="confirmed")], {}),
+    ):
+        alt.Chart.from_dict(spec, validate=True)
+        with pytest.raises(Exception, match="is not of type 'number'"):
+            alt.Chart.from_dict({**spec, "padding": "much"}, validate=True)
 
 
 def test_what_is_unresolved_is_marked_by_more_than_colour(section: Section) -> None:
