@@ -28,7 +28,7 @@ bench: .venv/.ready
 
 test: check
 	.venv/bin/baremark setup $(TEST_PACKAGES)
-	.venv/bin/pytest -m 'not long' -n 2 tests/unit tests/contract $(TEST_OPTIONS)
+	.venv/bin/pytest -m 'not long' -n 2 tests/unit tests/contract tests/dataset $(TEST_OPTIONS)
 	.venv/bin/pytest -m 'not long' tests/system tests/bench $(TEST_OPTIONS)
 
 test-all: check
