@@ -40,7 +40,7 @@ check: .venv/.ready
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports
-	cd playbooks && ../.venv/bin/ansible-lint --offline
+	.venv/bin/ansible-lint --offline -c playbooks/.ansible-lint playbooks inventories
 
 format: .venv/.ready
 	.venv/bin/ruff format .

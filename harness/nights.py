@@ -130,10 +130,33 @@ def _confirmable(plan: Plan, shifts: Sequence[Shift]) -> Iterator[_Wanted]:
             continue
         for name, product in PRODUCTS.items():
             pair = tuple(_series(release) for release in each.releases)
-            if backend_of.get(each.target) == product.backend and pair[0] != pair[1]:
-                found.setdefault((each.target, Releases(name, pair)), set()).add(each.workload)
+            asked = Releases(name, pair)
+            if (
+                backend_of.get(each.target) == product.backend
+                and pair[0] != pair[1]
+                and not _tried(plan.results, each, asked)
+            ):
+                found.setdefault((each.target, asked), set()).add(each.workload)
     for (target, pair_of), workloads in found.items():
         yield _Wanted(target, pair_of, frozenset(workloads))
+
+
+def _tried(results: Path, shift: Shift, asked: Releases) -> bool:
+    """Whether these releases were compared for this workload since the shift: what that did not
+    settle, a comparison every night would not, but only one of more blocks."""
+    names = set(releases.names(shift.target, asked))
+    for folder in reversed(ledger.runs_in(results / "runs")):
+        if folder.name < shift.run:
+            return False
+        try:
+            manifest = ledger.read_manifest(folder)
+        except HarnessError:
+            continue  # the history tells of it
+        measured = {workload.name for workload in manifest.workloads}
+        here = {record.target.name for record in manifest.targets}
+        if manifest.host == shift.host and shift.workload in measured and names <= here:
+            return True
+    return False
 
 
 def _series(release: str) -> str:

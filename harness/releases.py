@@ -76,13 +76,18 @@ def parse(text: str) -> Releases:
     return Releases(name, releases)
 
 
+def names(target: str, asked: Releases) -> tuple[str, ...]:
+    """What the targets are called that stand for `target`, one for each release."""
+    return tuple(f"{target}-{asked.name}-{_slug(each)}" for each in asked.releases)
+
+
 @contextmanager
 def beside(path: Path, patterns: Sequence[str], asked: Releases) -> Iterator[Beside]:
     """The inventory at `path` with the one target of the product's backend (or the one that
     `patterns` choose) once for each release. Raises `UseError` where it is not exactly one."""
     answer = inventories.ask_ansible(path)
     base = _target(path, inventories.load(path), patterns, asked.product)
-    names = tuple(f"{base.name}-{asked.name}-{_slug(each)}" for each in asked.releases)
+    targets = names(base.name, asked)
     folder = _folder(path, base, asked)
     with writing(folder, state.ELSEWHERE):
         _link(path, folder)
@@ -90,15 +95,15 @@ def beside(path: Path, patterns: Sequence[str], asked: Releases) -> Iterator[Bes
         variables.pop("baremark_address", None)
         hosts = {
             name: {**variables, asked.product.variable: release}
-            for name, release in zip(names, asked.releases, strict=True)
+            for name, release in zip(targets, asked.releases, strict=True)
         }
         text = _yaml({asked.product.backend: {"hosts": hosts}})
         file = folder / _FILE
         file.touch(mode=0o600)  # a variable may be a secret
         file.write_text(text, encoding="utf-8")
     try:
-        (host,) = inventories.choose(inventories.load(folder), names)
-        yield Beside(folder, host, names)
+        (host,) = inventories.choose(inventories.load(folder), targets)
+        yield Beside(folder, host, targets)
     finally:
         if not state.state_folder(folder).exists():
             shutil.rmtree(folder, ignore_errors=True)

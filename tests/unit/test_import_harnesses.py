@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -328,9 +329,12 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("benchmarks")
     (folder / "test_it.py").write_text(BENCHMARKS)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    # As from a shell: in a worker of pytest-xdist it would measure nothing.
+    own = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     subprocess.run(
         [*command, "--benchmark-json", "saved.json", "test_it.py"],
         cwd=folder,
+        env=own,
         check=True,
         capture_output=True,
     )

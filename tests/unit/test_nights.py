@@ -1,0 +1,153 @@
+"""A night's judgement over the nights before it: what is confirmed, and when nobody is woken.
+
+Only the machine is stood in for: what `bench.whole` would have measured is written as a run, with
+truths that are known. Inventory, ledger, history and comparison are the real ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness import bench, nights
+from harness import inventory as inventories
+from harness.console import Console
+from harness.errors import HarnessError
+from harness.measure import Request
+from harness.model import BackendClass, Host, Preset, Run
+from harness.publish.night import Night
+from tests.nightly import night, save
+from tests.synthetic import CPU, NATIVE, Kind
+
+OLD, NEW = "7.2.22", "10.0.7"
+GUEST = Kind("guest", "kvm", BackendClass.TYPE1, "kvm")
+BESIDE = tuple(
+    Kind(f"guest-qemu-{each}", "kvm", BackendClass.TYPE1, "kvm") for each in ("7-2", "10-0")
+)
+UPGRADE, TONIGHT = 8, 15
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An inventory, and fifteen nights of which the later ones ran a newer QEMU, 8 % slower."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    (tmp_path / "hosts.yml").write_text(
+        "all: {vars: {baremark_vcpus: 1, baremark_memory_mib: 512, baremark_disk_gib: 2}}\n"
+        "baremetal: {hosts: {lab1: {ansible_connection: local}}}\n"
+        "kvm: {hosts: {guest: {baremark_host: lab1}}}\n"
+    )
+    for number in range(TONIGHT):
+        save(one(number), tmp_path / "results")
+    return tmp_path
+
+
+def one(number: int) -> Run:
+    new = number >= UPGRADE
+    facts = {"guest": {"release": NEW if new else OLD}}
+    return night(number, {"guest": 1.1 * (1.08 if new else 1)}, facts, (NATIVE, GUEST))
+
+
+def both(number: int, ratio: float) -> Run:
+    """Old and new side by side in the same blocks, new being slower by `ratio`."""
+    truth = {BESIDE[0].name: 1.1, BESIDE[1].name: 1.1 * ratio}
+    facts = {BESIDE[0].name: {"release": OLD}, BESIDE[1].name: {"release": NEW}}
+    return night(number, truth, facts, (NATIVE, *BESIDE), blocks=20)
+
+
+Whole = Callable[..., bench.Whole]
+
+
+def hold(
+    lab: Path, monkeypatch: pytest.MonkeyPatch, measured: Sequence[Run | HarnessError]
+) -> tuple[Night, list[Host]]:
+    """A night in which the machine gives these runs, one after another; and what it was asked."""
+    asked: list[Host] = []
+    left = list(measured)
+
+    def whole(
+        inventory: Path, hosts: Sequence[Host], request: Request, results: Path, console: Console
+    ) -> bench.Whole:
+        asked.extend(hosts)
+        given = left.pop(0)
+        if isinstance(given, HarnessError):
+            raise given
+        return bench.Whole(bench.Measured((save(given, results),), True, ()), {}, {})
+
+    monkeypatch.setattr("harness.bench.whole", whole)
+    hosts = inventories.load(lab / "hosts.yml")
+    request = Request(Preset("nightly", 8, 1, 8), (CPU,))
+    plan = nights.Plan(lab / "hosts.yml", hosts, request, lab / "results", None, True)
+    made = nights.hold(plan, Console())
+    assert not left
+    return made, asked
+
+
+def test_a_shift_at_a_new_release_is_confirmed_by_comparing_old_and_new(
+    lab: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, asked = hold(lab, monkeypatch, [one(TONIGHT), both(TONIGHT + 1, 1.08)])
+    assert {target.name for target in asked[1].targets[1:]} == {each.name for each in BESIDE}
+    (shift,) = made.regressions
+    assert (shift.target, shift.workload, shift.status) == ("guest", "cpu-one", "confirmed")
+    assert shift.low < 1.08 < shift.high
+    assert made.exit_code == 1
+    assert made.confirming == (made.regressions[0].told,)
+
+
+def test_a_shift_that_is_not_there_side_by_side_is_refuted_and_wakes_nobody(
+    lab: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, _ = hold(lab, monkeypatch, [one(TONIGHT), both(TONIGHT + 1, 0.97)])
+    assert [shift.status for shift in made.shifts] == ["refuted"]
+    assert (made.exit_code, made.verdict) == (0, "quiet")
+
+
+def test_a_comparison_that_fails_leaves_the_shift_unconfirmed_and_is_told(
+    lab: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trouble = HarnessError("no suite has QEMU 7.2", "look at the mirror")
+    made, _ = hold(lab, monkeypatch, [one(TONIGHT), trouble])
+    assert [shift.status for shift in made.shifts] == ["unconfirmed"]
+    assert made.exit_code == 0
+    assert any("no suite has QEMU 7.2" in each for each in made.warnings)
+
+
+def test_what_was_compared_once_is_not_compared_every_night(
+    lab: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The release that can be had is not quite the one that was: the shift stays unconfirmed."""
+    other = both(TONIGHT + 1, 1.08)
+    records = tuple(
+        replace(record, fingerprint=replace(record.fingerprint, release="7.2.23"))
+        if record.target.name == BESIDE[0].name
+        else record
+        for record in other.manifest.targets
+    )
+    other = replace(other, manifest=replace(other.manifest, targets=records))
+    first, _ = hold(lab, monkeypatch, [one(TONIGHT), other])
+    assert [shift.status for shift in first.shifts] == ["unconfirmed"]
+    second, asked = hold(lab, monkeypatch, [one(TONIGHT + 2)])
+    assert [host.name for host in asked] == ["lab1"]
+    assert second.confirming == ()
+
+
+def test_an_acknowledged_regression_wakes_nobody(
+    lab: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (lab / "results" / "acknowledged.yml").write_text(
+        "- {target: guest, workload: cpu-one, who: me, why: known, until: 2099-01-01}\n"
+    )
+    made, _ = hold(lab, monkeypatch, [one(TONIGHT)])
+    assert [shift.status for shift in made.shifts] == ["acknowledged"]
+    assert made.exit_code == 0
+
+
+def test_a_night_without_a_machine_is_partial_and_still_tells(
+    lab: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, _ = hold(lab, monkeypatch, [HarnessError("no machine can be measured", "doctor")])
+    assert (made.exit_code, made.table) == (3, None)
+    assert made.absent == (("lab1", "no machine can be measured"),)
