@@ -400,6 +400,7 @@ def _docker() -> list[str]:
     return ["docker", *(["--host", f"unix://{own}"] if own.exists() else [])]
 
 
+@pytest.mark.long  # tests/system/test_selftest.py has a short one
 def test_the_selftest_judges_the_harness_on_a_container_and_leaves_nothing(
     baremark: Verb, tmp_path: Path
 ) -> None:

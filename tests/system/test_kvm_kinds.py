@@ -30,6 +30,7 @@ PRIVATE = "/run/baremark/libvirt/libvirt-sock"
 
 pytestmark = [
     pytest.mark.system,
+    pytest.mark.long,
     pytest.mark.skipif(os.geteuid() != 0, reason="provisioning takes root"),
 ]
 

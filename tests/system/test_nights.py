@@ -136,6 +136,7 @@ def test_a_second_night_waits_for_nobody(baremark: Verb, inventory: Path, result
     assert "another night is still at work here" in said
 
 
+@pytest.mark.long
 def test_a_quiet_night_is_quiet(baremark: Verb, inventory: Path, results: Path) -> None:
     said = baremark(
         *("nightly", "-i", str(inventory), "-t", "box", "-w", "cpu-sysbench-1t"),

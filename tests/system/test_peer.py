@@ -168,8 +168,9 @@ def box() -> Iterator[Box]:
             pytest.skip(f"there is no {program}")
     if sshd.program() is None:
         pytest.skip("there is no sshd: apt-get install openssh-server")
-    # Not in /tmp: the box has one of its own.
-    folder = ROOT / ".cache" / f"peer-{os.getpid()}"
+    # Not in /tmp, nor in a clone that lies there: the box has one of its own.
+    within = Path("/var/tmp") if ROOT.is_relative_to("/tmp") else ROOT / ".cache"
+    folder = within / f"baremark-peer-{os.getpid()}"
     folder.mkdir(parents=True)
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, folder)
