@@ -386,7 +386,9 @@ def _standing(native: Seat) -> Session:
 
 def _peerless(opened: Session, place: str, peer: str) -> str:
     """Why an adopted target cannot run network workloads; "" where it reaches the peer."""
-    ask = [f"{place}/run", "iperf3", "-c", peer, "-n", "1", "--connect-timeout", "5000"]
+    # iperf3 itself may wait for ever where what it sends is lost: its own limit is the target's.
+    ask = [f"{place}/run", "timeout", "--kill-after=2", "10", f"{place}/run", "iperf3"]
+    ask += ["-c", peer, "-n", "1", "--connect-timeout", "5000"]
     reply = opened.run(ask, limit_s=PEER_LIMIT_S)
     if reply.exit_status == 0:
         return ""
