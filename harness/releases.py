@@ -19,6 +19,7 @@ import yaml
 from harness import inventory as inventories
 from harness import state
 from harness.errors import UseError, writing
+from harness.inventory.answer import ask_ansible
 from harness.model import Host, Target
 
 _FILE = "zz-releases.yml"
@@ -85,13 +86,13 @@ def names(target: str, asked: Releases) -> tuple[str, ...]:
 def beside(path: Path, patterns: Sequence[str], asked: Releases) -> Iterator[Beside]:
     """The inventory at `path` with the one target of the product's backend (or the one that
     `patterns` choose) once for each release. Raises `UseError` where it is not exactly one."""
-    answer = inventories.ask_ansible(path)
+    answer = ask_ansible(path)
     base = _target(path, inventories.load(path), patterns, asked.product)
     targets = names(base.name, asked)
     folder = _folder(path, base, asked)
     with writing(folder, state.ELSEWHERE):
         _link(path, folder)
-        variables = dict(answer.get("_meta", {}).get("hostvars", {}).get(base.name, {}))
+        variables = dict(answer.hostvars.get(base.name, {}))
         variables.pop("baremark_address", None)
         hosts = {
             name: {**variables, asked.product.variable: release}

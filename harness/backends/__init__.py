@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import Protocol, cast
 
 from harness.errors import UseError
-from harness.inventory import backend_names
+from harness.inventory.groups import backend_names
 from harness.model import BackendClass, Endpoint, Target
 from harness.session import Session
 

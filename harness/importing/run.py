@@ -23,7 +23,7 @@ from harness.importing import (
     pytest_benchmark,
     table,
 )
-from harness.inventory import backend_names
+from harness.inventory.groups import backend_names
 from harness.ledger import Ledger
 from harness.model import (
     NATIVE_BACKEND,

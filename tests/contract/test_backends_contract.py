@@ -11,7 +11,7 @@ import pytest
 from harness import backends, containers, fingerprint, metering
 from harness.backends import docker, kvm, lxc, podman
 from harness.errors import HarnessError
-from harness.inventory import backend_names
+from harness.inventory.groups import backend_names
 from harness.model import BackendClass, Endpoint, Fingerprint, Size, Target
 from harness.session import Session
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from harness import backends, identity
-from harness.inventory import backend_names
+from harness.inventory.groups import backend_names
 from harness.model import BackendClass
 
 KVM_LINE = "   0x40000000 0x00: eax=0x40000001 ebx=0x4b4d564b ecx=0x564b4d56 edx=0x0000004d"

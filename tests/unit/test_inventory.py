@@ -8,6 +8,7 @@ import pytest
 
 from harness import inventory
 from harness.errors import EXIT_USE, UseError
+from harness.inventory.variables import cpu_list, known_variables
 from harness.model import Size
 
 GOOD = """\
@@ -243,13 +244,13 @@ def test_choosing_targets_keeps_the_native_one_as_the_baseline(tmp_path: Path) -
     [("0", (0,)), (3, (3,)), ("3-3", (3,)), ("0,2-4", (0, 2, 3, 4)), ([1, "3-4"], (1, 3, 4))],
 )
 def test_cpu_lists_are_read_as_linux_writes_them(written_as: object, cpus: tuple[int]) -> None:
-    assert inventory.cpu_list(written_as) == cpus
+    assert cpu_list(written_as) == cpus
 
 
 @pytest.mark.parametrize("wrong", ["", "a", "1-", "0;1", True, "3-2", -1, 9000, "0-999999999"])
 def test_what_is_no_cpu_list_is_refused(wrong: object) -> None:
     with pytest.raises(ValueError, match="CPU numbers"):
-        inventory.cpu_list(wrong)
+        cpu_list(wrong)
 
 
 INVENTORIES = sorted(Path(__file__).parents[2].glob("inventories/*/hosts.yml"))
@@ -277,7 +278,7 @@ def test_a_misspelt_variable_is_told_once_with_the_nearest_one(tmp_path: Path) -
 def test_a_variable_of_any_role_is_known_by_the_roles_own_files(tmp_path: Path) -> None:
     """One of arguments, one of defaults, one that only the inventory's reader has."""
     assert {"baremark_boot_s", "baremark_bench_nic", "baremark_mirror", "baremark_address"} <= (
-        inventory.known_variables()
+        known_variables()
     )
     text = GOOD.replace("baremark_disk_gib: 2", "baremark_disk_gib: 2\n    my_own: 1")
     assert inventory.load(written(tmp_path, text))

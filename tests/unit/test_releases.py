@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness import inventory as inventories
 from harness import releases, state
 from harness.errors import UseError
+from harness.inventory.answer import ask_ansible
 
 ROOT = Path(__file__).parents[2]
 QEMU = releases.Releases("qemu", ("7.2", "10.0"))
@@ -22,8 +22,7 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def hostvars(path: Path, name: str) -> dict[str, object]:
-    found: dict[str, object] = inventories.ask_ansible(path)["_meta"]["hostvars"][name]
-    return found
+    return dict(ask_ansible(path).hostvars[name])
 
 
 def test_the_target_stands_once_for_each_release_beside_native() -> None:

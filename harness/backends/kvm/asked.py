@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from harness.backends import Observed
-from harness.inventory import cpu_list
+from harness.inventory.variables import cpu_list
 
 _PLAIN = {
     "disk_format": "disk format",

@@ -1,0 +1,76 @@
+"""What Ansible says of an inventory: its hosts, with their variables, and its groups.
+
+No file of the inventory is read here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.errors import UseError
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The variables of every inventory host by its name, and the groups by theirs."""
+
+    hostvars: Mapping[str, Mapping[str, Any]]
+    groups: Mapping[str, Any]
+
+    def hosts_under(self, group: str) -> set[str]:
+        """The inventory hosts of a group and of every group below it."""
+        said = self.groups.get(group, {})
+        found = set(said.get("hosts", []))
+        for child in said.get("children", []):
+            found |= self.hosts_under(child)
+        return found
+
+    def groups_of_hosts(self) -> dict[str, list[str]]:
+        """Every inventory host with the groups that it is under, in Ansible's order."""
+        found: dict[str, list[str]] = {
+            host: []
+            for host in [
+                *self.hostvars,
+                *(host for group in self.groups.values() for host in group.get("hosts", [])),
+            ]
+        }
+        for name in self.groups:
+            for host in self.hosts_under(name):
+                if name != "all" and host in found:
+                    found[host].append(name)
+        return found
+
+
+def ask_ansible(path: Path) -> Answer:
+    """What `ansible-inventory --list` says of the inventory at `path`. Raises `UseError`."""
+    program = Path(sys.executable).with_name("ansible-inventory")
+    done = subprocess.run(
+        [str(program), "-i", str(path), "--list"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "1", "ANSIBLE_NOCOLOR": "1"},
+    )
+    if done.returncode != 0:
+        raise UseError(
+            f"Ansible cannot read the inventory {path}:\n{_told(done.stderr)}",
+            f"ask Ansible itself: ansible-inventory -i {path} --list",
+        )
+    said = json.loads(done.stdout)
+    return Answer(
+        said.get("_meta", {}).get("hostvars", {}),
+        {name: group for name, group in said.items() if name != "_meta"},
+    )
+
+
+def _told(text: str, number: int = 6) -> str:
+    """Ansible tells the cause first and each plugin's despair after it."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    return "\n".join(f"  {line}" for line in lines[:number])
