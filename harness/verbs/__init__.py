@@ -1,5 +1,5 @@
-"""Verbs that stand in a module of their own, and the options that verbs share.
+"""The verbs, one or a few that belong together in each module, and the options that they share.
 
-A module here parses, calls and prints, as `harness.cli` does, which registers them; it imports
-nothing heavy before its verb is called.
+A module here parses, calls and prints, and nothing else; it imports nothing heavy before its verb
+is called. `harness.cli` registers them.
 """

@@ -1,0 +1,152 @@
+"""`baremark run` and `baremark bench`: measure, and show the table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.errors import EXIT_INTERRUPTED, EXIT_RUN, HarnessError, UseError
+from harness.verbs import asked
+from harness.verbs.options import (
+    LOCALHOST,
+    AcceptOption,
+    BudgetOption,
+    InventoryOption,
+    MaxBlocksOption,
+    PrecisionOption,
+    PresetOption,
+    ResultsOption,
+    SeedOption,
+    TargetOption,
+    WorkloadOption,
+    WorkloadsOption,
+)
+
+if TYPE_CHECKING:
+    from harness.bench import Measured
+    from harness.console import Console
+
+
+def run(
+    inventory: InventoryOption = LOCALHOST,
+    target: TargetOption = None,
+    workload: WorkloadOption = None,
+    preset: Annotated[
+        str | None,
+        typer.Option("--preset", help="smoke, quick (default), nightly or publication."),
+    ] = None,
+    budget: BudgetOption = None,
+    precision: PrecisionOption = None,
+    max_blocks: MaxBlocksOption = None,
+    accept: AcceptOption = None,
+    seed: SeedOption = None,
+    resume: Annotated[
+        str | None, typer.Option("--resume", metavar="RUN", help="Go on with this run.")
+    ] = None,
+    results: ResultsOption = Path("results"),
+    workloads: WorkloadsOption = Path("workloads"),
+) -> None:
+    """Measure on targets that are up; leaves them up. Prints the table."""
+    from harness import bench as steps
+    from harness import state
+    from harness.console import Console
+
+    fixed = {
+        "--preset": preset,
+        "--workload": workload,
+        "--target": target,
+        "--seed": seed,
+        "--precision": precision,
+        "--max-blocks": max_blocks,
+        "--accept": accept,
+    }
+    given = [name for name, value in fixed.items() if value]
+    if resume is not None and given:
+        raise UseError(
+            f"{', '.join(given)} cannot be given with --resume: the run's manifest fixed that",
+            "leave it out; only --budget and --results go with --resume",
+        )
+    console = Console()
+    request = asked.request(
+        workloads,
+        workload,
+        preset or "quick",
+        budget,
+        seed,
+        precision,
+        max_blocks,
+        accept or (),
+    )
+    asked.writable(results)
+    hosts = asked.hosts(inventory, target)
+    state.read(state.state_folder(inventory), inventory)  # nothing up is told first of all
+    with steps.locked(inventory, hosts):
+        standing = state.read(state.state_folder(inventory), inventory)
+        packed = steps.packed_bundle(standing)
+        measured = steps.measure_all(
+            inventory, hosts, standing, packed, request, results, console, resume
+        )
+    _end(measured, results, console)
+
+
+def bench(
+    inventory: InventoryOption = LOCALHOST,
+    target: TargetOption = None,
+    workload: WorkloadOption = None,
+    preset: PresetOption = "quick",
+    budget: BudgetOption = None,
+    precision: PrecisionOption = None,
+    max_blocks: MaxBlocksOption = None,
+    accept: AcceptOption = None,
+    seed: SeedOption = None,
+    results: ResultsOption = Path("results"),
+    workloads: WorkloadsOption = Path("workloads"),
+) -> None:
+    """Provision, measure, print and write the table, take everything down again."""
+    from harness import bench as steps
+    from harness.console import Console
+
+    console = Console()
+    request = asked.request(
+        workloads, workload, preset, budget, seed, precision, max_blocks, accept or ()
+    )
+    asked.writable(results)
+    hosts = asked.hosts(inventory, target)
+    done = steps.whole(inventory, hosts, request, results, console)
+    _end(done.measured, results, console)
+    if done.failed:
+        raise typer.Exit(EXIT_RUN)
+
+
+def _end(measured: Measured, results: Path, console: Console) -> None:
+    """Show the table; an interrupted run that is too short for one is told so and kept. Then
+    tell of the hosts that were not measured."""
+    try:
+        _show(measured.folders, results, console)
+    except HarnessError as error:
+        if measured.whole:
+            raise
+        console.warn(f"interrupted before there was a table: {error.message}")
+    for trouble in measured.errors:
+        console.error(trouble)
+    if not measured.whole:
+        raise typer.Exit(EXIT_INTERRUPTED)
+    if measured.errors:
+        raise typer.Exit(EXIT_RUN)
+
+
+def _show(folders: Sequence[Path], results: Path, console: Console) -> None:
+    """Print the table and write it as Markdown and CSV."""
+    from harness import publish
+    from harness.publish import made as made_of
+
+    made = made_of.of_runs(folders, results)
+    print(publish.render(made, "terminal"), end="")
+    name = publish.name_of([folder.name for folder in folders])
+    for format, ending in (("markdown", "md"), ("csv", "csv")):
+        path = results / "published" / f"{name}.{ending}"
+        publish.write(publish.render(made, format), path)
+        console.say(f"written: {path}")

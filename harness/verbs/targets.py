@@ -1,0 +1,73 @@
+"""`baremark doctor`, `up`, `down`, `key`, and `setup` for the Makefile: what must be there before
+anything is measured, and how it goes away.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from harness.errors import EXIT_RUN
+from harness.verbs import asked
+from harness.verbs.options import LOCALHOST, InventoryOption, TargetOption
+
+
+def doctor(inventory: InventoryOption = LOCALHOST, target: TargetOption = None) -> None:
+    """Say for each backend of each host whether it can be used, why not, and what to type."""
+    from harness import provision
+    from harness.console import Console
+
+    console = Console()
+    hosts = asked.hosts(inventory, target)
+    findings = provision.doctor(inventory, hosts, console.step)
+    console.findings(findings)
+    if not all(finding.usable for finding in findings):
+        raise typer.Exit(EXIT_RUN)
+
+
+def up(inventory: InventoryOption = LOCALHOST, target: TargetOption = None) -> None:
+    """Provision the targets of an inventory. Can be said again at any time."""
+    from harness import bench as steps
+    from harness.console import Console
+
+    console = Console()
+    hosts = asked.hosts(inventory, target)
+    with steps.locked(inventory, hosts):
+        standing, _ = steps.bring_up(inventory, hosts, console)
+    console.standing(standing)
+    if standing.failed:
+        raise typer.Exit(EXIT_RUN)
+
+
+def down(
+    inventory: InventoryOption = LOCALHOST,
+    purge: Annotated[
+        bool, typer.Option("--purge", help="Remove cached images and bundles as well.")
+    ] = False,
+) -> None:
+    """Remove every target and what a killed run left. Can be said again at any time."""
+    from harness import bench as steps
+    from harness import provision
+    from harness.console import Console
+
+    console = Console()
+    hosts = asked.hosts(inventory, None)
+    with steps.locked(inventory, hosts):
+        provision.down(inventory, hosts, console.step, purge=purge)
+    console.say("everything is taken down")
+
+
+def key() -> None:
+    """Print the public key that adopted targets must let in (their authorized_keys)."""
+    from harness import adopt
+
+    print(adopt.public_key())
+
+
+def setup(packages: Annotated[list[str], typer.Argument(help="Debian packages.")]) -> None:
+    """Install operating-system packages on this machine (the Makefile calls it)."""
+    from harness import provision
+    from harness.console import Console
+
+    provision.setup(packages, Console().step)
