@@ -14,7 +14,8 @@ from rich.console import Console as RichConsole
 from rich.markup import escape
 
 from harness.errors import HarnessError
-from harness.model import Plan, Run, Trial, TrialStatus
+from harness.model import Plan
+from harness.record import Run, Trial, TrialStatus
 
 if TYPE_CHECKING:
     from harness.provision import Finding

@@ -19,7 +19,7 @@ import polars as pl
 from harness import catalogue, parts
 from harness.catalogue import Catalogue, File
 from harness.errors import HarnessError
-from harness.model import Run
+from harness.record import Run
 from harness.samples import FORMAT, held
 from harness.samples import SCHEMA as SCHEMA
 from harness.samples import SCHEMA_VERSION as SCHEMA_VERSION

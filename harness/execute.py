@@ -22,19 +22,8 @@ from harness.errors import HarnessError, ReadError
 from harness.ledger import Ledger, now
 from harness.marks import Marks
 from harness.metering import Reading
-from harness.model import (
-    Apart,
-    Block,
-    Cell,
-    Plan,
-    Resource,
-    Sample,
-    Step,
-    Target,
-    Trial,
-    TrialStatus,
-    Workload,
-)
+from harness.model import Block, Cell, Plan, Resource, Sample, Step, Target, Workload
+from harness.record import Apart, Trial, TrialStatus
 from harness.session import ConnectionLost, Reply, Session, last_lines
 
 LIMIT_FACTOR = 2.0

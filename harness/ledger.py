@@ -25,17 +25,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from harness import settings
 from harness.errors import HarnessError, UseError, writing
-from harness.model import (
-    Apart,
-    CpuTime,
-    HostLoad,
-    Manifest,
-    Probe,
-    Run,
-    Sample,
-    Trial,
-    TrialStatus,
-)
+from harness.model import Sample
+from harness.record import Apart, CpuTime, HostLoad, Manifest, Probe, Run, Trial, TrialStatus
 
 SCHEMA = 2
 """Version of the run folder's format. 1: the first. 2: a fingerprint has its settings as typed

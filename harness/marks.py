@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from harness.model import CpuTime
+from harness.record import CpuTime
 from harness.session import Reply
 
 _BEGIN = re.compile(rb"baremark begin (\d+) (\d+)\n")

@@ -33,20 +33,8 @@ from harness.bundle import Bundle
 from harness.errors import HarnessError, UseError, refusal
 from harness.execute import LIMIT_SLACK_S, Execution, Seat
 from harness.ledger import Ledger
-from harness.model import (
-    Endpoint,
-    Fingerprint,
-    Host,
-    LeftOut,
-    Manifest,
-    Missing,
-    Plan,
-    Preset,
-    Target,
-    TargetRecord,
-    Trial,
-    Workload,
-)
+from harness.model import Endpoint, Fingerprint, Host, Plan, Preset, Target, Workload
+from harness.record import LeftOut, Manifest, Missing, TargetRecord, Trial
 from harness.session import Key, Session
 
 FOLDER_LIMIT_S = 30.0

@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from harness.model import HostLoad
+from harness.record import HostLoad
 from harness.session import ConnectionLost, Session
 
 LIMIT_S = 20.0

@@ -19,7 +19,7 @@ from polars.datatypes import DataType
 
 from harness import dataset
 from harness.errors import HarnessError
-from harness.model import Manifest, TargetRecord
+from harness.record import Manifest, TargetRecord
 
 SCHEMA_VERSION = 1
 # History of the format. A change that an older reader would misread gets a new number.

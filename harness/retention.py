@@ -18,7 +18,7 @@ from pathlib import Path
 
 from harness import ledger
 from harness.errors import HarnessError, UseError, writing
-from harness.model import Manifest
+from harness.record import Manifest
 from harness.store.folder import replace_file
 
 PUBLICATION = "publication"

@@ -17,7 +17,7 @@ from polars.datatypes import DataType
 
 from harness.catalogue import Format, Held
 from harness.errors import HarnessError
-from harness.model import Run, Trial
+from harness.record import Run, Trial
 
 SCHEMA_VERSION = 3
 # History of the format. A change that an older reader would misread gets a new number.

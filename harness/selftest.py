@@ -20,20 +20,8 @@ from harness.bundle import Bundle
 from harness.errors import HarnessError
 from harness.execute import Execution, Seat
 from harness.ledger import Ledger
-from harness.model import (
-    Block,
-    Endpoint,
-    Host,
-    Manifest,
-    Metric,
-    Preset,
-    Resource,
-    Step,
-    Target,
-    TargetRecord,
-    Trial,
-    Workload,
-)
+from harness.model import Block, Endpoint, Host, Metric, Preset, Resource, Step, Target, Workload
+from harness.record import Manifest, TargetRecord, Trial
 from harness.session import Key, Session
 
 SCENARIO = "selftest"

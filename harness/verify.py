@@ -16,9 +16,9 @@ from harness import dataset, ledger, marks, plan, publish, tools
 from harness.analyze import validity
 from harness.analyze.overhead import overhead
 from harness.errors import HarnessError
-from harness.model import Run, Trial, TrialStatus
 from harness.publish import table
 from harness.publish.table import Table
+from harness.record import Run, Trial, TrialStatus
 
 _ENDINGS = {".md": "markdown", ".tex": "latex"}
 """The format of a file by its ending, where it is not the ending itself."""

@@ -17,7 +17,8 @@ import numpy as np
 
 from harness import workload as files
 from harness.ledger import RAW, Ledger, run_id
-from harness.model import CONTROL, BackendClass, Run, Workload
+from harness.model import CONTROL, BackendClass, Workload
+from harness.record import Run
 from tests.synthetic import Kind, make_run
 
 ROOT = Path(__file__).parents[1]

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from harness import ledger
-from harness.model import Fingerprint, Run, Workload
+from harness.model import Fingerprint, Workload
+from harness.record import Run
 from tests.synthetic import CPU, KVM, NATIVE, Kind, make_run, noisy
 
 FIRST = datetime(2026, 8, 1, 1, tzinfo=UTC)

@@ -15,20 +15,15 @@ from harness.model import (
     Block,
     Cell,
     Fingerprint,
-    Manifest,
     Metric,
-    Missing,
     Plan,
     Resource,
-    Run,
     Sample,
     Size,
     Target,
-    TargetRecord,
-    Trial,
-    TrialStatus,
     Workload,
 )
+from harness.record import Manifest, Missing, Run, TargetRecord, Trial, TrialStatus
 
 Value = Callable[[str, str, str, int], float | None]
 """(target, workload, metric, block) → value, or None for a metric that is not yielded."""

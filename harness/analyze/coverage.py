@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from statistics import median
 
 from harness.analyze.control import wilson
-from harness.model import Trial, TrialStatus, Workload
+from harness.model import Workload
+from harness.record import Trial, TrialStatus
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from harness.model import Resource, Trial, TrialStatus, Workload
+from harness.model import Resource, Workload
+from harness.record import Trial, TrialStatus
 
 PRECISION = {
     Resource.CPU: 0.01,

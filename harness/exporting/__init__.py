@@ -14,8 +14,8 @@ from importlib import import_module
 from types import ModuleType
 
 from harness.errors import UseError
-from harness.model import Run
 from harness.publish.table import Table
+from harness.record import Run
 
 _SHARED = frozenset({"series", "units"})
 """Modules that the formats share and that are no format themselves."""

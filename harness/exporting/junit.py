@@ -20,10 +20,10 @@ from dataclasses import dataclass
 from harness import __version__
 from harness.analyze.verdict import APART, NO_RESULT, SLOWER, SUSPECT, TOO_SMALL
 from harness.exporting import Export, Exported
-from harness.model import Missing
 from harness.publish import figures
 from harness.publish.notes import provenance
 from harness.publish.table import Column, Figure, Row, Section
+from harness.record import Missing
 
 JUDGES = True
 """Being slower can be a failure here (`Export.fail_slower`)."""

@@ -22,7 +22,7 @@ from typing import Any
 from harness import __version__
 from harness.exporting import Export, Exported, units
 from harness.exporting.series import Series, of_table
-from harness.model import Run
+from harness.record import Run
 
 
 def render(export: Export) -> Exported:

@@ -10,8 +10,9 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.model import CONTROL, Run, Trial, TrialStatus
+from harness.model import CONTROL
 from harness.publish.table import Column, Figure, Group, Row, Section, Table
+from harness.record import Run, Trial, TrialStatus
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,18 +30,14 @@ from harness.model import (
     SCENARIO_OVERHEAD,
     BackendClass,
     Fingerprint,
-    Manifest,
     Metric,
     Plan,
     Resource,
     Size,
-    Source,
     Target,
-    TargetRecord,
-    Trial,
-    TrialStatus,
     Workload,
 )
+from harness.record import Manifest, Source, TargetRecord, Trial, TrialStatus
 
 ENDED = "imported"
 LEAST_BLOCKS = 2

@@ -13,9 +13,10 @@ from harness.analyze.control import Control, control
 from harness.analyze.summary import summary
 from harness.analyze.verdict import NO_RESULT, SUSPECT
 from harness.errors import HarnessError, UseError
-from harness.model import ADOPTED, OTHER_MACHINE, BackendClass, Estimate, Resource, Run, Trial
+from harness.model import ADOPTED, OTHER_MACHINE, BackendClass, Estimate, Resource
 from harness.publish import notes
 from harness.publish.table import Column, Figure, Group, Row, Section, Summary, Table
+from harness.record import Run, Trial
 
 Record = Mapping[str, Any]
 Accepted = Mapping[str, set[str]]

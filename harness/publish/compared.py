@@ -11,8 +11,8 @@ from harness.analyze import compare, validity
 from harness.analyze.compare import Pairing
 from harness.analyze.confounds import confounds
 from harness.errors import UseError
-from harness.model import Run, TargetRecord
 from harness.publish.comparison import Comparison, Row, rows
+from harness.record import Run, TargetRecord
 from harness.tags import Selection
 
 LEVEL = 0.95

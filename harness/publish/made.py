@@ -8,9 +8,9 @@ from pathlib import Path
 from harness import dataset, ledger
 from harness.analyze import validity
 from harness.analyze.overhead import overhead
-from harness.model import Run
 from harness.publish import table
 from harness.publish.table import Table
+from harness.record import Run
 
 
 def judged(folder: Path) -> Run:

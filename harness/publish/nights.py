@@ -20,8 +20,8 @@ from harness.analyze.nights import nights
 from harness.analyze.overhead import overhead
 from harness.analyze.shifts import shifts
 from harness.errors import HarnessError
-from harness.model import Run
 from harness.publish import overheads
+from harness.record import Run
 
 _OF_SHIFT = ("host", "scenario", "target", "label", "workload", "metric", "run")
 

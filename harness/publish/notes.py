@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.analyze.stopping import too_wide
-from harness.model import OTHER_MACHINE, Missing, Run, Trial, TrialStatus
+from harness.model import OTHER_MACHINE
 from harness.publish.figures import duration
 from harness.publish.table import Column, Figure, Group, Note, RunFacts, Section
+from harness.record import Missing, Run, Trial, TrialStatus
 
 if TYPE_CHECKING:
     from harness.analyze.control import Control

@@ -13,8 +13,8 @@ from harness import ledger
 from harness.analyze import validity
 from harness.analyze.validity import Judgement, Outcome
 from harness.errors import HarnessError
-from harness.model import Run, TargetRecord
 from harness.publish.figures import duration
+from harness.record import Run, TargetRecord
 
 VERSION = 1
 """Of the JSON document."""

@@ -13,9 +13,9 @@ from harness.analyze import validity
 from harness.analyze.blocks import cells, pairs
 from harness.analyze.distribution import per_block
 from harness.analyze.overhead import from_pairs
-from harness.model import Run
 from harness.publish import table
 from harness.publish.table import Table
+from harness.record import Run
 
 
 @dataclass(frozen=True, slots=True)

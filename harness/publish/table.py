@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.model import BackendClass, Better, Estimate, Run, Source
+from harness.model import BackendClass, Better, Estimate
+from harness.record import Run, Source
 
 if TYPE_CHECKING:
     import polars as pl

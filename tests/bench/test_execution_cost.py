@@ -25,18 +25,9 @@ from harness import bundle, ledger, session, state, tools
 from harness.analyze.estimate import estimate
 from harness.execute import Execution, Seat
 from harness.ledger import Ledger
-from harness.model import (
-    Host,
-    Manifest,
-    Metric,
-    Resource,
-    Sample,
-    Size,
-    Target,
-    TrialStatus,
-    Workload,
-)
+from harness.model import Host, Metric, Resource, Sample, Size, Target, Workload
 from harness.plan import make, preset
+from harness.record import Manifest, TrialStatus
 from tests.system import sshd, standin
 
 pytestmark = pytest.mark.system

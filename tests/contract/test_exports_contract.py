@@ -10,8 +10,8 @@ from harness import dataset, exporting
 from harness.analyze.overhead import overhead
 from harness.errors import UseError
 from harness.exporting import Export
-from harness.model import Missing, Run, TrialStatus
 from harness.publish.table import build
+from harness.record import Missing, Run, TrialStatus
 from tests.synthetic import DOCKER, NESTED_NATIVE, TCG, example, make_run
 
 every_format = pytest.mark.parametrize("name", exporting.FORMATS)

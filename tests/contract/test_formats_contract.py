@@ -13,9 +13,9 @@ import pytest
 
 from harness import dataset, publish
 from harness.analyze.overhead import overhead
-from harness.model import Missing, Run, TrialStatus
 from harness.publish import figures
 from harness.publish.table import Figure, Table, build
+from harness.record import Missing, Run, TrialStatus
 from tests.reading import text_of
 from tests.synthetic import DOCKER, NESTED_NATIVE, TCG, example, make_run
 

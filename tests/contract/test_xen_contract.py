@@ -13,8 +13,9 @@ from harness import dataset, fingerprint, inventory
 from harness.analyze.overhead import overhead
 from harness.backends import baremetal, xen
 from harness.errors import HarnessError
-from harness.model import BackendClass, Endpoint, Fingerprint, Run, Size, Target
+from harness.model import BackendClass, Endpoint, Fingerprint, Size, Target
 from harness.publish.table import build
+from harness.record import Run
 from tests.synthetic import Kind, make_run
 
 ROOT = Path(__file__).parents[2]

@@ -12,7 +12,8 @@ from polars.testing import assert_frame_equal
 
 from harness import dataset
 from harness.ledger import Ledger
-from harness.model import BackendClass, Run
+from harness.model import BackendClass
+from harness.record import Run
 from tests.synthetic import DOCKER, Kind, make_run
 
 ORDER = ["run", "trial", "block", "position", "target", "workload", "metric"]

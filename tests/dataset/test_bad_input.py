@@ -13,8 +13,9 @@ from polars.testing import assert_frame_equal
 from harness import catalogue, compaction, dataset
 from harness.analyze.overhead import overhead
 from harness.errors import HarnessError, UseError
-from harness.model import Manifest, Metric, Run, Sample
+from harness.model import Metric, Sample
 from harness.publish import made, stored
+from harness.record import Manifest, Run
 from harness.samples import FORMAT
 from harness.store import open_store
 from tests.dataset.runs import assert_reads_as, night, of, rows, save

@@ -11,8 +11,8 @@ import pytest
 from harness import compaction, dataset, ledger
 from harness.errors import HarnessError
 from harness.ledger import Ledger
-from harness.model import Run
 from harness.publish import made
+from harness.record import Run
 from harness.samples import FORMAT
 from harness.store import open_store
 from tests.dataset.runs import assert_reads_as, night, save

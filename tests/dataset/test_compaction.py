@@ -17,7 +17,7 @@ from polars.testing import assert_frame_equal
 from harness import catalogue, compaction, dataset
 from harness.catalogue import Format
 from harness.errors import HarnessError
-from harness.model import Run
+from harness.record import Run
 from harness.samples import FORMAT
 from harness.store import Store, open_store
 from tests.dataset.runs import assert_reads_as, night, of, rows

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from harness import adopt, fingerprint, identity, ledger, session
-from harness.model import BackendClass, Size, Target, TrialStatus
+from harness.model import BackendClass, Size, Target
+from harness.record import TrialStatus
 from harness.session import WrongHostKey
 
 from . import machinelet, sshd

@@ -20,7 +20,8 @@ from typing import Any
 import pytest
 
 from harness import ledger
-from harness.model import BackendClass, TrialStatus
+from harness.model import BackendClass
+from harness.record import TrialStatus
 
 from . import machine
 

@@ -19,7 +19,8 @@ from pathlib import Path
 import pytest
 
 from harness import ledger
-from harness.model import BackendClass, Run, TrialStatus
+from harness.model import BackendClass
+from harness.record import Run, TrialStatus
 
 from . import machine
 

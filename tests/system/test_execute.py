@@ -15,21 +15,9 @@ from harness import bundle, ledger, session
 from harness.bundle import Bundle
 from harness.execute import Execution, Seat
 from harness.ledger import Ledger
-from harness.model import (
-    Block,
-    Host,
-    Manifest,
-    Metric,
-    Resource,
-    Run,
-    Size,
-    Step,
-    Target,
-    Trial,
-    TrialStatus,
-    Workload,
-)
+from harness.model import Block, Host, Metric, Resource, Size, Step, Target, Workload
 from harness.plan import make, preset
+from harness.record import Manifest, Run, Trial, TrialStatus
 
 from . import sshd, standin
 

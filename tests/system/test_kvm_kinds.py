@@ -20,7 +20,8 @@ import yaml
 
 from harness import fingerprint, inventory, ledger
 from harness.errors import HarnessError
-from harness.model import BackendClass, Endpoint, TargetRecord
+from harness.model import BackendClass, Endpoint
+from harness.record import TargetRecord
 
 from . import machine, sshd
 

@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from harness import ledger
-from harness.model import BackendClass, TrialStatus
+from harness.model import BackendClass
+from harness.record import TrialStatus
 
 from . import labbox, machine
 

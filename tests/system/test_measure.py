@@ -11,7 +11,8 @@ from harness import session
 from harness.errors import HarnessError, UseError
 from harness.execute import Seat
 from harness.measure import Announce, Measurement, _Ready, require_alone
-from harness.model import BackendClass, Fingerprint, Host, Size, Target, TargetRecord
+from harness.model import BackendClass, Fingerprint, Host, Size, Target
+from harness.record import TargetRecord
 
 from . import sshd
 

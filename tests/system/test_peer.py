@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from harness import ledger, session
-from harness.model import TrialStatus
+from harness.record import TrialStatus
 
 from . import machine, sshd
 

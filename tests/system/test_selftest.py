@@ -12,7 +12,8 @@ from harness import ledger
 from harness.analyze.coverage import Coverage
 from harness.bundle import Bundle
 from harness.errors import HarnessError
-from harness.model import Host, TrialStatus
+from harness.model import Host
+from harness.record import TrialStatus
 from harness.selftest import SCENARIO, Asked, Place, known_truths
 
 from . import sshd

@@ -28,22 +28,9 @@ from harness.bundle import Bundle
 from harness.errors import HarnessError
 from harness.execute import Execution, Seat
 from harness.ledger import Ledger
-from harness.model import (
-    Endpoint,
-    Host,
-    Manifest,
-    Metric,
-    Resource,
-    Run,
-    Settings,
-    Size,
-    Step,
-    Target,
-    TargetRecord,
-    TrialStatus,
-    Workload,
-)
+from harness.model import Endpoint, Host, Metric, Resource, Settings, Size, Step, Target, Workload
 from harness.plan import make, preset
+from harness.record import Manifest, Run, TargetRecord, TrialStatus
 
 from . import sshd
 

@@ -18,7 +18,8 @@ import pytest
 
 from harness import ledger
 from harness.backends import virtualbox
-from harness.model import BackendClass, TrialStatus
+from harness.model import BackendClass
+from harness.record import TrialStatus
 
 from . import machine
 

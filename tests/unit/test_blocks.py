@@ -11,7 +11,8 @@ import pytest
 from harness.analyze import blocks, codes
 from harness.dataset import frame
 from harness.errors import HarnessError
-from harness.model import Resource, Run, TrialStatus
+from harness.model import Resource
+from harness.record import Run, TrialStatus
 from tests.synthetic import CPU, DISK, DOCKER, KVM, NATIVE, make_run, workload
 
 

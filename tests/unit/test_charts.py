@@ -21,7 +21,6 @@ from harness.analyze.distribution import per_block
 from harness.analyze.history import SERIES, Shift
 from harness.analyze.overhead import from_pairs
 from harness.errors import HarnessError, UseError
-from harness.model import Run
 from harness.publish import charts, figures, table
 from harness.publish.charts import axis, draw, palette
 from harness.publish.charts.blocks import blocks
@@ -30,6 +29,7 @@ from harness.publish.charts.history import history
 from harness.publish.charts.intervals import intervals, of_section
 from harness.publish.reading import Reading, read
 from harness.publish.table import Section
+from harness.record import Run
 from tests.lab import night, save, workloads
 from tests.synthetic import NATIVE, example, make_run
 

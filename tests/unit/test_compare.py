@@ -17,9 +17,10 @@ from scipy import stats  # type: ignore[import-untyped]
 from harness import tags
 from harness.errors import HarnessError, UseError
 from harness.ledger import Ledger
-from harness.model import BackendClass, Run
+from harness.model import BackendClass
 from harness.publish import compared, comparison
 from harness.publish.comparison import Comparison, Row
+from harness.record import Run
 from tests.synthetic import CPU, DISK, NATIVE, Kind, Value, make_run, noisy
 
 OLD = Kind("guest-a", "kvm", BackendClass.TYPE1, "kvm")

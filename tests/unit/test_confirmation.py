@@ -14,7 +14,7 @@ import pytest
 from harness import dataset, observed
 from harness.analyze.confirmation import SideBySide, confirmed, judged, side_by_side
 from harness.analyze.history import Shift
-from harness.model import Run
+from harness.record import Run
 from tests.nightly import FIRST, night
 from tests.synthetic import DISK, KVM, NATIVE, Kind
 

@@ -11,7 +11,8 @@ import pytest
 
 from harness import dataset
 from harness.errors import HarnessError
-from harness.model import Run, Sample, TrialStatus
+from harness.model import Sample
+from harness.record import Run, TrialStatus
 from tests.synthetic import DOCKER, NATIVE, NESTED_NATIVE, TCG, make_run
 
 

@@ -8,8 +8,8 @@ from harness import ledger, publish
 from harness.analyze import validity
 from harness.analyze.overhead import overhead
 from harness.dataset import frame
-from harness.model import TrialStatus
 from harness.publish import table
+from harness.record import TrialStatus
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "docs" / "example"

@@ -6,7 +6,8 @@ import hashlib
 from pathlib import Path
 
 from harness.execute import _judged
-from harness.model import Metric, Resource, TrialStatus, Workload
+from harness.model import Metric, Resource, Workload
+from harness.record import TrialStatus
 from harness.session import Reply
 
 OUTPUTS = Path(__file__).parent / "outputs"

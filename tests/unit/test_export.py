@@ -23,7 +23,8 @@ from pytest_benchmark.stats import Stats
 from harness import exporting
 from harness.exporting import Export, units
 from harness.exporting import pytest_benchmark as rounds
-from harness.model import OTHER_MACHINE, BackendClass, Resource, Run
+from harness.model import OTHER_MACHINE, BackendClass, Resource
+from harness.record import Run
 from tests.contract.test_exports_contract import export, small
 from tests.synthetic import DOCKER, NATIVE, TCG, Kind, make_run, noisy, workload
 

@@ -21,10 +21,11 @@ from openpyxl import load_workbook  # type: ignore[import-untyped]
 
 from harness import dataset, publish
 from harness.analyze.overhead import overhead
-from harness.model import BackendClass, Missing, Resource, Run, TrialStatus
+from harness.model import BackendClass, Resource
 from harness.publish import csv as tidy
 from harness.publish import latex
 from harness.publish.table import Table, build
+from harness.record import Missing, Run, TrialStatus
 from tests.reading import of_html, of_latex
 from tests.synthetic import DOCKER, NESTED_NATIVE, TCG, Kind, example, make_run, workload
 

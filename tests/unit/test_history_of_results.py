@@ -19,8 +19,8 @@ import pytest
 
 from harness import acknowledgements, dataset, ledger, observed
 from harness.errors import HarnessError, UseError
-from harness.model import Source
 from harness.publish.nights import of_results
+from harness.record import Source
 from tests.nightly import night, save
 from tests.synthetic import CPU, DISK, KVM, NATIVE, NESTED_NATIVE, Kind
 from tests.unit.test_cli import baremark, refused

@@ -23,8 +23,9 @@ from harness import dataset, ledger, publish
 from harness.analyze.overhead import overhead
 from harness.errors import ReadError, UseError
 from harness.importing import Request, arguments, options, programs, run, table
-from harness.model import BackendClass, Resource, Run, Sample, TrialStatus
+from harness.model import BackendClass, Resource, Sample
 from harness.publish.table import Table, build
+from harness.record import Run, TrialStatus
 from tests.reading import text_of
 from tests.synthetic import CPU, DISK, DOCKER, KVM, NATIVE, make_run, noisy
 

@@ -19,8 +19,9 @@ from harness import dataset, exporting, ledger
 from harness.analyze.overhead import overhead
 from harness.errors import UseError
 from harness.importing import Request, options, run
-from harness.model import BackendClass, Resource, Run
+from harness.model import BackendClass, Resource
 from harness.publish.table import build
+from harness.record import Run
 from tests.contract.test_exports_contract import export, small
 from tests.synthetic import DOCKER, NESTED_NATIVE, TCG, make_run, noisy
 from tests.unit.test_export import OPERATIONS, RATE, TIME

@@ -15,7 +15,8 @@ import pytest
 
 from harness.analyze.overhead import overhead
 from harness.dataset import frame
-from harness.model import Resource, Run, TrialStatus
+from harness.model import Resource
+from harness.record import Run, TrialStatus
 from tests.synthetic import DOCKER, KVM, NATIVE, TCG, make_run, workload
 
 pd = pytest.importorskip("pandas")

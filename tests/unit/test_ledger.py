@@ -15,24 +15,19 @@ from harness import ledger
 from harness.errors import HarnessError, UseError
 from harness.ledger import Ledger
 from harness.model import (
-    Apart,
     BackendClass,
     Fingerprint,
     Host,
-    Manifest,
     Metric,
-    Missing,
     Resource,
     Sample,
     Size,
     Step,
     Target,
-    TargetRecord,
-    Trial,
-    TrialStatus,
     Workload,
 )
 from harness.plan import make, preset
+from harness.record import Apart, Manifest, Missing, TargetRecord, Trial, TrialStatus
 
 SIZE = Size(2, 1024, 2, (0, 1))
 NATIVE = Target("native", "baremetal", "native", SIZE, "198.18.0.1")

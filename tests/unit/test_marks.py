@@ -10,7 +10,8 @@ import pytest
 
 from harness import marks
 from harness.execute import _judged
-from harness.model import Metric, Resource, TrialStatus, Workload
+from harness.model import Metric, Resource, Workload
+from harness.record import TrialStatus
 from harness.session import Reply
 
 from .test_tools import OUTPUTS

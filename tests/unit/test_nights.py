@@ -17,8 +17,9 @@ from harness import inventory as inventories
 from harness.console import Console
 from harness.errors import HarnessError
 from harness.measure import Request
-from harness.model import BackendClass, Host, Preset, Run
+from harness.model import BackendClass, Host, Preset
 from harness.publish.night import Night
+from harness.record import Run
 from tests.nightly import night, save
 from tests.synthetic import CPU, NATIVE, Kind
 

@@ -14,7 +14,8 @@ import pytest
 
 from harness import ledger, observed
 from harness.errors import HarnessError
-from harness.model import Manifest, Settings, Source
+from harness.model import Settings
+from harness.record import Manifest, Source
 from tests.nightly import night, save
 from tests.synthetic import DOCKER, KVM, NATIVE, make_run
 

@@ -16,7 +16,8 @@ from harness.analyze.overhead import overhead
 from harness.analyze.summary import summary
 from harness.analyze.verdict import detectable_effect
 from harness.dataset import frame
-from harness.model import BackendClass, Resource, Run, TrialStatus
+from harness.model import BackendClass, Resource
+from harness.record import Run, TrialStatus
 from tests.synthetic import CPU, DISK, DOCKER, NATIVE, TCG, Kind, make_run, noisy, workload
 
 BASE = {("cpu-one", "events"): 1e3, ("disk-randread", "iops"): 9e3}

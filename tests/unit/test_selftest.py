@@ -10,7 +10,7 @@ import pytest
 
 from harness.analyze.control import Control
 from harness.analyze.coverage import Coverage, coverage, pairs
-from harness.model import TrialStatus
+from harness.record import TrialStatus
 from harness.selftest import SelfTest, as_json, sentences
 from tests.synthetic import CPU, DOCKER, NATIVE, make_run
 

@@ -22,11 +22,12 @@ import pytest
 from harness import ledger
 from harness.analyze.history import History
 from harness.errors import HarnessError, UseError
-from harness.model import BackendClass, Run
+from harness.model import BackendClass
 from harness.publish import site as sites
 from harness.publish.reading import read
 from harness.publish.site import evidence, folder, names
 from harness.publish.site.record import night_of
+from harness.record import Run
 from tests.lab import LODGERS, Lodger, night, save, workloads
 from tests.synthetic import Kind
 

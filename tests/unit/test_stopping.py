@@ -10,8 +10,9 @@ import pytest
 from harness.analyze.stopping import PRECISION, too_wide
 from harness.errors import UseError
 from harness.measure import Request, _enough, _most_blocks, _precision
-from harness.model import Resource, Run, TrialStatus
+from harness.model import Resource
 from harness.plan import preset
+from harness.record import Run, TrialStatus
 from tests.synthetic import CPU, DISK, DOCKER, NATIVE, make_run
 
 DELTA = {str(resource): delta for resource, delta in PRECISION.items()}

@@ -12,9 +12,10 @@ import pytest
 from harness import dataset, publish
 from harness.analyze.overhead import overhead
 from harness.errors import HarnessError, UseError
-from harness.model import BackendClass, Estimate, LeftOut, Missing, Run, TrialStatus
+from harness.model import BackendClass, Estimate
 from harness.publish import figures, terminal
 from harness.publish.table import Figure, Row, Section, Table, build
+from harness.record import LeftOut, Missing, Run, TrialStatus
 from tests.synthetic import (
     CPU,
     DISK,

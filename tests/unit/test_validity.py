@@ -17,18 +17,10 @@ from harness.dataset import frame
 from harness.errors import UseError
 from harness.marks import cpu_time
 from harness.metering import between, parse
-from harness.model import (
-    Apart,
-    CpuTime,
-    HostLoad,
-    Probe,
-    Resource,
-    Run,
-    Trial,
-    TrialStatus,
-)
+from harness.model import Resource
 from harness.publish import notes
 from harness.publish.table import build
+from harness.record import Apart, CpuTime, HostLoad, Probe, Run, Trial, TrialStatus
 from tests.synthetic import CPU, DOCKER, NATIVE, TCG, make_run, workload
 
 SYNC = workload("disk-fdatasync", Resource.DISK, [("sync_lat_mean_us", "µs", "lower")])

@@ -17,15 +17,8 @@ from pkgutil import iter_modules
 from typing import Protocol, cast
 
 from harness.errors import UseError
-from harness.model import (
-    CpuTime,
-    Probe,
-    Run,
-    TargetRecord,
-    Trial,
-    TrialStatus,
-    Workload,
-)
+from harness.model import Workload
+from harness.record import CpuTime, Probe, Run, TargetRecord, Trial, TrialStatus
 
 
 class Outcome(StrEnum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.analyze.validity import REJECTED_SHARE, About, Figures, Finding, Outcome
-from harness.model import TargetRecord, Trial
+from harness.record import TargetRecord, Trial
 
 LIVE = False
 UNSEEN = "its idle CPUs were not looked at before the blocks"

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from statistics import median
 
 from harness.analyze.validity import About, Figures, Finding, Outcome
-from harness.model import TargetRecord, Trial
+from harness.record import TargetRecord, Trial
 
 LIVE = True
 UNSEEN = "its clock was not compared with the controller's"

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 
 from harness.analyze.validity import About, Figures, Finding, Outcome
-from harness.model import Resource, TargetRecord, Trial, TrialStatus
+from harness.model import Resource
+from harness.record import TargetRecord, Trial, TrialStatus
 
 LIVE = False
 UNSEEN = "no cache mode of its disk is told, and no flush was timed often enough"

@@ -26,7 +26,8 @@ from harness.analyze.validity import (
     cpu_of,
     graded,
 )
-from harness.model import BackendClass, Resource, TargetRecord, Trial, TrialStatus
+from harness.model import BackendClass, Resource
+from harness.record import TargetRecord, Trial, TrialStatus
 
 LIVE = True
 UNSEEN = "neither it nor its host tells whose the CPU time was"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 
 from harness.analyze.validity import FLAGGED_SHARE, About, Figures, Finding, Outcome
-from harness.model import TargetRecord, Trial, TrialStatus
+from harness.record import TargetRecord, Trial, TrialStatus
 
 LIVE = False
 UNSEEN = "its host shows neither the frequency of the CPUs nor what chooses it"

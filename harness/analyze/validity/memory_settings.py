@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.analyze.validity import About, Figures, Finding, Outcome
-from harness.model import BackendClass, Resource, Settings, TargetRecord, Trial
+from harness.model import BackendClass, Resource, Settings
+from harness.record import TargetRecord, Trial
 
 LIVE = False
 UNSEEN = "its kernel shows no setting of its memory"

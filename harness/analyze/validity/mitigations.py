@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.analyze.validity import About, Figures, Finding, Outcome
-from harness.model import TargetRecord, Trial
+from harness.record import TargetRecord, Trial
 
 LIVE = False
 UNSEEN = "it or native does not tell of mitigations"

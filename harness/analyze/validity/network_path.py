@@ -9,7 +9,8 @@ from dataclasses import replace
 from statistics import median
 
 from harness.analyze.validity import About, Figures, Finding, Outcome, cpu_of
-from harness.model import Settings, TargetRecord, Trial, TrialStatus
+from harness.model import Settings
+from harness.record import TargetRecord, Trial, TrialStatus
 
 LIVE = False
 UNSEEN = "neither the path to the peer nor the CPU time of its ends is told"

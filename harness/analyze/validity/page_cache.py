@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 
 from harness.analyze.validity import About, Figures, Finding, Outcome
-from harness.model import Resource, TargetRecord, Trial, TrialStatus
+from harness.model import Resource
+from harness.record import TargetRecord, Trial, TrialStatus
 
 LIVE = False
 UNSEEN = "its host's block devices were not read"

@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.analyze.validity import About, Figures, Finding, Outcome
-from harness.model import BackendClass, Fingerprint, Size, Target, TargetRecord, Trial
+from harness.model import BackendClass, Fingerprint, Size, Target
+from harness.record import TargetRecord, Trial
 from harness.settings import numbers
 
 LIVE = False

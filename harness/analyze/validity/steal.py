@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.analyze.validity import LEAST_S, About, Figures, Finding, cpu_of, graded
-from harness.model import TargetRecord, Trial
+from harness.record import TargetRecord, Trial
 
 LIVE = True
 UNSEEN = "neither it nor its host tells of stolen time"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.analyze.validity import About, Figures, Finding, Outcome
-from harness.model import TargetRecord, Trial
+from harness.record import TargetRecord, Trial
 
 LIVE = True
 UNSEEN = "it shows no control group's counters, and nobody says that it has no CPU quota"

@@ -11,11 +11,11 @@ import polars as pl
 
 from harness.errors import HarnessError
 from harness.ledger import MANIFEST
-from harness.model import Manifest
 from harness.publish.charts.blocks import Distribution
 from harness.publish.charts.draw import distributions
 from harness.publish.reading import Reading, read
 from harness.publish.table import RunFacts, Section, Table
+from harness.record import Manifest
 
 Place = tuple[str, str]
 """Host and scenario."""

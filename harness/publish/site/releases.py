@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from harness.model import NATIVE_BACKEND, Manifest
+from harness.model import NATIVE_BACKEND
 from harness.publish import figures
 from harness.publish.charts.intervals import Mark, intervals
 from harness.publish.site import names, views
@@ -19,6 +19,7 @@ from harness.publish.site.pages import Pages, chart
 from harness.publish.site.record import Night
 from harness.publish.site.trials import addresses
 from harness.publish.table import Row
+from harness.record import Manifest
 
 _Kind = tuple[str, str, str, str]
 """Host, scenario, backend and label: an emulated guest is no release of what it emulates."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.model import TargetRecord
 from harness.publish.site import names, views
 from harness.publish.site.evidence import Evidence
 from harness.publish.site.pages import Pages
 from harness.publish.site.record import Night, Unread
 from harness.publish.site.trials import addresses
+from harness.record import TargetRecord
 
 UNSEEN = "not observable"
 

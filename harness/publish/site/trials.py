@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.ledger import MANIFEST, RAW
-from harness.model import CONTROL, Manifest, Run, Trial, Workload
+from harness.model import CONTROL, Workload
 from harness.publish.charts.draw import ITSELF
 from harness.publish.site import names
 from harness.publish.site.archive import packed
@@ -15,6 +15,7 @@ from harness.publish.site.evidence import Evidence
 from harness.publish.site.pages import Pages
 from harness.publish.site.record import Night
 from harness.publish.site.views import Trials
+from harness.record import Manifest, Run, Trial
 
 
 @dataclass(frozen=True, slots=True)
