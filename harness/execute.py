@@ -13,18 +13,18 @@ import shlex
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from harness import marks, metering, tools
 from harness.analyze import validity
-from harness.errors import HarnessError, ReadError
+from harness.errors import HarnessError
 from harness.ledger import Ledger, now
-from harness.marks import Marks
 from harness.metering import Reading
-from harness.model import Block, Cell, Plan, Resource, Sample, Step, Target, Workload
+from harness.model import Block, Cell, Plan, Step, Workload
+from harness.outcome import Outcome, judged
 from harness.record import Apart, Trial, TrialStatus
-from harness.session import ConnectionLost, Reply, Session, last_lines
+from harness.seat import Seat
+from harness.session import ConnectionLost, Reply, last_lines
 
 LIMIT_FACTOR = 2.0
 LIMIT_SLACK_S = 60.0
@@ -41,36 +41,6 @@ IDLE_S = 0.5
 """How long the idle host is looked at before each block."""
 IDLE_WAIT_S = 30.0
 """How long to wait for it to fall idle; then the block is measured, and flagged."""
-
-_LIMIT_STATUSES = frozenset({124, 137})
-"""What `timeout` ends with when it had to end the program; 137 is a kill by others too, by the
-kernel that ran out of memory for one, and then it comes before the limit."""
-
-
-@dataclass(slots=True)
-class Seat:
-    """A target ready to work: its open session, where its bundle and its files are.
-
-    `reopen` makes a new session after a loss. `connection` counts them.
-    """
-
-    target: Target
-    session: Session
-    bundle: str
-    work: str
-    peer: str
-    reopen: Callable[[], Session]
-    connection: int = 1
-    gone: str | None = None
-    apart_s: tuple[float, ...] = ()
-    unprepared: dict[str, str] = field(default_factory=dict)
-    """Files of the workloads that could not be made here, and why."""
-    process: str | None = None
-    """The one process on the host that is this target, if there is one."""
-    instead: Mapping[str, Workload] = field(default_factory=dict)
-    """Workloads that run with other arguments here: a slowdown of known size (the selftest's)."""
-    beside: Mapping[str, Callable[[], AbstractContextManager[None]]] = field(default_factory=dict)
-    """What happens to a workload's program while it runs here: likewise."""
 
 
 class Interrupted(Exception):
@@ -171,9 +141,9 @@ class Execution:
             if seat.session.run(["test", "-e", ready], limit_s=30).exit_status == 0:
                 return
             seat.session.check(_forget(seat.work, step), limit_s=60)
-            args = [_filled(arg, seat, 0) for arg in step.args]
+            args = [seat.filled(arg, 0) for arg in step.args]
             reply = seat.session.run(
-                _command(seat, PREPARE_LIMIT_S, tools.load(step.tool).PROGRAM, args),
+                seat.command(PREPARE_LIMIT_S, tools.load(step.tool).PROGRAM, args),
                 limit_s=PREPARE_LIMIT_S + ANSWER_S,
             )
             self._raise_if_stopped(seat, reply)
@@ -204,7 +174,7 @@ class Execution:
         found: list[float] = []
         try:
             for _ in range(CALIBRATIONS):
-                reply = seat.session.run(_command(seat, 30, "date", ["+%s"]), limit_s=60)
+                reply = seat.session.run(seat.command(30, "date", ["+%s"]), limit_s=60)
                 self._raise_if_stopped(seat, reply)
                 seen = marks.read(reply)
                 if seen.guest_s is not None and seen.span_s is not None:
@@ -305,44 +275,44 @@ class Execution:
         if outcome.status is TrialStatus.LOST and seat.gone is None:
             self._reconnect(seat)
 
-    def _outcome(self, seat: Seat, workload: Workload) -> _Outcome:
+    def _outcome(self, seat: Seat, workload: Workload) -> Outcome:
         """Run the program once and judge what came of it; never raises for the target's sake."""
         if seat.gone is not None:
-            return _Outcome(TrialStatus.LOST, reason=seat.gone)
+            return Outcome(TrialStatus.LOST, reason=seat.gone)
         for step in workload.prepare:
             if step.creates in seat.unprepared:
-                return _Outcome(TrialStatus.FAILED, reason=seat.unprepared[step.creates])
+                return Outcome(TrialStatus.FAILED, reason=seat.unprepared[step.creates])
         seconds = self._plan.seconds[workload.name]
         limit_s = LIMIT_FACTOR * seconds + self._slack_s
         tool = tools.load(workload.tool)
         given = seat.instead.get(workload.name, workload).args
-        args = [_filled(arg, seat, seconds) for arg in given]
+        args = [seat.filled(arg, seconds) for arg in given]
         try:
             with seat.beside.get(workload.name, contextlib.nullcontext)():
                 reply = seat.session.run(
-                    _command(seat, limit_s, tool.PROGRAM, args), limit_s=limit_s + ANSWER_S
+                    seat.command(limit_s, tool.PROGRAM, args), limit_s=limit_s + ANSWER_S
                 )
         except ConnectionLost as error:
             self._raise_if_stopped(seat, None)
-            return _Outcome(TrialStatus.LOST, reason=error.message)
+            return Outcome(TrialStatus.LOST, reason=error.message)
         self._raise_if_stopped(seat, reply)
         if reply.overflow:
-            _kill(seat, reply)
-            return _Outcome(
+            seat.kill(reply)
+            return Outcome(
                 TrialStatus.FAILED,
                 reply,
                 reason=f"{tool.PROGRAM} printed more than {len(reply.stdout) >> 20} MiB; ended",
             )
         if reply.timed_out:
             if not seat.session.answers():
-                return _Outcome(
+                return Outcome(
                     TrialStatus.LOST, reply, reason=f"no answer for {reply.seconds:.0f} s"
                 )
-            _kill(seat, reply)
-            return _Outcome(
+            seat.kill(reply)
+            return Outcome(
                 TrialStatus.TIMEOUT, reply, reason=f"no end within {limit_s:.0f} s; ended"
             )
-        return _judged(reply, workload, limit_s)
+        return judged(reply, workload, limit_s)
 
     def _reconnect(self, seat: Seat) -> None:
         self._counters = None
@@ -361,90 +331,8 @@ class Execution:
         if not self._stop.is_set():
             return
         if reply is not None and seat.session.alive:
-            _kill(seat, reply)
+            seat.kill(reply)
         raise Interrupted
-
-
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    status: TrialStatus
-    reply: Reply | None = None
-    exit_status: int | None = None
-    samples: tuple[Sample, ...] = ()
-    reason: str | None = None
-    claimed: tuple[float, float] | None = None
-
-
-def _judged(reply: Reply, workload: Workload, limit_s: float) -> _Outcome:
-    """What a reply says: samples, or in one sentence why there are none."""
-    found = marks.read(reply)
-    status = found.status
-    if found.process is None or status is None:
-        said = last_lines(found.stderr or reply.stdout).strip() or "nothing"
-        return _Outcome(
-            TrialStatus.FAILED,
-            reply,
-            exit_status=reply.exit_status,
-            reason=f"the program could not be started; the target says: {said}",
-        )
-    ended_by_limit = found.guest_s is None or found.guest_s >= limit_s
-    if status in _LIMIT_STATUSES and ended_by_limit:
-        return _Outcome(
-            TrialStatus.TIMEOUT,
-            reply,
-            status,
-            reason=f"no end within {limit_s:.0f} s; stopped on the target",
-        )
-    if status != 0:
-        said = last_lines(found.stderr or reply.stdout).strip() or "nothing"
-        how = "was killed (status 137)" if status == 137 else f"ended with status {status}"
-        return _Outcome(
-            TrialStatus.FAILED,
-            reply,
-            status,
-            reason=f"{workload.tool} {how}: {said}",
-        )
-    try:
-        samples = _samples(reply, found, workload)
-        return _Outcome(
-            TrialStatus.OK,
-            reply,
-            status,
-            tools.taken(samples, workload),
-            claimed=_claimed(samples) if workload.resource is Resource.DISK else None,
-        )
-    except ReadError as error:
-        return _Outcome(TrialStatus.FAILED, reply, status, reason=error.message)
-
-
-def _samples(reply: Reply, found: Marks, workload: Workload) -> tuple[Sample, ...]:
-    """All that the output holds. Raises `ReadError`, also where it is not what the target had."""
-    arrived = hashlib.sha256(reply.stdout).hexdigest()
-    if found.sha256 != arrived:
-        raise ReadError(
-            f"what arrived is not what {workload.tool} printed: sha256 {arrived[:12]}… here, "
-            f"{(found.sha256 or 'not told')[:12]} on the target"
-        )
-    return tools.load(workload.tool).read(reply.stdout, found.stderr)
-
-
-def _claimed(samples: Sequence[Sample]) -> tuple[float, float] | None:
-    """MiB/s read and written, by what the output says; None where it says nothing of either."""
-    rates = [
-        [sample.value for sample in samples if sample.metric == f"{side}_bw_mib_per_s"]
-        for side in ("read", "write")
-    ]
-    return (sum(rates[0]), sum(rates[1])) if any(rates) else None
-
-
-def _filled(arg: str, seat: Seat, seconds: float) -> str:
-    return arg.format(
-        seconds=f"{seconds:g}",
-        vcpus=seat.target.size.vcpus,
-        memory_mib=seat.target.size.memory_mib,
-        peer=seat.peer,
-        work=seat.work,
-    )
 
 
 def _forget(work: str, step: Step) -> str:
@@ -457,18 +345,3 @@ def _forget(work: str, step: Step) -> str:
 def _digest(step: Step) -> str:
     """Names the mark of a file that was made: one made in another way does not count."""
     return hashlib.sha256("\0".join((step.tool, *step.args)).encode()).hexdigest()[:DIGEST_LENGTH]
-
-
-def _command(seat: Seat, limit_s: float, program: str, args: Iterable[str]) -> list[str]:
-    trial = [f"{seat.bundle}/run", "dash", f"{seat.bundle}/trial"]
-    return [*trial, f"{limit_s:g}", seat.work, program, *args]
-
-
-def _kill(seat: Seat, reply: Reply) -> None:
-    """End the trial's program on the target: the signal goes to its `timeout`, which passes it
-    on to the whole process group."""
-    process = marks.read(reply).process
-    if process is None:
-        return
-    with contextlib.suppress(ConnectionLost):
-        seat.session.run(f"kill -TERM {process} && sleep 1; kill -KILL -{process}", limit_s=30)

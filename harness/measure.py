@@ -31,10 +31,11 @@ from harness import (
 from harness.analyze.stopping import LEAST_BLOCKS, PRECISION, too_wide
 from harness.bundle import Bundle
 from harness.errors import HarnessError, UseError, refusal
-from harness.execute import LIMIT_SLACK_S, Execution, Seat
+from harness.execute import LIMIT_SLACK_S, Execution
 from harness.ledger import Ledger
 from harness.model import Endpoint, Fingerprint, Host, Plan, Preset, Target, Workload
 from harness.record import LeftOut, Manifest, Missing, TargetRecord, Trial
+from harness.seat import Seat
 from harness.session import Key, Session
 
 FOLDER_LIMIT_S = 30.0

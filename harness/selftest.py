@@ -18,10 +18,11 @@ from harness.analyze.control import Control
 from harness.analyze.coverage import Coverage, coverage, pairs
 from harness.bundle import Bundle
 from harness.errors import HarnessError
-from harness.execute import Execution, Seat
+from harness.execute import Execution
 from harness.ledger import Ledger
 from harness.model import Block, Endpoint, Host, Metric, Preset, Resource, Step, Target, Workload
 from harness.record import Manifest, TargetRecord, Trial
+from harness.seat import Seat
 from harness.session import Key, Session
 
 SCENARIO = "selftest"

@@ -23,11 +23,12 @@ import zstandard
 
 from harness import bundle, ledger, session, state, tools
 from harness.analyze.estimate import estimate
-from harness.execute import Execution, Seat
+from harness.execute import Execution
 from harness.ledger import Ledger
 from harness.model import Host, Metric, Resource, Sample, Size, Target, Workload
 from harness.plan import make, preset
 from harness.record import Manifest, TrialStatus
+from harness.seat import Seat
 from tests.system import sshd, standin
 
 pytestmark = pytest.mark.system

@@ -13,11 +13,12 @@ import pytest
 
 from harness import bundle, ledger, session
 from harness.bundle import Bundle
-from harness.execute import Execution, Seat
+from harness.execute import Execution
 from harness.ledger import Ledger
 from harness.model import Block, Host, Metric, Resource, Size, Step, Target, Workload
 from harness.plan import make, preset
 from harness.record import Manifest, Run, Trial, TrialStatus
+from harness.seat import Seat
 
 from . import sshd, standin
 

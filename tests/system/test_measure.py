@@ -9,10 +9,10 @@ import pytest
 
 from harness import session
 from harness.errors import HarnessError, UseError
-from harness.execute import Seat
 from harness.measure import Announce, Measurement, _Ready, require_alone
 from harness.model import BackendClass, Fingerprint, Host, Size, Target
 from harness.record import TargetRecord
+from harness.seat import Seat
 
 from . import sshd
 

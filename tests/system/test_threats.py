@@ -26,11 +26,12 @@ from harness.analyze.validity import Finding
 from harness.backends import docker, kvm
 from harness.bundle import Bundle
 from harness.errors import HarnessError
-from harness.execute import Execution, Seat
+from harness.execute import Execution
 from harness.ledger import Ledger
 from harness.model import Endpoint, Host, Metric, Resource, Settings, Size, Step, Target, Workload
 from harness.plan import make, preset
 from harness.record import Manifest, Run, TargetRecord, TrialStatus
+from harness.seat import Seat
 
 from . import sshd
 

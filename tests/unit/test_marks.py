@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 
 from harness import marks
-from harness.execute import _judged
 from harness.model import Metric, Resource, Workload
+from harness.outcome import judged
 from harness.record import TrialStatus
 from harness.session import Reply
 
@@ -60,7 +60,7 @@ def test_a_kernel_that_counts_no_cpu_time_is_not_taken_for_an_idle_one() -> None
 
 
 def test_output_that_arrives_as_it_was_printed_is_read() -> None:
-    outcome = _judged(reply(hashlib.sha256(OUTPUT).hexdigest()), WORK, 60)
+    outcome = judged(reply(hashlib.sha256(OUTPUT).hexdigest()), WORK, 60)
     assert outcome.status is TrialStatus.OK
     assert [sample.value for sample in outcome.samples] == [3132.25]
 
@@ -68,7 +68,7 @@ def test_output_that_arrives_as_it_was_printed_is_read() -> None:
 def test_a_digit_that_changed_on_the_way_is_a_failed_trial_that_names_both_digests() -> None:
     changed = OUTPUT.replace(b"3132.25", b"3932.25")
     digest = hashlib.sha256(OUTPUT).hexdigest()
-    outcome = _judged(reply(digest, changed), WORK, 60)
+    outcome = judged(reply(digest, changed), WORK, 60)
     assert (outcome.status, outcome.samples) == (TrialStatus.FAILED, ())
     assert outcome.reason is not None
     assert digest[:12] in outcome.reason
@@ -78,5 +78,5 @@ def test_a_digit_that_changed_on_the_way_is_a_failed_trial_that_names_both_diges
 @pytest.mark.parametrize("cut", [1, 40, 66, 67])
 def test_output_without_its_digest_is_a_failed_trial(cut: int) -> None:
     whole = reply(hashlib.sha256(OUTPUT).hexdigest())
-    outcome = _judged(replace(whole, stderr=whole.stderr[:-cut]), WORK, 60)
+    outcome = judged(replace(whole, stderr=whole.stderr[:-cut]), WORK, 60)
     assert outcome.status is TrialStatus.FAILED

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from harness.execute import _judged
 from harness.model import Metric, Resource, Workload
+from harness.outcome import judged
 from harness.record import TrialStatus
 from harness.session import Reply
 
@@ -28,17 +28,17 @@ def workload(tool: str, *names: str) -> Workload:
 
 
 def test_a_metric_that_one_sample_bears_is_taken() -> None:
-    outcome = _judged(reply("fio", "v3.39-group"), workload("fio", "read_iops"), 60)
+    outcome = judged(reply("fio", "v3.39-group"), workload("fio", "read_iops"), 60)
     assert (outcome.status, len(outcome.samples)) == (TrialStatus.OK, 1)
 
 
 def test_a_metric_that_only_one_of_two_jobs_has_is_taken() -> None:
-    outcome = _judged(reply("fio", "v3.41-two-jobs"), workload("fio", "read_iops"), 60)
+    outcome = judged(reply("fio", "v3.41-two-jobs"), workload("fio", "read_iops"), 60)
     assert [sample.labels for sample in outcome.samples] == [(("job", "reader"),)]
 
 
 def test_a_metric_that_two_samples_bear_fails_the_trial_and_says_so() -> None:
-    outcome = _judged(reply("fio", "v3.39-numjobs"), workload("fio", "read_iops"), 60)
+    outcome = judged(reply("fio", "v3.39-numjobs"), workload("fio", "read_iops"), 60)
     assert (outcome.status, outcome.samples) == (TrialStatus.FAILED, ())
     assert outcome.reason == (
         "fio reported read_iops 2 times (job=both index=0; job=both index=1); a workload needs one"
@@ -46,7 +46,7 @@ def test_a_metric_that_two_samples_bear_fails_the_trial_and_says_so() -> None:
 
 
 def test_a_metric_that_no_sample_bears_fails_the_trial_and_says_so() -> None:
-    outcome = _judged(reply("fio", "v3.39-group"), workload("fio", "write_iops"), 60)
+    outcome = judged(reply("fio", "v3.39-group"), workload("fio", "write_iops"), 60)
     assert outcome.reason == "fio did not report write_iops"
 
 
@@ -59,9 +59,9 @@ def killed(guest_s: float) -> Reply:
 
 def test_a_program_that_others_kill_has_failed_and_did_not_reach_its_limit() -> None:
     """The kernel that runs out of memory ends a program as `timeout` does in the end."""
-    outcome = _judged(killed(1.5), workload("fio", "read_iops"), 60)
+    outcome = judged(killed(1.5), workload("fio", "read_iops"), 60)
     assert (outcome.status, outcome.exit_status) == (TrialStatus.FAILED, 137)
     assert outcome.reason is not None
     assert "was killed (status 137)" in outcome.reason
-    outcome = _judged(killed(60.1), workload("fio", "read_iops"), 60)
+    outcome = judged(killed(60.1), workload("fio", "read_iops"), 60)
     assert outcome.status is TrialStatus.TIMEOUT
