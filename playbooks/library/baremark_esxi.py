@@ -24,6 +24,7 @@ from ansible.module_utils.baremark_esxi import (
     vim,
     vmodl,
 )
+from ansible.module_utils.baremark_hypervisor import REACH, given, refusals
 from ansible.module_utils.baremark_tls import Refused, context, fetch, send
 from ansible.module_utils.basic import AnsibleModule
 
@@ -57,13 +58,7 @@ options:
 """
 
 OPTIONS: dict[str, dict[str, Any]] = {
-    "state": {"choices": ["observed", "present", "absent"], "required": True},
-    "address": {"required": True},
-    "port": {"type": "int", "default": 443},
-    "user": {"required": True},
-    "password": {"required": True, "no_log": True},
-    "fingerprint": {},
-    "ca_file": {"type": "path"},
+    **REACH,
     "name": {},
     "host": {},
     "datastore": {},
@@ -89,20 +84,13 @@ def main() -> None:
             ("state", "present", ["name", "descriptor", "disk", "cpus", "spec"]),
         ],
     )
-    params = {key: value if value != "" else None for key, value in module.params.items()}
-    try:
-        with _faults(), Esxi(params) as esxi:
-            if params["state"] == "absent":
-                module.exit_json(**_absent(esxi, params))
-            if params["state"] == "present":
-                _present(esxi, params)
-            module.exit_json(changed=params["state"] == "present", **_observed(esxi, params))
-    except Refused as refusal:
-        if params["state"] == "observed":
-            finding = {"why": str(refusal), "fix": refusal.fix}
-            module.exit_json(changed=False, findings=[finding], found=False, running=False)
-        hint = {"hint": refusal.fix} if refusal.fix else {}
-        module.fail_json(msg=str(refusal), **hint)
+    params = given(module)
+    with refusals(module), _faults(), Esxi(params) as esxi:
+        if params["state"] == "absent":
+            module.exit_json(**_absent(esxi, params))
+        if params["state"] == "present":
+            _present(esxi, params)
+        module.exit_json(changed=params["state"] == "present", **_observed(esxi, params))
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from ansible.module_utils.baremark_hypervisor import REACH, given, refusals
 from ansible.module_utils.baremark_tls import Refused, context, send
 from ansible.module_utils.basic import AnsibleModule
 
@@ -52,13 +53,7 @@ options:
 """
 
 OPTIONS: dict[str, dict[str, Any]] = {
-    "state": {"choices": ["observed", "present", "absent"], "required": True},
-    "address": {"required": True},
-    "port": {"type": "int", "default": 443},
-    "user": {"required": True},
-    "password": {"required": True, "no_log": True},
-    "fingerprint": {},
-    "ca_file": {"type": "path"},
+    **REACH,
     "name": {},
     "host": {},
     "storage": {},
@@ -84,21 +79,14 @@ def main() -> None:
         argument_spec=OPTIONS,
         required_if=[("state", "observed", ["name"]), ("state", "present", made_of)],
     )
-    params = {key: value if value != "" else None for key, value in module.params.items()}
-    try:
-        with _logged_in(params) as pool:
-            if params["state"] == "absent":
-                removed = pool.remove_all(params["host"])
-                module.exit_json(changed=bool(removed), removed=removed)
-            if params["state"] == "present":
-                pool.make(params)
-            module.exit_json(changed=params["state"] == "present", **pool.observed(params))
-    except Refused as refusal:
-        if params["state"] == "observed":
-            finding = {"why": str(refusal), "fix": refusal.fix}
-            module.exit_json(changed=False, findings=[finding], found=False, running=False)
-        hint = {"hint": refusal.fix} if refusal.fix else {}
-        module.fail_json(msg=str(refusal), **hint)
+    params = given(module)
+    with refusals(module), _logged_in(params) as pool:
+        if params["state"] == "absent":
+            removed = pool.remove_all(params["host"])
+            module.exit_json(changed=bool(removed), removed=removed)
+        if params["state"] == "present":
+            pool.make(params)
+        module.exit_json(changed=params["state"] == "present", **pool.observed(params))
 
 
 @contextmanager
