@@ -15,6 +15,7 @@ from typing import Any
 
 from harness.errors import UseError
 from harness.importing import Declared, Found, Request
+from harness.importing.files import contents
 from harness.importing.table import Rows
 from harness.model import SCENARIO_OVERHEAD, BackendClass
 
@@ -67,14 +68,7 @@ def ignored(values: Sequence[Labelled]) -> tuple[str, ...]:
 
 def content(path: Path) -> tuple[str, str]:
     """The text of a file and the sha256 of its bytes. UseError where there is none to be had."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UseError(
-            f"cannot read {path}: {error.strerror}", "check its name and its permissions"
-        ) from None
-    if not data.strip():
-        raise UseError(f"{path} is empty", "export it again: there is nothing to import")
+    data = contents(path, "export it again: there is nothing to import")
     try:
         return data.decode("utf-8-sig"), hashlib.sha256(data).hexdigest()
     except UnicodeDecodeError as error:

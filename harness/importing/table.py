@@ -18,6 +18,7 @@ import polars as pl
 
 from harness.errors import UseError
 from harness.importing import Content, Declared, Found, Request
+from harness.importing.files import contents
 from harness.importing.names import file_name, name
 from harness.model import Better, Resource, Sample
 
@@ -63,15 +64,7 @@ def _bytes(path: Path) -> bytes:
             "name a table *.csv or *.parquet; a folder of a tool's outputs takes --tool, as does "
             "the file of another harness (--tool perfkit, pytest-benchmark)",
         )
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UseError(
-            f"cannot read {path}: {error.strerror}", "check its name and its permissions"
-        ) from None
-    if not data.strip():
-        raise UseError(f"{path} is empty", "there must be a header, and a row for each value")
-    return data
+    return contents(path, "there must be a header, and a row for each value")
 
 
 def _frame(path: Path, data: bytes) -> pl.DataFrame:
