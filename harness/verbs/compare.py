@@ -15,6 +15,7 @@ from harness.verbs.options import (
     BudgetOption,
     InventoryOption,
     MaxBlocksOption,
+    OutputOption,
     PrecisionOption,
     PresetOption,
     ResultsOption,
@@ -23,6 +24,7 @@ from harness.verbs.options import (
     WorkloadOption,
     WorkloadsOption,
 )
+from harness.verbs.output import put
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,9 +51,7 @@ def compare(
     format: Annotated[
         str, typer.Option("--format", "-f", help="terminal, markdown, csv or json.")
     ] = "terminal",
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write to this file instead.")
-    ] = None,
+    output: OutputOption = None,
     fail_if_slower: Annotated[
         bool, typer.Option("--fail-if-slower", help="Exit 1 where a headline metric is slower.")
     ] = False,
@@ -71,7 +71,7 @@ def compare(
 
     The options from -i on are for --releases, which measures.
     """
-    from harness import publish, tags
+    from harness import tags
     from harness.publish import compared, comparison
 
     comparison.require(format)
@@ -93,11 +93,7 @@ def compare(
         made = compared.of_selections(
             tags.select(results, base), tags.select(results, candidate), results
         )
-    text = comparison.render(made, format)
-    if output is None:
-        print(text, end="")
-    else:
-        publish.write(text, output)
+    put(comparison.render(made, format), output)
     if fail_if_slower and any(row.headline for row in made.slower):
         raise typer.Exit(EXIT_RUN)
 

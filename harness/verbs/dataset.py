@@ -3,7 +3,6 @@ outputs dropped."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.errors import EXIT_RUN, UseError
-from harness.verbs.options import ResultsOption
+from harness.verbs.options import OutputOption, ResultsOption
+from harness.verbs.output import put, require_place
 
 if TYPE_CHECKING:
     from harness.catalogue import Catalogue, File
@@ -120,26 +120,17 @@ def table(
     format: Annotated[
         str, typer.Option("--format", "-f", help="terminal, markdown, csv, json and so on.")
     ] = "terminal",
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write to this file instead.")
-    ] = None,
+    output: OutputOption = None,
     results: ResultsOption = Path("results"),
 ) -> None:
     """Print the table of a run of each host, made from the dataset alone."""
     from harness import publish, retention
     from harness.publish import stored
 
-    if publish.binary(format) and output is None and sys.stdout.isatty():
-        raise UseError(f"{format} is no text for a terminal", "write it to a file: -o FILE")
+    require_place(format, output)
     moment = retention.day("--since", since) if since is not None else None
     made = stored.of_dataset(_store(dataset, results), run or (), host or (), moment)
-    content = publish.render(made, format)
-    if output is not None:
-        publish.write(content, output)
-    elif isinstance(content, bytes):
-        sys.stdout.buffer.write(content)
-    else:
-        print(content, end="")
+    put(publish.render(made, format), output)
 
 
 @app.command()

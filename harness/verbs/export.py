@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from harness.errors import UseError
-from harness.verbs.options import ResultsOption
+from harness.verbs.options import OutputOption, ResultsOption
+from harness.verbs.output import put
 
 
 def export(
@@ -16,9 +17,7 @@ def export(
     run: Annotated[
         list[str] | None, typer.Argument(help="Runs by name or path; the latest.")
     ] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write to this file instead.")
-    ] = None,
+    output: OutputOption = None,
     fail_slower: Annotated[
         str | None,
         typer.Option(
@@ -30,7 +29,7 @@ def export(
     results: ResultsOption = Path("results"),
 ) -> None:
     """Print runs in the format of another tool, made from the ledger alone."""
-    from harness import exporting, ledger, publish
+    from harness import exporting, ledger
     from harness.console import Console
     from harness.exporting import Export
     from harness.publish import made
@@ -47,10 +46,7 @@ def export(
     console = Console()
     for each in exported.left_out:
         console.warn(f"left out: {each}")
-    if output is None:
-        print(exported.text, end="")
-    else:
-        publish.write(exported.text, output)
+    put(exported.text, output)
 
 
 def _limit(text: str) -> float:

@@ -21,6 +21,9 @@ WorkloadOption = Annotated[
     typer.Option("-w", "--workload", help="Only these workloads: names or patterns (disk-*)."),
 ]
 ResultsOption = Annotated[Path, typer.Option("--results", help="Folder of results.")]
+OutputOption = Annotated[
+    Path | None, typer.Option("--output", "-o", help="Write to this file instead.")
+]
 WorkloadsOption = Annotated[Path, typer.Option("--workloads", help="Folder of workload files.")]
 PresetOption = Annotated[
     str, typer.Option("--preset", help="smoke, quick, nightly or publication.")

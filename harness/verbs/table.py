@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from harness.errors import UseError
-from harness.verbs.options import ResultsOption
+from harness.verbs.options import OutputOption, ResultsOption
+from harness.verbs.output import put, require_place
 
 
 def table(
@@ -20,9 +20,7 @@ def table(
         str,
         typer.Option("--format", "-f", help="terminal, markdown, csv, json, html, latex or xlsx."),
     ] = "terminal",
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write to this file instead.")
-    ] = None,
+    output: OutputOption = None,
     by: Annotated[
         str, typer.Option("--by", help="target, or architecture: native, type 1, type 2 …")
     ] = "target",
@@ -34,17 +32,10 @@ def table(
     from harness import ledger, publish
     from harness.publish import made as made_of
 
-    if publish.binary(format) and output is None and sys.stdout.isatty():
-        raise UseError(f"{format} is no text for a terminal", "write it to a file: -o FILE")
+    require_place(format, output)
     if by not in {"target", "architecture"}:
         raise UseError(f"--by {by!r} is no order", "choose from: target, architecture")
     found = [ledger.find(results / "runs", name).resolve() for name in run or ["latest"]]
     folders = list(dict.fromkeys(found))
     made = replace(made_of.of_runs(folders, results), by_architecture=by == "architecture")
-    content = publish.render(made, format)
-    if output is not None:
-        publish.write(content, output)
-    elif isinstance(content, bytes):
-        sys.stdout.buffer.write(content)
-    else:
-        print(content, end="")
+    put(publish.render(made, format), output)

@@ -1,0 +1,28 @@
+"""Where what a verb made goes: into the file of `--output`, or to standard output."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from harness.errors import UseError
+
+
+def require_place(format: str, output: Path | None) -> None:
+    """Refuse a table format that is no text where a terminal would get it."""
+    from harness import publish
+
+    if publish.binary(format) and output is None and sys.stdout.isatty():
+        raise UseError(f"{format} is no text for a terminal", "write it to a file: -o FILE")
+
+
+def put(content: str | bytes, output: Path | None) -> None:
+    """Write `content` to the file `output`, or print it where there is none."""
+    from harness import publish
+
+    if output is not None:
+        publish.write(content, output)
+    elif isinstance(content, bytes):
+        sys.stdout.buffer.write(content)
+    else:
+        print(content, end="")
