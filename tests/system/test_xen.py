@@ -103,7 +103,7 @@ def baremark(
         timeout=limit_s,
     )
     assert done.returncode == status, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
+    assert "Traceback" not in done.stderr, done.stderr
     return done
 
 

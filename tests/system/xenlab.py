@@ -25,7 +25,7 @@ from pathlib import Path
 
 from . import labbox
 
-VCPUS = 1
+VCPUS = 2
 MEMORY_MIB = 3584
 DOM0_MIB = 1408
 DISK_GIB = 8
