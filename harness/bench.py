@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from harness import bundle, ledger, provision, session, state
 from harness.bundle import Bundle
 from harness.errors import HarnessError, UseError
-from harness.measure import Announce, Measurement, Request
+from harness.measure import NOT_ASKED_FOR, Announce, Measurement, Request
 from harness.model import Host
 from harness.state import Standing
 
@@ -135,7 +135,7 @@ def measure_all(
     troubles: list[BaseException] = [
         HarnessError(
             f"{host.name} is not measured: its native target is not up: "
-            f"{standing.failed.get(host.native.name, 'baremark up was not asked for it')}",
+            f"{standing.failed.get(host.native.name, NOT_ASKED_FOR)}",
             f"baremark doctor -i {inventory}",
         )
         for host in hosts

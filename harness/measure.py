@@ -38,6 +38,7 @@ from harness.record import LeftOut, Manifest, Missing, TargetRecord, Trial
 from harness.seat import Seat
 from harness.session import Key, Session
 
+NOT_ASKED_FOR = "baremark up was not asked for it"
 FOLDER_LIMIT_S = 30.0
 PEER_LIMIT_S = 20.0
 
@@ -79,6 +80,19 @@ class _Ready:
     """Why it runs no network workloads; "" where it does."""
 
 
+def taking_part(
+    host: Host, endpoints: Mapping[str, Endpoint], failed: Mapping[str, str]
+) -> tuple[Host, list[Missing]]:
+    """The host with those of its targets that are up, and why the others are not."""
+    up = tuple(target for target in host.targets if target.name in endpoints)
+    missing = [
+        Missing(target.name, target.backend, failed.get(target.name, NOT_ASKED_FOR))
+        for target in host.targets
+        if target.name not in endpoints
+    ]
+    return replace(host, targets=up), missing
+
+
 class Measurement:
     """The runs of several hosts at once; `interrupt` ends them all cleanly."""
 
@@ -109,12 +123,7 @@ class Measurement:
         cannot are recorded as missing.
         """
         with ExitStack() as open_sessions:
-            missing = [
-                Missing(target.name, target.backend, failed[target.name])
-                for target in host.targets
-                if target.name in failed
-            ]
-            present = replace(host, targets=tuple(t for t in host.targets if t.name not in failed))
+            present, missing = taking_part(host, endpoints, failed)
             ready = self._ready(present, endpoints, packed, request, missing, open_sessions)
             present = replace(host, targets=tuple(t for t in present.targets if t.name in ready))
             manifest = self._manifest(present, request, packed, ready, missing)

@@ -9,7 +9,7 @@ import pytest
 
 from harness import session
 from harness.errors import HarnessError, UseError
-from harness.measure import Announce, Measurement, _Ready, require_alone
+from harness.measure import Announce, Measurement, _Ready, require_alone, taking_part
 from harness.model import BackendClass, Fingerprint, Host, Size, Target
 from harness.record import TargetRecord
 from harness.seat import Seat
@@ -50,6 +50,19 @@ def test_a_target_is_reached_through_the_session_of_native_that_stands_now(
     assert (seats["lab1"].connection, seats["lab1"].session.alive) == (2, True)
     again.close()
     seats["lab1"].session.close()
+
+
+def test_a_target_that_up_was_not_asked_for_is_missing_and_costs_no_other_the_run(
+    server: sshd.Sshd,
+) -> None:
+    failing = Target("guest", "kvm", "lab1", SIZE, "198.18.0.12")
+    host = Host("lab1", (NATIVE, OTHER, failing), local=False, peer="")
+    present, missing = taking_part(host, {"lab1": server.endpoint}, {"guest": "it did not answer"})
+    assert present.targets == (NATIVE,)
+    assert {each.target: each.reason for each in missing} == {
+        "container": "baremark up was not asked for it",
+        "guest": "it did not answer",
+    }
 
 
 def test_a_machine_is_measured_by_one_controller_at_a_time(

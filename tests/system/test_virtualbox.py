@@ -180,6 +180,24 @@ def test_down_leaves_no_machine_no_process_and_no_file(baremark: Verb) -> None:
     )
 
 
+def test_a_guest_starts_from_the_state_that_was_saved(baremark: Verb, tmp_path: Path) -> None:
+    more = ", baremark_boot_s: 1800, baremark_virtualbox_start: saved"
+    (tmp_path / "hosts.yml").write_text(INVENTORY.format(more=more))
+    baremark("up", where=tmp_path)
+    booted, started = (
+        (FOLDER / "machine" / NAME / "Logs" / name).read_text(errors="replace")
+        for name in ("VBox.log.1", "VBox.log")
+    )
+    assert "to 'SAVING'" in booted
+    assert "to 'LOADING'" in started
+    assert virtualbox.engine(started) == "interpreter"
+    info = virtualbox.machine(manage("showvminfo", NAME, "--machinereadable"))
+    assert info["VMState"] == "running"
+    assert "interpreted is up at 127.0.0.1" in said(baremark("up", where=tmp_path))
+    baremark("down", where=tmp_path)
+    assert not FOLDER.exists()
+
+
 def test_an_interpreted_guest_is_measured_and_is_labelled_for_what_it_is(
     baremark: Verb, tmp_path: Path
 ) -> None:

@@ -64,7 +64,8 @@ HOOKS = (
 )
 XEN_ARGUMENTS = (
     f"placeholder dom0_mem={DOM0_MIB}M,max:{DOM0_MIB}M dom0_max_vcpus={VCPUS} dom0_vcpus_pin "
-    "console=com1 com1=115200,8n1 loglvl=warning"
+    # Without these SSE registers change hands between domains here, and programs crash.
+    "xsave=0 spec-ctrl=eager-fpu console=com1 com1=115200,8n1 loglvl=warning"
 )
 KERNEL_ARGUMENTS = (
     "root=/dev/vda rw rootflags=noatime console=hvc0 loglevel=4 net.ifnames=0 mitigations=off"
