@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
+
 from harness import dataset, ledger
 from harness.analyze import compare, validity
 from harness.analyze.compare import Pairing
@@ -80,6 +82,15 @@ def _read(folders: Sequence[Path]) -> list[Run]:
     return [validity.judged_again(ledger.read_run(folder)) for folder in folders]
 
 
+def _rows(runs: Sequence[Run], results: Path) -> pl.LazyFrame:
+    """What the dataset of `results` holds of `runs`, brought up to date; files may be merged
+    there meanwhile."""
+    for run in runs:
+        dataset.write(run, results)
+    names = [run.manifest.run for run in runs]
+    return dataset.read(results / "dataset", lambda parts: pl.concat(parts).collect(), names).lazy()
+
+
 def _host(run: Run) -> str:
     return run.manifest.host
 
@@ -94,12 +105,12 @@ def _of_host(
     results: Path,
     same: bool,
 ) -> Comparison:
-    before = dataset.scan([dataset.write(run, results) for run in old])
+    before = _rows(old, results)
     if same:
         frame = compare.same_blocks(before, pairing, LEVEL)
         native = None
     else:
-        after = dataset.scan([dataset.write(run, results) for run in new])
+        after = _rows(new, results)
         frame = compare.apart(before, after, pairing, LEVEL)
         native = compare.native_moved(before, after)
     doubted, notes = _doubted([*old, *([] if same else new)])

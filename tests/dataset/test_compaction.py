@@ -20,7 +20,8 @@ from harness.errors import HarnessError
 from harness.model import Run
 from harness.samples import FORMAT
 from harness.store import Store, open_store
-from tests.dataset.runs import assert_reads_as, night, of, rows
+from tests.dataset.runs import assert_reads_as, night, of, rows, save
+from tests.synthetic import DOCKER, KVM
 
 NOVEMBER = [night(f"2026-11-{day:02}", float(day)) for day in (3, 4, 5)]
 DECEMBER = [night("2026-12-01", 12.0), night("2026-12-31", 13.0)]
@@ -414,3 +415,62 @@ def test_rows_that_cannot_be_read_end_in_one_message(tmp_path: Path) -> None:
     with pytest.raises(HarnessError, match=f"cannot read the rows of .*{file.name}"):
         compaction.compact(open_store(copy), FORMAT)
     assert len(list(copy.iterdir())) == 3
+
+
+@pytest.fixture
+def merging(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Whoever has looked at a dataset finds its files merged a moment later, the first time;
+    the places where that was."""
+    looked: list[str] = []
+    look = dataset.look
+
+    def watched(source: Any, runs: Any = None) -> catalogue.Catalogue:
+        found = look(source, runs)
+        if not looked:
+            store = found.files[0].store
+            looked.append(store.url)
+            assert compaction.compact(store, FORMAT)
+        return found
+
+    monkeypatch.setattr(dataset, "look", watched)
+    return looked
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_a_comparison_beside_a_compaction_is_that_without_one(
+    tmp_path: Path, merging: list[str], same: bool
+) -> None:
+    from harness.publish import compared
+    from harness.tags import Selection
+
+    nights = [night(f"2026-11-{day:02}", kinds=(DOCKER, KVM)) for day in (3, 4, 5)]
+    folders = tuple(save(run, tmp_path / "runs") for run in nights)
+    put(open_store(tmp_path / "dataset"), *nights)
+    if same:
+        base, candidate = (Selection(f"a:{of.name}", folders, of.name) for of in (DOCKER, KVM))
+    else:
+        base, candidate = Selection("a", folders[:1], None), Selection("b", folders[1:], None)
+    made = compared.of_selections(base, candidate, tmp_path)
+    assert merging == [str(tmp_path / "dataset")]
+    again = compared.of_selections(base, candidate, tmp_path)
+    assert (again.rows, again.native) == (made.rows, made.native)
+
+
+def test_a_history_beside_a_compaction_is_that_without_one(
+    tmp_path: Path, merging: list[str]
+) -> None:
+    from harness.publish.nights import of_results
+
+    for run in NOVEMBER:
+        save(run, tmp_path / "runs")
+    made = of_results(tmp_path)
+    assert merging == [str(tmp_path / "dataset")]
+    again = of_results(tmp_path)
+    assert_frame_equal(rows_of_nights(again.nights), rows_of_nights(made.nights))
+    assert again.warnings == made.warnings == ()
+
+
+def rows_of_nights(nights: pl.DataFrame) -> pl.DataFrame:
+    return nights.with_columns(pl.col(pl.Categorical).cast(pl.String)).sort(
+        "run", "target", "workload", "metric"
+    )
