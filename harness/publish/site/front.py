@@ -8,6 +8,7 @@ import numpy as np
 from markupsafe import Markup
 
 from harness.analyze.verdict import EQUIVALENT_WITHIN, detectable_effect
+from harness.publish import notes
 from harness.publish.charts.heatmap import heatmap
 from harness.publish.site import views
 from harness.publish.site.names import trials_page
@@ -34,6 +35,7 @@ def write(
                 "section": night.section,
                 "costs": views.costs(night.section),
                 "picture": _matrix(night),
+                "open": notes.unresolved(night.section.groups, 1 - night.table.level),
                 "view": views.of_section(
                     night.section, addresses(night.manifest, trials_page(night.name))
                 ),
