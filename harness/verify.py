@@ -17,7 +17,7 @@ from harness.analyze import validity
 from harness.analyze.overhead import overhead
 from harness.errors import HarnessError
 from harness.model import Run, Trial, TrialStatus
-from harness.publish import table
+from harness.publish import reading, table
 from harness.publish.table import Table
 
 _ENDINGS = {".md": "markdown", ".tex": "latex"}
@@ -47,6 +47,7 @@ def verify(folder: Path, results: Path, tables: Sequence[Path] = ()) -> tuple[Ve
     """
     run = ledger.read_run(folder)
     judged = validity.judged_again(run)
+    reading.require([judged])
     made = table.build(overhead(dataset.frame(judged).lazy()), [judged])
     return (
         _plan(run),

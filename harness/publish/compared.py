@@ -14,6 +14,7 @@ from harness.analyze.compare import Pairing
 from harness.analyze.confounds import confounds
 from harness.errors import UseError
 from harness.model import Run, TargetRecord
+from harness.publish import reading
 from harness.publish.comparison import Comparison, Row, rows
 from harness.tags import Selection
 
@@ -79,7 +80,9 @@ def of_targets(
 
 
 def _read(folders: Sequence[Path]) -> list[Run]:
-    return [validity.judged_again(ledger.read_run(folder)) for folder in folders]
+    runs = [validity.judged_again(ledger.read_run(folder)) for folder in folders]
+    reading.require(runs)
+    return runs
 
 
 def _rows(runs: Sequence[Run], results: Path) -> pl.LazyFrame:

@@ -79,13 +79,8 @@ class _Told:
         self.left_out(folder.name, f"{error.message}{hint}")
 
     def without_manifest(self, runs: Path) -> None:
-        for folder in runs.glob("[!.]*"):
-            if folder.is_dir() and not (folder / ledger.MANIFEST).is_file():
-                self.left_out(
-                    folder.name,
-                    f"{folder} has no {ledger.MANIFEST}, so it was copied in part or is no run "
-                    "(restore it from a copy, or move it away)",
-                )
+        for folder in ledger.without_manifest(runs):
+            self.refused(folder, ledger.lacks_manifest(folder))
 
     def imported(self, facts: pl.DataFrame) -> None:
         for run in facts.filter("imported")["run"].cast(pl.String).unique():

@@ -47,7 +47,7 @@ def build(
     results: ResultsOption = Path("results"),
 ) -> None:
     """Bring the dataset up to date with the ledgers; each run is judged again."""
-    from harness import dataset
+    from harness import dataset, ledger
     from harness.console import Console
     from harness.publish import made
 
@@ -56,13 +56,15 @@ def build(
     store = _store(to, results)
     built = dataset.update(results, store, made.judged, check=check)
     console = Console()
-    for _, trouble in built.troubles:
+    halves = ledger.without_manifest(results / "runs")
+    troubles = [trouble for _, trouble in built.troubles] + list(map(ledger.lacks_manifest, halves))
+    for trouble in troubles:
         console.error(trouble)
     console.say(
         f"{store.url}: {len(built.written)} runs written, {len(built.kept)} were up to date"
-        + (f", {len(built.troubles)} could not be read" if built.troubles else "")
+        + (f", {len(troubles)} could not be read" if troubles else "")
     )
-    if built.troubles:
+    if troubles:
         raise typer.Exit(EXIT_RUN)
 
 

@@ -48,6 +48,14 @@ def test_help_names_the_verbs(tmp_path: Path) -> None:
         assert f"\n  {verb}" in shown
 
 
+def test_build_tells_of_a_run_that_was_copied_without_its_manifest(lab: Path) -> None:
+    run = lab / "results" / "runs" / RUNS[0].manifest.run
+    (run / "manifest.json").unlink()
+    done = baremark("build", folder=lab, expected=1)
+    assert f"{run.name} has no manifest.json, so it was copied in part" in done.stderr
+    assert "2 runs written, 0 were up to date, 1 could not be read" in done.stderr
+
+
 def test_build_list_compact_and_list_again(root: str, lab: Path) -> None:
     done = baremark("build", "--to", root, folder=lab)
     assert "3 runs written, 0 were up to date" in done.stderr
