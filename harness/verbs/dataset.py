@@ -92,6 +92,10 @@ def compact(dataset: DatasetOption = None, results: ResultsOption = Path("result
 
     console = Console()
     store = _store(dataset, results)
+    if not store.entries():
+        raise UseError(
+            f"there is no dataset in {store.url}", "make one with baremark dataset build"
+        )
     merged = compaction.compact(
         store,
         FORMAT,
@@ -164,6 +168,8 @@ def drop(
     from harness import retention
     from harness.console import Console
 
+    if not (results / "runs").is_dir():
+        raise UseError(f"there are no runs in {results}", "give the folder of results: --results")
     moment = retention.cutoff(keep_days, before, datetime.now(UTC))
     found = retention.plan(results, moment, keep or ())
     print(_going(found))

@@ -129,6 +129,8 @@ def test_drop_says_what_would_go_and_removes_it_only_when_told(lab: Path) -> Non
     ("args", "said"),
     [
         (["drop"], "--keep-days N or --before DATE"),
+        (["drop", "--keep-days", "1", "--results", "nowhere"], "there are no runs in nowhere"),
+        (["compact", "--dataset", "nowhere"], "there is no dataset in nowhere"),
         (["drop", "--before", "soon"], "'soon' is no date"),
         (["ls", "-f", "xml"], "no format 'xml'"),
         (["ls", "--dataset", "http://lab/x"], "no place for a dataset"),

@@ -364,6 +364,11 @@ def test_a_folder_that_is_not_ours_is_never_touched(results: Path, tmp_path: Pat
     assert [each.name for each in tmp_path.iterdir()] == ["thesis"]
 
 
+def test_a_place_that_cannot_be_is_refused(results: Path, tmp_path: Path) -> None:
+    with pytest.raises(UseError, match=r"cannot look into .*File name too long"):
+        sites.build(results, tmp_path / ("x" * 300))
+
+
 def test_an_interrupted_build_leaves_the_old_site_whole(results: Path, tmp_path: Path) -> None:
     made = tmp_path / "site"
     sites.build(results, made, history=no_history)
