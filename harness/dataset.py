@@ -269,9 +269,9 @@ def _fresh(file: File, folder: Path, check: bool) -> bool:
     changed_ns = file.entry.changed_ns
     newer = not file.compacted and changed_ns is not None and changed_ns > seen.st_mtime_ns
     told = file.runs[folder.name]
-    if told is None or told.ledger is None:
+    if told is None or told.made_of is None:
         return newer
-    if told.ledger[0] != seen.st_size:
+    if told.made_of[0] != seen.st_size:
         return False
     by_length = newer or file.compacted or changed_ns is None
-    return (by_length and not check) or ledger_of(folder) == told.ledger
+    return (by_length and not check) or ledger_of(folder) == told.made_of

@@ -41,7 +41,7 @@ def of_results(results: Path, today: date | None = None) -> History:
     seen = observed.build(results, ledger.read_manifest, told.refused)
     if not files or not seen:
         raise _nothing(results, told)
-    facts = observed.scan(seen).collect()
+    facts = observed.read(results, seen)
     told.imported(facts)
     runs = set(facts["run"].cast(pl.String).unique()) - told.runs
     by_run = overheads.by_run(runs, results, _overhead)

@@ -86,7 +86,7 @@ def ls(
 @app.command()
 def compact(dataset: DatasetOption = None, results: ResultsOption = Path("results")) -> None:
     """Merge the files of each host and month into one. Can be killed, and said again, any time."""
-    from harness import compaction
+    from harness import compaction, observed
     from harness.console import Console
     from harness.samples import FORMAT
 
@@ -96,19 +96,20 @@ def compact(dataset: DatasetOption = None, results: ResultsOption = Path("result
         raise UseError(
             f"there is no dataset in {store.url}", "make one with baremark dataset build"
         )
-    merged = compaction.compact(
-        store,
-        FORMAT,
-        lambda each: console.say(
-            f"{each.host} {each.month}: {each.files} files, {_size(each.bytes_before)} → "
-            f"{each.name}, {each.runs} runs, {each.rows} rows, {_size(each.bytes_after)}"
-        ),
-    )
-    console.say(
-        f"{store.url}: {sum(each.files for each in merged)} files became {len(merged)}"
-        if merged
-        else f"{store.url}: there is nothing to merge"
-    )
+    for table, format in ((store, FORMAT), (store.within(observed.FOLDER), observed.FORMAT)):
+        merged = compaction.compact(
+            table,
+            format,
+            lambda each: console.say(
+                f"{each.host} {each.month}: {each.files} files, {_size(each.bytes_before)} → "
+                f"{each.name}, {each.runs} runs, {each.rows} rows, {_size(each.bytes_after)}"
+            ),
+        )
+        if merged:
+            many = sum(each.files for each in merged)
+            console.say(f"{table.url}: {many} files became {len(merged)}")
+        elif table is store:
+            console.say(f"{store.url}: there is nothing to merge")
 
 
 @app.command()

@@ -14,10 +14,11 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from harness import catalogue, compaction, dataset
+from harness import catalogue, compaction, dataset, observed
 from harness.catalogue import Format
 from harness.errors import HarnessError
-from harness.model import Run
+from harness.ledger import read_manifest
+from harness.model import Manifest, Run
 from harness.samples import FORMAT
 from harness.store import Store, open_store
 from tests.dataset.runs import assert_reads_as, night, of, rows, save
@@ -199,13 +200,14 @@ def parquet(frame: pl.DataFrame, metadata: dict[str, str]) -> bytes:
 # ------------------------------------------------------------------ killed at any moment
 KILLED = """
 import os, signal, sys
+from importlib import import_module
 from pathlib import Path
 from harness import compaction
-from harness.samples import FORMAT
 from harness.store import open_store
 from harness.store.bucket import Bucket
 
 url, at, step = sys.argv[1], int(sys.argv[2]), 0
+FORMAT = import_module(sys.argv[3]).FORMAT
 
 
 def moment():
@@ -234,10 +236,12 @@ print(step)
 """
 
 
-def compact_until(root: str, moment: int) -> subprocess.CompletedProcess[str]:
+def compact_until(
+    root: str, moment: int, table: str = "harness.samples"
+) -> subprocess.CompletedProcess[str]:
     """Compact in a process of its own that is killed at that moment; 0: never."""
     return subprocess.run(
-        [sys.executable, "-c", KILLED, root, str(moment)],
+        [sys.executable, "-c", KILLED, root, str(moment), table],
         capture_output=True,
         text=True,
         timeout=120,
@@ -277,6 +281,36 @@ def test_killed_at_any_moment_every_row_is_there_once(root: str) -> None:
         compaction.compact(store, FORMAT)
         assert len(names(store)) == 1, moment
         assert_reads_as(root, now)
+    assert seen == {1, 2, 3, 4}
+
+
+def test_what_was_observed_is_whole_too_whenever_a_compaction_is_killed(tmp_path: Path) -> None:
+    for run in NOVEMBER:
+        save(run, tmp_path / "runs")
+    folder = tmp_path / "dataset" / observed.FOLDER
+
+    def rows_now() -> pl.DataFrame:
+        def never(place: Path) -> Manifest:
+            raise AssertionError(f"{place.name} is not there any more")
+
+        return observed.read(tmp_path, observed.build(tmp_path, never)).sort("run", "target")
+
+    observed.build(tmp_path, read_manifest)
+    expected = rows_now()
+    assert expected.height == 2 * len(NOVEMBER)
+    shutil.copytree(folder, tmp_path / "before")
+    moments = int(compact_until(str(folder), 0, "harness.observed").stdout)
+    seen = set()
+    for moment in range(1, moments + 1):
+        shutil.rmtree(folder)
+        shutil.copytree(tmp_path / "before", folder)
+        killed = compact_until(str(folder), moment, "harness.observed")
+        assert killed.returncode == -signal.SIGKILL, (moment, killed.stderr)
+        assert_frame_equal(rows_now(), expected)
+        seen.add(len(list(folder.glob("*.parquet"))))
+        compaction.compact(open_store(folder), observed.FORMAT)
+        assert_frame_equal(rows_now(), expected)
+        assert len(list(folder.glob("*.parquet"))) == 1
     assert seen == {1, 2, 3, 4}
 
 
@@ -342,7 +376,7 @@ def test_two_compactions_at_once_leave_what_one_leaves(tmp_path: Path) -> None:
     root = str(tmp_path / "dataset")
     put(open_store(root), *NOVEMBER, *DECEMBER, *ELSEWHERE)
     for _ in range(3):
-        both = [background(KILLED, root, "0") for _ in range(2)]
+        both = [background(KILLED, root, "0", "harness.samples") for _ in range(2)]
         for each in both:
             _, errors = each.communicate(timeout=120)
             assert each.returncode == 0, errors
