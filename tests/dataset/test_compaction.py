@@ -17,7 +17,7 @@ from polars.testing import assert_frame_equal
 from harness import catalogue, compaction, dataset, observed
 from harness.catalogue import Format
 from harness.errors import HarnessError
-from harness.ledger import read_manifest
+from harness.ledger import read_manifest, read_run
 from harness.model import Manifest, Run
 from harness.samples import FORMAT
 from harness.store import Store, open_store
@@ -488,6 +488,8 @@ def test_a_comparison_beside_a_compaction_is_that_without_one(
     assert merging == [str(tmp_path / "dataset")]
     again = compared.of_selections(base, candidate, tmp_path)
     assert (again.rows, again.native) == (made.rows, made.native)
+    compaction.compact(open_store(tmp_path / "dataset"), FORMAT)
+    assert dataset.update(tmp_path, open_store(tmp_path / "dataset"), read_run).written == ()
 
 
 def test_a_history_beside_a_compaction_is_that_without_one(
