@@ -93,17 +93,21 @@ def write(content: str | bytes, path: Path) -> None:
     from harness.dataset import replace_file  # polars: only where something is written
 
     data = content.encode() if isinstance(content, str) else content
+    if _is_special(path):
+        # A rename would put a file in the place of the device itself.
+        try:
+            path.write_bytes(data)
+        except OSError as error:
+            raise HarnessError(
+                f"cannot write to {path}: {error.strerror or error}", "name another file"
+            ) from None
+        return
+    replace_file(path.resolve() if path.is_symlink() else path, data)
+
+
+def _is_special(path: Path) -> bool:
     try:
         mode = path.stat().st_mode
-        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
-            # A rename would put a file in the place of the device itself.
-            path.write_bytes(data)
-            return
-        place = path.resolve() if path.is_symlink() else path
-    except FileNotFoundError:
-        place = path
-    except OSError as error:
-        raise HarnessError(
-            f"cannot write to {path}: {error.strerror or error}", "name another file"
-        ) from None
-    replace_file(place, data)
+    except OSError:
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
