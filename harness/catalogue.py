@@ -41,13 +41,15 @@ class Format:
     `lacking` tells by earlier version which columns its files do not have, and what every row of
     that version would have there: those are read as if they had them. Files of another version
     are refused, never read as something they are not. Without `schema` the files' own columns are
-    taken, and only where all are of one version.
+    taken, and only where all are of one version. `source` is which file of a run its rows are made
+    of.
     """
 
     name: str
     version: int | None = None
     schema: Mapping[str, DataType] | None = None
     lacking: Mapping[int, Mapping[str, bool]] = field(default_factory=dict)
+    source: str = "ledger"
 
     @property
     def versions(self) -> tuple[int, ...]:
@@ -56,13 +58,13 @@ class Format:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What a file says of a run in it. `ledger` is what of the ledger it was made from: its
-    length in bytes and its sha256, None where that is not known."""
+    """What a file says of a run in it. `made_of` is of the ledger, or of whatever file the table
+    is made of: its length in bytes and its sha256, None where that is not known."""
 
     host: str
     started: str
     rows: int
-    ledger: tuple[int, str] | None = None
+    made_of: tuple[int, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,14 +174,14 @@ def name_of(run: str) -> str:
     return f"{run}{SUFFIX}"
 
 
-def metadata(version: int, runs: Mapping[str, Held]) -> dict[str, str]:
+def metadata(version: int, runs: Mapping[str, Held], source: str = "ledger") -> dict[str, str]:
     """What a file that holds `runs` says of itself, for `polars.DataFrame.write_parquet`."""
     told: dict[str, dict[str, object]] = {}
     for run, held in runs.items():
         told[run] = {"host": held.host, "started": held.started, "rows": held.rows}
-        if held.ledger is not None:
-            size, digest = held.ledger
-            told[run] |= {"ledger_bytes": size, "ledger_sha256": digest}
+        if held.made_of is not None:
+            size, digest = held.made_of
+            told[run] |= {f"{source}_bytes": size, f"{source}_sha256": digest}
     return {"schema_version": str(version), "runs": json.dumps(told, ensure_ascii=False)}
 
 
@@ -209,7 +211,7 @@ def _described(store: Store, entries: list[Entry], format: Format) -> list[File 
 
 def _file(store: Store, entry: Entry, format: Format) -> File:
     address = store.address(entry.name)
-    said = _metadata(store, entry)
+    said = _metadata(store, entry, format.source)
     told = said.get("schema_version")
     known = format.versions
     if told is None or not told.isdecimal() or (known and int(told) not in known):
@@ -217,14 +219,16 @@ def _file(store: Store, entry: Entry, format: Format) -> File:
         raise HarnessError(
             f"{address} has {what} of the {format.name} format; this baremark knows "
             f"{', '.join(map(str, known)) or 'numbered ones'}",
-            "delete the file to have it built again from the run's ledger, use the baremark that "
-            "wrote it, or move it elsewhere if it is not Baremark's",
+            f"delete the file to have it built again from the run's {format.source}, use the "
+            "baremark that wrote it, or move it elsewhere if it is not Baremark's",
         )
     stem = entry.name.removesuffix(SUFFIX)
-    return File(store, entry, int(told), _runs(said.get("runs"), address) or {stem: None})
+    return File(
+        store, entry, int(told), _runs(said.get("runs"), address, format.source) or {stem: None}
+    )
 
 
-def _runs(text: str | None, address: str) -> dict[str, Held | None]:
+def _runs(text: str | None, address: str, source: str) -> dict[str, Held | None]:
     """What the metadata tell of the runs; empty where they tell nothing, as they once did."""
     if text is None:
         return {}
@@ -235,8 +239,8 @@ def _runs(text: str | None, address: str) -> dict[str, Held | None]:
                 host=str(told["host"]),
                 started=str(told["started"]),
                 rows=int(told["rows"]),
-                ledger=(int(told["ledger_bytes"]), str(told["ledger_sha256"]))
-                if "ledger_bytes" in told
+                made_of=(int(told[f"{source}_bytes"]), str(told[f"{source}_sha256"]))
+                if f"{source}_bytes" in told
                 else None,
             )
             for run, told in found.items()
@@ -244,11 +248,11 @@ def _runs(text: str | None, address: str) -> dict[str, Held | None]:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise HarnessError(
             f"{address} does not say which runs it holds: {error}",
-            "delete it: it is built again from the ledgers",
+            f"delete it: it is built again from the {source}s",
         ) from None
 
 
-def _metadata(store: Store, entry: Entry) -> dict[str, str]:
+def _metadata(store: Store, entry: Entry, source: str) -> dict[str, str]:
     address = store.address(entry.name)
     try:
         if store.options is None:
@@ -263,7 +267,7 @@ def _metadata(store: Store, entry: Entry) -> dict[str, str]:
             ) from None
         raise HarnessError(
             f"{address} is not a Parquet file, or only a part of one: {error}",
-            "delete it: it is built again from the run's ledger",
+            f"delete it: it is built again from the run's {source}",
         ) from None
 
 

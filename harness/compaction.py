@@ -179,7 +179,9 @@ def _rows(group: Group, format: Format) -> tuple[bytes, Mapping[str, Held]]:
     buffer = io.BytesIO()
     whole_frame = pl.concat(frames) if frames else _empty(wanted, format)
     whole_frame.write_parquet(
-        buffer, compression_level=COMPRESSION_LEVEL, metadata=catalogue.metadata(version, holds)
+        buffer,
+        compression_level=COMPRESSION_LEVEL,
+        metadata=catalogue.metadata(version, holds, format.source),
     )
     return buffer.getvalue(), holds
 

@@ -51,7 +51,10 @@ def write(run: Run, results: Path, ledger: tuple[int, str] | None = None) -> Pat
 
 def put(run: Run, store: Store, ledger: tuple[int, str] | None = None) -> str:
     """Write `run` to `store`, as `write` does; return the name of its file."""
-    rows = frame(run)
+    return _put(run, frame(run), store, ledger)
+
+
+def _put(run: Run, rows: pl.DataFrame, store: Store, ledger: tuple[int, str] | None) -> str:
     name = catalogue.name_of(run.manifest.run)
     told = catalogue.metadata(SCHEMA_VERSION, {run.manifest.run: held(run, rows.height, ledger)})
     buffer = io.BytesIO()
@@ -134,10 +137,11 @@ def update(
         try:
             run = read_run(folder)
             _require_own(run, folder)
+            rows = frame(run)
         except HarnessError as error:
             troubles.append((folder, error))
             continue
-        put(run, store, ledger)
+        _put(run, rows, store, ledger)
         written.append(folder.name)
     if unread:  # those that bear the name of a run are written anew by now
         again: list[HarnessError] = []
@@ -265,9 +269,9 @@ def _fresh(file: File, folder: Path, check: bool) -> bool:
     changed_ns = file.entry.changed_ns
     newer = not file.compacted and changed_ns is not None and changed_ns > seen.st_mtime_ns
     told = file.runs[folder.name]
-    if told is None or told.ledger is None:
+    if told is None or told.made_of is None:
         return newer
-    if told.ledger[0] != seen.st_size:
+    if told.made_of[0] != seen.st_size:
         return False
     by_length = newer or file.compacted or changed_ns is None
-    return (by_length and not check) or ledger_of(folder) == told.ledger
+    return (by_length and not check) or ledger_of(folder) == told.made_of

@@ -171,14 +171,31 @@ def runs_in(runs: Path) -> tuple[Path, ...]:
     return tuple(sorted(file.parent for file in runs.glob(f"[!.]*/{MANIFEST}")))
 
 
+def without_manifest(runs: Path) -> tuple[Path, ...]:
+    """The folders under `runs` that are no run, or a part of one."""
+    folders = (each for each in runs.glob("[!.]*") if each.is_dir())
+    return tuple(sorted(each for each in folders if not (each / MANIFEST).is_file()))
+
+
+def lacks_manifest(folder: Path) -> HarnessError:
+    """What is said of such a folder."""
+    return HarnessError(
+        f"{folder} has no {MANIFEST}, so it was copied in part or is no run",
+        "restore it from a copy, or move it away",
+    )
+
+
 def find(runs: Path, name: str) -> Path:
-    """The folder of a run, by its name, its path or `latest`."""
+    """The folder of a run, by its name, its path or `latest`. Raises `UseError` where there is
+    none, `HarnessError` where it has no manifest."""
     folders = runs_in(runs)
     if name == "latest" and folders:
         return folders[-1]
     for folder in (Path(name), runs / name):
-        if (folder / MANIFEST).is_file():
+        if _is_file(folder / MANIFEST):
             return folder
+    if (half := runs / name) in without_manifest(runs):
+        raise lacks_manifest(half)
     raise UseError(
         f"there is no run {name!r} in {runs}",
         "choose from: " + ", ".join(folder.name for folder in folders[-5:])
@@ -187,15 +204,28 @@ def find(runs: Path, name: str) -> Path:
     )
 
 
+def _is_file(path: Path) -> bool:
+    """Of a name that no file can have, too."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def read_manifest(folder: Path) -> Manifest:
     """The manifest of a run. Raises `HarnessError` if it is damaged or of another schema."""
     file = folder / MANIFEST
     try:
-        document: Any = json.loads(file.read_bytes())
+        document = _object(file.read_bytes())
         schema = document["schema"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except OSError as error:
         raise HarnessError(
-            f"{file} is not a manifest: {error}", "restore the run from a copy, or leave it out"
+            f"cannot read {file}: {error.strerror}", "restore the run from a copy, or leave it out"
+        ) from None
+    except (ValueError, KeyError) as error:
+        raise HarnessError(
+            f"{file} is not a manifest: {_told(error)}",
+            "restore the run from a copy, or leave it out",
         ) from None
     if schema not in _READ:
         known = ", ".join(map(str, sorted(_READ)))
@@ -243,7 +273,7 @@ def read_run(folder: Path) -> Run:
     complete = text[: text.rfind(b"\n") + 1]
     for number, line in enumerate(complete.splitlines(), 1):
         try:
-            record = json.loads(line)
+            record = _object(line)
             kind = record.pop("record")
             if kind == "trial":
                 trials.append(_trial(record, calibrations))
@@ -263,12 +293,30 @@ def read_run(folder: Path) -> Run:
                 ended = None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise HarnessError(
-                f"{file}:{number}: not a ledger record: {error}",
+                f"{file}:{number}: not a ledger record: {_told(error)}",
                 "restore the run from a copy; nothing is computed from a damaged ledger",
             ) from None
     if cut_short:
         used_s = None  # how long the part took that a kill ended, nobody recorded
     return Run(manifest, tuple(trials), ended, used_s, calibrations, tuple(probes))
+
+
+def _object(text: bytes) -> dict[str, Any]:
+    found: Any = json.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError("it is no JSON object")
+    return found
+
+
+def _told(error: Exception) -> str:
+    """Why JSON is not what was expected, in words that need no knowledge of Python."""
+    if isinstance(error, KeyError):
+        return f"it has no {error.args[0]!r}"
+    if isinstance(error, UnicodeDecodeError):
+        return "it is no UTF-8 text"
+    if isinstance(error, TypeError | AttributeError):
+        return f"a field is missing, unknown or wrong ({error})"
+    return str(error)
 
 
 def read_raw(folder: Path, trial: Trial) -> bytes:

@@ -1,4 +1,5 @@
-"""What each run observed of each target, as Parquet: one immutable file a run, a row a target.
+"""What each run observed of each target, as Parquet: a file a run, merged as those of the dataset
+are (`harness.compaction`), a row a target.
 
 The second table of the dataset, derived from the manifests alone: it can be deleted and built
 again from them. It exists because reading thousands of manifests is too slow to be done whenever
@@ -7,19 +8,23 @@ somebody asks what changed. It judges nothing. What was not observable is null, 
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 from polars.datatypes import DataType
 
-from harness import dataset
+from harness import catalogue, dataset, parts
+from harness.catalogue import Catalogue, File, Format, Held
 from harness.errors import HarnessError
 from harness.record import Manifest, TargetRecord
+from harness.store import Gone
+from harness.store.folder import Folder
 
 SCHEMA_VERSION = 1
 # History of the format. A change that an older reader would misread gets a new number.
@@ -83,104 +88,135 @@ calls itself. `cpu_quota` is in CPUs. The size and the bundle of an imported run
 preset is."""
 
 
+FORMAT = Format("observed targets", SCHEMA_VERSION, SCHEMA, source="manifest")
+_LOOKS = 5
+"""How often to begin anew because files were merged while they were read."""
+
+
 def frame(manifest: Manifest) -> pl.DataFrame:
     """A row for each target that took part in the run, with the columns of `SCHEMA`."""
     return pl.DataFrame(list(_rows(manifest)), schema=SCHEMA, orient="row")
 
 
-def write(manifest: Manifest, results: Path) -> Path:
+def write(manifest: Manifest, results: Path, made_of: tuple[int, str] | None = None) -> Path:
     """Write what `manifest` tells to `<results>/dataset/observed/<run>.parquet`, and return that
-    path. A file of the same run is replaced as a whole. Raises HarnessError where the folder
-    cannot be written; no partial file is left then.
+    path. A file of the same run is replaced as a whole. `made_of` is length and sha256 of the
+    manifest's file. Raises HarnessError where the folder cannot be written; no partial file is
+    left then.
     """
+    rows = frame(manifest)
+    started = datetime.fromisoformat(manifest.created_at).astimezone(UTC).isoformat()
+    held = Held(manifest.host, started, rows.height, made_of)
+    told = catalogue.metadata(SCHEMA_VERSION, {manifest.run: held}, FORMAT.source)
     buffer = io.BytesIO()
-    frame(manifest).write_parquet(buffer, metadata={"schema_version": str(SCHEMA_VERSION)})
-    path = file_of(results, manifest.run)
-    dataset.replace_file(path, buffer.getvalue())
-    return path
+    rows.write_parquet(buffer, metadata=told)
+    store = Folder(results / "dataset" / FOLDER)
+    with store.locked():
+        store.write(catalogue.name_of(manifest.run), buffer.getvalue())
+    return file_of(results, manifest.run)
 
 
 def file_of(results: Path, run: str) -> Path:
-    """Where the file of a run is, or will be."""
-    return results / "dataset" / FOLDER / f"{run}.parquet"
+    """Where the file of a run alone is, or will be."""
+    return results / "dataset" / FOLDER / catalogue.name_of(run)
 
 
 def build(
     results: Path,
     read_manifest: Callable[[Path], Manifest],
     refused: Callable[[Path, HarnessError], None] | None = None,
-) -> list[Path]:
-    """Bring the table of `results` up to date with its manifests; return all its files, sorted.
+) -> list[str]:
+    """Bring the table of `results` up to date with its manifests; return the runs that it holds
+    of them, sorted.
 
-    A manifest is read (by `read_manifest`, from its folder) and written only where its file is
-    missing, older, or of another version of the format. What cannot be read or written is told to
-    `refused` with its folder and left out; without `refused` it is raised.
+    A manifest is read (by `read_manifest`, from its folder) and written only where no file holds
+    it as it is. What cannot be read or written is told to `refused` with its folder and left out;
+    without `refused` it is raised.
     """
-    paths = []
+    holders = _catalogue(results).holders
+    runs = []
     for folder in sorted((results / "runs").glob("*/")):
         source = folder / "manifest.json"
         if folder.name.startswith(".") or not source.is_file():
             continue
-        path = file_of(results, folder.name)
         try:
-            if _stale(path, source):
-                path = write(read_manifest(folder), results)
+            file = holders.get(folder.name)
+            if file is None or not _fresh(file, folder.name, source):
+                made_of = _digest(source)
+                write(read_manifest(folder), results, made_of)
         except HarnessError as error:
             if refused is None:
                 raise
             refused(folder, error)
         else:
-            paths.append(path)
-    return sorted(paths)
+            runs.append(folder.name)
+    return runs
+
+
+def read(results: Path, runs: Collection[str]) -> pl.DataFrame:
+    """The rows of `runs`, which the table of `results` holds; those of one moment, though files
+    may be merged meanwhile. Raises HarnessError where they cannot be read."""
+    for _ in range(_LOOKS):
+        found = _catalogue(results)
+        try:
+            return _scanned(found, runs).collect()
+        except (OSError, pl.exceptions.PolarsError) as error:
+            try:
+                for file in found.files:
+                    catalogue.refuse_vanished(file.store, file.entry, error)
+            except Gone:
+                continue
+            raise HarnessError(
+                f"cannot read the rows of {results / 'dataset' / FOLDER}: {error}",
+                "delete that folder: it is built again from the manifests of the runs",
+            ) from None
+    raise HarnessError("the dataset changes all the time", "say it again when it is at rest")
 
 
 def scan(source: Path | Sequence[Path]) -> pl.LazyFrame:
-    """The rows of a folder of such files, of one file, or of several, read lazily.
+    """The rows of a folder of such files, of one file, or of several, read lazily; each run once.
 
     Raises HarnessError where there is nothing to read, where a file is not Parquet, and where one
     was written in another version of the format.
     """
-    if isinstance(source, Path):
-        paths = sorted(source.glob("*.parquet")) if source.is_dir() else [source]
+    if isinstance(source, Path) and source.is_dir():
+        found = catalogue.of_store(Folder(source), FORMAT)
     else:
-        paths = list(source)
-    if not paths:
+        found = catalogue.of_paths([source] if isinstance(source, Path) else source, FORMAT)
+    if not found.files:
         raise HarnessError(
             f"there is no file of observed targets in {source}",
             "measure first with `baremark run`, or give the folder that holds the runs",
         )
-    for path in paths:
-        found = _version(path)
-        if found != str(SCHEMA_VERSION):
-            said = f"version {found}" if found is not None else "no version"
-            raise HarnessError(
-                f"{path} has {said} of the format of observed targets; "
-                f"this baremark knows {SCHEMA_VERSION}",
-                "delete the file to have it built again from the run's manifest, "
-                "or use the baremark that wrote it",
-            )
-    return pl.scan_parquet(paths)
+    return _scanned(found)
 
 
-def _stale(path: Path, manifest: Path) -> bool:
-    """A torn file is stale too: all that it holds is in the manifest."""
+def _scanned(found: Catalogue, runs: Collection[str] | None = None) -> pl.LazyFrame:
+    return parts.scan(FORMAT, parts.pieces(found, runs))
+
+
+def _catalogue(results: Path) -> Catalogue:
+    """The files of the table; those that cannot be read do not count, and are built again."""
+    return catalogue.of_store(Folder(results / "dataset" / FOLDER), FORMAT, passed_over=[])
+
+
+def _fresh(file: File, run: str, manifest: Path) -> bool:
+    """Whether `file` holds `run` as its manifest is, which is written once."""
+    seen = manifest.stat()
+    changed_ns = file.entry.changed_ns
+    newer = changed_ns is not None and changed_ns > seen.st_mtime_ns
+    told = file.runs[run]
+    if told is None or told.made_of is None:
+        return newer and not file.compacted
+    return told.made_of[0] == seen.st_size and (newer or told.made_of == _digest(manifest))
+
+
+def _digest(manifest: Path) -> tuple[int, str] | None:
     try:
-        if not path.is_file() or _version(path) != str(SCHEMA_VERSION):
-            return True
-    except HarnessError:
-        return True
-    return manifest.stat().st_mtime_ns >= path.stat().st_mtime_ns
-
-
-def _version(path: Path) -> str | None:
-    """The version of the format that `path` says it has; None where it says nothing."""
-    try:
-        return pl.read_parquet_metadata(path).get("schema_version")
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise HarnessError(
-            f"cannot read {path}: {error}",
-            "delete it: it is built again from the run's manifest",
-        ) from error
+        data = manifest.read_bytes()
+    except OSError:
+        return None  # whoever reads it says so
+    return len(data), hashlib.sha256(data).hexdigest()
 
 
 def _rows(manifest: Manifest) -> Iterator[tuple[Any, ...]]:

@@ -103,7 +103,8 @@ def _rows(run: Run) -> Iterator[tuple[Any, ...]]:
         workload = workloads[trial.workload]
         record = targets[trial.target]
         seen = record.fingerprint
-        values = _values(trial, {metric.name: metric.unit for metric in workload.metrics})
+        units = {metric.name: metric.unit for metric in workload.metrics}
+        values = _values(trial, units, manifest.run)
         for index, metric in enumerate(workload.metrics):
             yield (
                 SCHEMA_VERSION,
@@ -138,15 +139,15 @@ def _rows(run: Run) -> Iterator[tuple[Any, ...]]:
             )
 
 
-def _values(trial: Trial, units: dict[str, str]) -> dict[str, float]:
+def _values(trial: Trial, units: dict[str, str], run: str) -> dict[str, float]:
     """The values of an ok trial by metric; a value that is no finite number is missing."""
     if trial.status != "ok":
         return {}
     for sample in trial.samples:
         if sample.metric in units and sample.unit != units[sample.metric]:
             raise HarnessError(
-                f"trial {trial.id} gives {sample.metric} in {sample.unit}, but its workload "
-                f"{trial.workload} declares {units[sample.metric]}",
+                f"trial {trial.id} of run {run} gives {sample.metric} in {sample.unit}, but its "
+                f"workload {trial.workload} declares {units[sample.metric]}",
                 "correct the unit in the workload file, raise its version, and measure again",
             )
     return {sample.metric: sample.value for sample in trial.samples if math.isfinite(sample.value)}

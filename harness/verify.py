@@ -15,8 +15,8 @@ from pathlib import Path
 from harness import dataset, ledger, marks, plan, publish, tools
 from harness.analyze import validity
 from harness.analyze.overhead import overhead
-from harness.errors import HarnessError
-from harness.publish import table
+from harness.errors import HarnessError, UseError
+from harness.publish import reading, table
 from harness.publish.table import Table
 from harness.record import Run, Trial, TrialStatus
 
@@ -43,10 +43,13 @@ class Verified:
 def verify(folder: Path, results: Path, tables: Sequence[Path] = ()) -> tuple[Verified, ...]:
     """Look at the run in `folder`, at what `results` has published of it, and at `tables`.
 
-    Raises `HarnessError` where manifest or ledger cannot be read.
+    Raises `HarnessError` where manifest or ledger cannot be read, `UseError` where one of `tables`
+    is not there or no table that can be made again.
     """
+    _require_tables(tables)
     run = ledger.read_run(folder)
     judged = validity.judged_again(run)
+    reading.require([judged])
     made = table.build(overhead(dataset.frame(judged).lazy()), [judged])
     return (
         _plan(run),
@@ -177,13 +180,28 @@ def _dataset(run: Run, results: Path) -> Verified:
     )
 
 
+def _require_tables(tables: Sequence[Path]) -> None:
+    for file in tables:
+        if not file.is_file():
+            raise UseError(f"there is no file {file}", "name a published table with --table")
+        if _format(file) not in publish.FORMATS:
+            raise UseError(
+                f"{file}: no table format has the ending {file.suffix!r}",
+                f"name it by its format: {', '.join(publish.FORMATS)}; .md and .tex are known too",
+            )
+
+
+def _format(file: Path) -> str:
+    return _ENDINGS.get(file.suffix, file.suffix.removeprefix("."))
+
+
 def _tables(made: Table, run: Run, results: Path, tables: Sequence[Path]) -> Iterator[Verified]:
     published = sorted((results / "published").glob(f"{run.manifest.run}.*"))
     if not published and not tables:
         told = f"no table of it is in {results / 'published'}; name one with --table"
         yield Verified("published table", Came.ABSENT, told)
     for file in dict.fromkeys([*published, *tables]):
-        format = _ENDINGS.get(file.suffix, file.suffix.removeprefix("."))
+        format = _format(file)
         what = f"table {file}"
         if format not in publish.FORMATS:
             yield Verified(what, Came.ABSENT, f"no format is known by the ending {file.suffix!r}")

@@ -8,12 +8,13 @@ to keep.
 from __future__ import annotations
 
 import pkgutil
+import stat
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, overload
 
-from harness.errors import UseError
+from harness.errors import HarnessError, UseError
 
 if TYPE_CHECKING:
     from harness.publish.table import Table
@@ -84,10 +85,29 @@ def name_of(runs: Sequence[str]) -> str:
 
 
 def write(content: str | bytes, path: Path) -> None:
-    """Write `content` to `path`, text as UTF-8, as a whole or not at all.
+    """Write `content` to `path`, text as UTF-8, as a whole or not at all; into what is no regular
+    file (a pipe, a terminal, /dev/null), and through a symbolic link.
 
     Raises HarnessError naming the folder where it cannot be written.
     """
     from harness.dataset import replace_file  # polars: only where something is written
 
-    replace_file(path, content.encode() if isinstance(content, str) else content)
+    data = content.encode() if isinstance(content, str) else content
+    if _is_special(path):
+        # A rename would put a file in the place of the device itself.
+        try:
+            path.write_bytes(data)
+        except OSError as error:
+            raise HarnessError(
+                f"cannot write to {path}: {error.strerror or error}", "name another file"
+            ) from None
+        return
+    replace_file(path.resolve() if path.is_symlink() else path, data)
+
+
+def _is_special(path: Path) -> bool:
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+
+import polars as pl
 
 from harness import dataset, ledger
 from harness.analyze import compare, validity
 from harness.analyze.compare import Pairing
 from harness.analyze.confounds import confounds
 from harness.errors import UseError
+from harness.publish import reading
 from harness.publish.comparison import Comparison, Row, rows
 from harness.record import Run, TargetRecord
 from harness.tags import Selection
 
 LEVEL = 0.95
+Ledgers = Mapping[str, tuple[int, str] | None]
+"""What `dataset.ledger_of` said of each run before it was read."""
 
 
 def of_selections(base: Selection, candidate: Selection, results: Path) -> Comparison:
@@ -24,6 +29,7 @@ def of_selections(base: Selection, candidate: Selection, results: Path) -> Compa
 
     Raises `UseError` where the two are the same, share no host, or a target is in neither.
     """
+    ledgers = _ledgers([*base.folders, *candidate.folders])
     old, new = _read(base.folders), _read(candidate.folders)
     names_old, names_new = ([run.manifest.run for run in side] for side in (old, new))
     same = names_old == names_new
@@ -50,7 +56,9 @@ def of_selections(base: Selection, candidate: Selection, results: Path) -> Compa
         before, after = ([run for run in side if _host(run) == host] for side in (old, new))
         pairing = _pairing(host, base, candidate, before, after)
         made.append(
-            _of_host(host, base.name, candidate.name, before, after, pairing, results, same)
+            _of_host(
+                host, base.name, candidate.name, before, after, pairing, results, ledgers, same
+            )
         )
     notes = [note for each in made for note in each.notes]
     return replace(
@@ -68,16 +76,32 @@ def of_targets(
     folders: Sequence[Path], base: str, candidates: Sequence[str], results: Path
 ) -> Comparison:
     """Compare targets of the same runs of one host, each of `candidates` against `base`."""
+    ledgers = _ledgers(folders)
     runs = _read(folders)
     pairing = [Pairing(base, each) for each in candidates]
     told = ", ".join(candidates)
-    made = _of_host(_host(runs[0]), base, told, runs, runs, pairing, results, same=True)
+    made = _of_host(_host(runs[0]), base, told, runs, runs, pairing, results, ledgers, same=True)
     names = tuple(run.manifest.run for run in runs)
     return replace(made, base_runs=names, candidate_runs=names)
 
 
 def _read(folders: Sequence[Path]) -> list[Run]:
-    return [validity.judged_again(ledger.read_run(folder)) for folder in folders]
+    runs = [validity.judged_again(ledger.read_run(folder)) for folder in folders]
+    reading.require(runs)
+    return runs
+
+
+def _ledgers(folders: Sequence[Path]) -> Ledgers:
+    return {folder.name: dataset.ledger_of(folder) for folder in folders}
+
+
+def _rows(runs: Sequence[Run], results: Path, ledgers: Ledgers) -> pl.LazyFrame:
+    """What the dataset of `results` holds of `runs`, brought up to date; files may be merged
+    there meanwhile."""
+    for run in runs:
+        dataset.write(run, results, ledgers.get(run.manifest.run))
+    names = [run.manifest.run for run in runs]
+    return dataset.read(results / "dataset", lambda parts: pl.concat(parts).collect(), names).lazy()
 
 
 def _host(run: Run) -> str:
@@ -92,14 +116,15 @@ def _of_host(
     new: Sequence[Run],
     pairing: Sequence[Pairing],
     results: Path,
+    ledgers: Ledgers,
     same: bool,
 ) -> Comparison:
-    before = dataset.scan([dataset.write(run, results) for run in old])
+    before = _rows(old, results, ledgers)
     if same:
         frame = compare.same_blocks(before, pairing, LEVEL)
         native = None
     else:
-        after = dataset.scan([dataset.write(run, results) for run in new])
+        after = _rows(new, results, ledgers)
         frame = compare.apart(before, after, pairing, LEVEL)
         native = compare.native_moved(before, after)
     doubted, notes = _doubted([*old, *([] if same else new)])

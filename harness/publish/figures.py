@@ -18,6 +18,8 @@ APART = "other machine"
 """The verdict of a target that has no native target on its machine: it is shown by its values."""
 VERDICTS = {"slower": "▲", "equivalent": "≈", "suspect": "‼", "unresolved": "·"}
 """What stands behind an overhead; one character each, so that columns stay aligned."""
+FIRM = frozenset(VERDICTS) - {"unresolved"}
+"""The verdicts that say something."""
 _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e4, "k"))
 _SCALE = {"G": 1e9, "M": 1e6, "k": 1e3}
 _SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")

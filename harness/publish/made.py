@@ -8,7 +8,7 @@ from pathlib import Path
 from harness import dataset, ledger
 from harness.analyze import validity
 from harness.analyze.overhead import overhead
-from harness.publish import table
+from harness.publish import reading, table
 from harness.publish.table import Table
 from harness.record import Run
 
@@ -30,6 +30,7 @@ def of_judged(
 ) -> Table:
     """The table of runs that were judged; their files in the dataset of `results` are brought up
     to date on the way. `known` is what `dataset.ledger_of` said before they were read."""
+    reading.require(runs)
     for run, of_run in zip(runs, known or [None] * len(runs), strict=True):
         dataset.write(run, results, of_run)
     names = [run.manifest.run for run in runs]

@@ -41,15 +41,15 @@ def of_results(results: Path, today: date | None = None) -> History:
     seen = observed.build(results, ledger.read_manifest, told.refused)
     if not files or not seen:
         raise _nothing(results, told)
-    facts = observed.scan(seen).collect()
+    facts = observed.read(results, seen)
     told.imported(facts)
     runs = set(facts["run"].cast(pl.String).unique()) - told.runs
-    by_run = overheads.by_run(files, runs, results, _overhead)
+    by_run = overheads.by_run(runs, results, _overhead)
     told.without_overhead(facts, by_run)
     if by_run is None:
         raise _nothing(results, told)
     found = nights(by_run, facts)
-    judged = _confirmed(shifts(found), found.table, facts, files)
+    judged = _confirmed(shifts(found), found.table, facts, results)
     return History(
         nights=found.table,
         shifts=acknowledgements.applied(judged, known, day),
@@ -79,13 +79,8 @@ class _Told:
         self.left_out(folder.name, f"{error.message}{hint}")
 
     def without_manifest(self, runs: Path) -> None:
-        for folder in runs.glob("[!.]*"):
-            if folder.is_dir() and not (folder / ledger.MANIFEST).is_file():
-                self.left_out(
-                    folder.name,
-                    f"{folder} has no {ledger.MANIFEST}, so it was copied in part or is no run "
-                    "(restore it from a copy, or move it away)",
-                )
+        for folder in ledger.without_manifest(runs):
+            self.refused(folder, ledger.lacks_manifest(folder))
 
     def imported(self, facts: pl.DataFrame) -> None:
         for run in facts.filter("imported")["run"].cast(pl.String).unique():
@@ -106,9 +101,8 @@ def _judged(folder: Path) -> Run:
     return validity.judged_again(ledger.read_run(folder))
 
 
-def _overhead(files: Sequence[Path]) -> pl.DataFrame | None:
+def _overhead(parts: list[pl.LazyFrame]) -> pl.DataFrame | None:
     """The overhead of each run that has trials of native; None where none has."""
-    parts = dataset.batches(files)
     try:
         return overhead(parts, by_run=True)
     except HarnessError:
@@ -137,7 +131,7 @@ def _nothing(results: Path, told: _Told) -> HarnessError:
 
 
 def _confirmed(
-    found: tuple[Shift, ...], table: pl.DataFrame, facts: pl.DataFrame, files: Sequence[Path]
+    found: tuple[Shift, ...], table: pl.DataFrame, facts: pl.DataFrame, results: Path
 ) -> tuple[Shift, ...]:
     """The shifts at a change of release, judged by the runs that have both releases."""
     asking = [shift for shift in found if shift.releases is not None]
@@ -145,7 +139,7 @@ def _confirmed(
         return found
     known = side_by_side(facts)
     needed = sorted({pair.run for shift in asking for pair in able(shift, known)})
-    samples = _samples(files, needed)
+    samples = _samples(results, needed)
     rows = _rows_of(asking, table)
     return tuple(
         confirmed(shift, *rows[_key(shift)], known, samples) if shift.releases else shift
@@ -153,13 +147,16 @@ def _confirmed(
     )
 
 
-def _samples(files: Sequence[Path], runs: Sequence[str]) -> pl.DataFrame:
+def _samples(results: Path, runs: Sequence[str]) -> pl.DataFrame:
     """The rows of `runs`, text as String."""
     text = pl.col(pl.Categorical).cast(pl.String)
     if not runs:
         return pl.DataFrame(schema=dataset.SCHEMA).with_columns(text)
-    theirs = pl.col("run").cast(pl.String).is_in(runs)
-    return dataset.scan(files).filter(theirs).with_columns(text).collect(engine="streaming")
+    return dataset.read(
+        results / "dataset",
+        lambda parts: pl.concat(parts).with_columns(text).collect(engine="streaming"),
+        runs,
+    )
 
 
 def _rows_of(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from harness.analyze.stopping import too_wide
 from harness.model import OTHER_MACHINE
-from harness.publish.figures import duration
+from harness.publish.figures import FIRM, duration
 from harness.publish.table import Column, Figure, Group, Note, RunFacts, Section
 from harness.record import Missing, Run, Trial, TrialStatus
 
@@ -299,7 +300,7 @@ def about_power(shown: Sequence[Figure], groups: Sequence[Group], alpha: float) 
     most = max(enough)
     if len(paired) * 2.0 ** (1 - most) <= alpha:
         return []
-    needed = next(n for n in range(most, 64) if len(paired) * 2.0 ** (1 - n) <= alpha)
+    needed = _blocks_needed(len(paired), alpha)
     return [
         Note(
             None,
@@ -308,6 +309,38 @@ def about_power(shown: Sequence[Figure], groups: Sequence[Group], alpha: float) 
             "workloads). The intervals are each row's own.",
         )
     ]
+
+
+def unresolved(groups: Sequence[Group], alpha: float) -> str:
+    """How many headline figures are unresolved, why, and what would resolve more of them; empty
+    where there is no figure."""
+    every = [f for group in groups for row in group.rows if row.headline for f in row.figures]
+    paired = [f for f in every if f.factor is not None]
+    waiting = [f for f in paired if f.verdict not in FIRM]
+    if not paired:
+        return ""
+    if not waiting:
+        return f"All {len(paired)} figures are resolved." if len(paired) > 1 else ""
+    told = f"{len(waiting)} of {len(paired)} figures are unresolved"
+    most = max(f.n for f in waiting)
+    needed = _blocks_needed(len(paired), alpha)
+    if most >= needed:
+        return (
+            f"{told}. More blocks than {most}, or fewer figures to be judged together, would "
+            "resolve more."
+        )
+    few = int(alpha * (1 + 1e-12) * 2.0 ** (most - 1))
+    fewer = f", or at most {few} figure{'' if few == 1 else 's'}" if few else ""
+    return (
+        f"{told}. So many are judged together that with {most} blocks none of them can be called "
+        f"slower, however slow it is: that takes {needed} blocks{fewer}."
+    )
+
+
+def _blocks_needed(figures: int, alpha: float) -> int:
+    """The fewest blocks in which Holm's procedure can call one of `figures` different: the
+    smallest p of a signed-rank test is 2^(1−n)."""
+    return next(n for n in count(1) if figures * 2.0 ** (1 - n) <= alpha * (1 + 1e-12))
 
 
 def reading(sections: Sequence[Section], level: float, method: str) -> tuple[str, ...]:

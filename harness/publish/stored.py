@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 from harness import dataset, parts
 from harness.analyze.overhead import overhead
 from harness.catalogue import Catalogue, Held
-from harness.errors import UseError
+from harness.errors import HarnessError, UseError
 from harness.publish import table
 from harness.publish.table import Note, Table
 
@@ -41,6 +41,11 @@ def of_dataset(
     """
     held = held_by(dataset.look(source))
     chosen = choose(held, runs, hosts, since)
+    if not any(held[run].rows for run in chosen):
+        raise HarnessError(
+            f"of run {', '.join(chosen)} the dataset holds no trial",
+            "name another run; baremark dataset ls names them",
+        )
     made = table.build(dataset.read(source, overhead, list(chosen)), [])
     by_host = {held[run].host: run for run in chosen}
     sections = tuple(

@@ -47,7 +47,7 @@ def build(
     results: ResultsOption = Path("results"),
 ) -> None:
     """Bring the dataset up to date with the ledgers; each run is judged again."""
-    from harness import dataset
+    from harness import dataset, ledger
     from harness.console import Console
     from harness.publish import made
 
@@ -56,13 +56,15 @@ def build(
     store = _store(to, results)
     built = dataset.update(results, store, made.judged, check=check)
     console = Console()
-    for _, trouble in built.troubles:
+    halves = ledger.without_manifest(results / "runs")
+    troubles = [trouble for _, trouble in built.troubles] + list(map(ledger.lacks_manifest, halves))
+    for trouble in troubles:
         console.error(trouble)
     console.say(
         f"{store.url}: {len(built.written)} runs written, {len(built.kept)} were up to date"
-        + (f", {len(built.troubles)} could not be read" if built.troubles else "")
+        + (f", {len(troubles)} could not be read" if troubles else "")
     )
-    if built.troubles:
+    if troubles:
         raise typer.Exit(EXIT_RUN)
 
 
@@ -84,25 +86,30 @@ def ls(
 @app.command()
 def compact(dataset: DatasetOption = None, results: ResultsOption = Path("results")) -> None:
     """Merge the files of each host and month into one. Can be killed, and said again, any time."""
-    from harness import compaction
+    from harness import compaction, observed
     from harness.console import Console
     from harness.samples import FORMAT
 
     console = Console()
     store = _store(dataset, results)
-    merged = compaction.compact(
-        store,
-        FORMAT,
-        lambda each: console.say(
-            f"{each.host} {each.month}: {each.files} files, {_size(each.bytes_before)} → "
-            f"{each.name}, {each.runs} runs, {each.rows} rows, {_size(each.bytes_after)}"
-        ),
-    )
-    console.say(
-        f"{store.url}: {sum(each.files for each in merged)} files became {len(merged)}"
-        if merged
-        else f"{store.url}: there is nothing to merge"
-    )
+    if not store.entries():
+        raise UseError(
+            f"there is no dataset in {store.url}", "make one with baremark dataset build"
+        )
+    for table, format in ((store, FORMAT), (store.within(observed.FOLDER), observed.FORMAT)):
+        merged = compaction.compact(
+            table,
+            format,
+            lambda each: console.say(
+                f"{each.host} {each.month}: {each.files} files, {_size(each.bytes_before)} → "
+                f"{each.name}, {each.runs} runs, {each.rows} rows, {_size(each.bytes_after)}"
+            ),
+        )
+        if merged:
+            many = sum(each.files for each in merged)
+            console.say(f"{table.url}: {many} files became {len(merged)}")
+        elif table is store:
+            console.say(f"{store.url}: there is nothing to merge")
 
 
 @app.command()
@@ -153,6 +160,8 @@ def drop(
     from harness import retention
     from harness.console import Console
 
+    if not (results / "runs").is_dir():
+        raise UseError(f"there are no runs in {results}", "give the folder of results: --results")
     moment = retention.cutoff(keep_days, before, datetime.now(UTC))
     found = retention.plan(results, moment, keep or ())
     print(_going(found))

@@ -29,7 +29,7 @@ def export(
     results: ResultsOption = Path("results"),
 ) -> None:
     """Print runs in the format of another tool, made from the ledger alone."""
-    from harness import exporting, ledger
+    from harness import dataset, exporting, ledger
     from harness.console import Console
     from harness.exporting import Export
     from harness.publish import made
@@ -41,8 +41,11 @@ def export(
         )
     limit = _limit(fail_slower) if fail_slower is not None else None
     found = [ledger.find(results / "runs", name).resolve() for name in run or ["latest"]]
-    runs = [made.judged(folder) for folder in dict.fromkeys(found)]
-    exported = exporting.render(Export(tuple(runs), made.of_judged(runs, results), limit), format)
+    folders = list(dict.fromkeys(found))
+    known = [dataset.ledger_of(folder) for folder in folders]
+    runs = [made.judged(folder) for folder in folders]
+    table = made.of_judged(runs, results, known)
+    exported = exporting.render(Export(tuple(runs), table, limit), format)
     console = Console()
     for each in exported.left_out:
         console.warn(f"left out: {each}")

@@ -33,8 +33,7 @@ def plot(
             "leave the runs out; choose with -w and -t",
         )
 
-    from harness import ledger
-    from harness.dataset import replace_file
+    from harness import ledger, publish
     from harness.publish.charts import draw
 
     if kind == "history":
@@ -42,4 +41,4 @@ def plot(
     else:
         found = [ledger.find(results / "runs", name).resolve() for name in run or ["latest"]]
         spec = draw.of_runs(kind, list(dict.fromkeys(found)), workload or (), target or ())
-    replace_file(output, charts.picture(spec, output.suffix))
+    publish.write(charts.picture(spec, output.suffix), output)

@@ -27,4 +27,5 @@ def publish(
         console.warn(f"not read: {each.name}: {each.message}")
     if made.no_history is not None:
         console.warn(f"without history: {made.no_history}")
-    console.say(f"written: {site / 'index.html'} ({made.runs} runs, {made.size / 1e6:.1f} MB)")
+    runs = f"{made.runs} run{'' if made.runs == 1 else 's'}"
+    console.say(f"written: {site / 'index.html'} ({runs}, {made.size / 1e6:.1f} MB)")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,13 +19,19 @@ from tests.synthetic import DOCKER, Kind, make_run
 ORDER = ["run", "trial", "block", "position", "target", "workload", "metric"]
 
 
-def night(day: str, value: float = 3.5, host: str = "lab1", blocks: int = 2) -> Run:
+def night(
+    day: str,
+    value: float = 3.5,
+    host: str = "lab1",
+    blocks: int = 2,
+    kinds: Sequence[Kind] = (DOCKER,),
+) -> Run:
     """The run of `host` that began on `day` (`2026-11-03`) at one o'clock, every value the same."""
     began = datetime.fromisoformat(f"{day}T01:00:00").replace(tzinfo=UTC)
     native = Kind(host, "baremetal", BackendClass.NATIVE, "baremetal")
     made = make_run(
         lambda *_: value,
-        (native, DOCKER),
+        (native, *kinds),
         blocks=blocks,
         host=host,
         run=f"{began:%Y%m%dT%H%M%SZ}-{host}",

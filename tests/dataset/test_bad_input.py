@@ -14,10 +14,12 @@ from harness import catalogue, compaction, dataset
 from harness.analyze.overhead import overhead
 from harness.errors import HarnessError, UseError
 from harness.model import Metric, Sample
-from harness.publish import made, stored
+from harness.publish import compared, made, reading, stored
 from harness.record import Manifest, Run
 from harness.samples import FORMAT
 from harness.store import open_store
+from harness.tags import Selection
+from harness.verify import verify
 from tests.dataset.runs import assert_reads_as, night, of, rows, save
 from tests.dataset.test_compaction import parquet, put
 
@@ -120,6 +122,59 @@ def test_half_copied_runs_are_told_and_cost_the_others_nothing(root: str, tmp_pa
     for folder, error in built.troubles:
         assert str(folder) in str(error)
     assert_reads_as(root, RUNS[2:])
+
+
+def test_runs_that_contradict_themselves_are_told_and_cost_the_others_nothing(
+    root: str, tmp_path: Path
+) -> None:
+    """A sample in another unit than its workload declares, and a target that nobody declared."""
+    results = tmp_path / "results"
+    folders = [save(run, results / "runs") for run in RUNS]
+    for folder, (said, instead) in zip(
+        folders, [('"unit": "1/s"', '"unit": "furlong"'), ('"container"', '"box"')], strict=False
+    ):
+        ledger = folder / "ledger.jsonl"
+        ledger.write_text(ledger.read_text().replace(said, instead, 1))
+    built = dataset.update(results, open_store(root), made.judged)
+    assert built.written == (folders[2].name,)
+    first, second = (str(error) for _, error in built.troubles)
+    assert f"of run {folders[0].name} gives " in first
+    assert "in furlong, but its workload" in first
+    assert f"of run {folders[1].name} names workload " in second
+    assert_reads_as(root, RUNS[2:])
+
+
+def test_a_run_without_a_trial_is_named(root: str, tmp_path: Path) -> None:
+    run = night("2026-11-09", blocks=0)
+    folder = save(run, tmp_path / "results" / "runs")
+    expected = f"{run.manifest.run} holds no trial"
+    for refused in (
+        lambda: made.of_runs([folder], tmp_path / "results"),
+        lambda: reading.read([folder]),
+        lambda: verify(folder, tmp_path / "results"),
+        lambda: compared.of_selections(
+            Selection("a:container", (folder,), "container"),
+            Selection("a:kvm", (folder,), "kvm"),
+            tmp_path,
+        ),
+    ):
+        with pytest.raises(HarnessError, match=expected):
+            refused()
+    put(open_store(root), run)
+    with pytest.raises(HarnessError, match=f"of run {run.manifest.run} the dataset holds no trial"):
+        stored.of_dataset(root)
+
+
+def test_a_run_is_not_pooled_with_a_copy_of_itself(tmp_path: Path) -> None:
+    folder = save(RUNS[0], tmp_path / "results" / "runs")
+    copy = folder.with_name("copy")
+    shutil.copytree(folder, copy)
+    for refused in (
+        lambda: made.of_runs([folder, copy], tmp_path / "results"),
+        lambda: reading.read([folder, copy]),
+    ):
+        with pytest.raises(HarnessError, match=f"run {folder.name} is there twice"):
+            refused()
 
 
 def test_a_ledger_that_was_torn_while_it_was_written_gives_the_trials_that_are_whole(

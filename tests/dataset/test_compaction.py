@@ -14,13 +14,15 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from harness import catalogue, compaction, dataset
+from harness import catalogue, compaction, dataset, observed
 from harness.catalogue import Format
 from harness.errors import HarnessError
-from harness.record import Run
+from harness.ledger import read_manifest, read_run
+from harness.record import Manifest, Run
 from harness.samples import FORMAT
 from harness.store import Store, open_store
-from tests.dataset.runs import assert_reads_as, night, of, rows
+from tests.dataset.runs import assert_reads_as, night, of, rows, save
+from tests.synthetic import DOCKER, KVM
 
 NOVEMBER = [night(f"2026-11-{day:02}", float(day)) for day in (3, 4, 5)]
 DECEMBER = [night("2026-12-01", 12.0), night("2026-12-31", 13.0)]
@@ -198,13 +200,14 @@ def parquet(frame: pl.DataFrame, metadata: dict[str, str]) -> bytes:
 # ------------------------------------------------------------------ killed at any moment
 KILLED = """
 import os, signal, sys
+from importlib import import_module
 from pathlib import Path
 from harness import compaction
-from harness.samples import FORMAT
 from harness.store import open_store
 from harness.store.bucket import Bucket
 
 url, at, step = sys.argv[1], int(sys.argv[2]), 0
+FORMAT = import_module(sys.argv[3]).FORMAT
 
 
 def moment():
@@ -233,10 +236,12 @@ print(step)
 """
 
 
-def compact_until(root: str, moment: int) -> subprocess.CompletedProcess[str]:
+def compact_until(
+    root: str, moment: int, table: str = "harness.samples"
+) -> subprocess.CompletedProcess[str]:
     """Compact in a process of its own that is killed at that moment; 0: never."""
     return subprocess.run(
-        [sys.executable, "-c", KILLED, root, str(moment)],
+        [sys.executable, "-c", KILLED, root, str(moment), table],
         capture_output=True,
         text=True,
         timeout=120,
@@ -276,6 +281,36 @@ def test_killed_at_any_moment_every_row_is_there_once(root: str) -> None:
         compaction.compact(store, FORMAT)
         assert len(names(store)) == 1, moment
         assert_reads_as(root, now)
+    assert seen == {1, 2, 3, 4}
+
+
+def test_what_was_observed_is_whole_too_whenever_a_compaction_is_killed(tmp_path: Path) -> None:
+    for run in NOVEMBER:
+        save(run, tmp_path / "runs")
+    folder = tmp_path / "dataset" / observed.FOLDER
+
+    def rows_now() -> pl.DataFrame:
+        def never(place: Path) -> Manifest:
+            raise AssertionError(f"{place.name} is not there any more")
+
+        return observed.read(tmp_path, observed.build(tmp_path, never)).sort("run", "target")
+
+    observed.build(tmp_path, read_manifest)
+    expected = rows_now()
+    assert expected.height == 2 * len(NOVEMBER)
+    shutil.copytree(folder, tmp_path / "before")
+    moments = int(compact_until(str(folder), 0, "harness.observed").stdout)
+    seen = set()
+    for moment in range(1, moments + 1):
+        shutil.rmtree(folder)
+        shutil.copytree(tmp_path / "before", folder)
+        killed = compact_until(str(folder), moment, "harness.observed")
+        assert killed.returncode == -signal.SIGKILL, (moment, killed.stderr)
+        assert_frame_equal(rows_now(), expected)
+        seen.add(len(list(folder.glob("*.parquet"))))
+        compaction.compact(open_store(folder), observed.FORMAT)
+        assert_frame_equal(rows_now(), expected)
+        assert len(list(folder.glob("*.parquet"))) == 1
     assert seen == {1, 2, 3, 4}
 
 
@@ -341,7 +376,7 @@ def test_two_compactions_at_once_leave_what_one_leaves(tmp_path: Path) -> None:
     root = str(tmp_path / "dataset")
     put(open_store(root), *NOVEMBER, *DECEMBER, *ELSEWHERE)
     for _ in range(3):
-        both = [background(KILLED, root, "0") for _ in range(2)]
+        both = [background(KILLED, root, "0", "harness.samples") for _ in range(2)]
         for each in both:
             _, errors = each.communicate(timeout=120)
             assert each.returncode == 0, errors
@@ -414,3 +449,64 @@ def test_rows_that_cannot_be_read_end_in_one_message(tmp_path: Path) -> None:
     with pytest.raises(HarnessError, match=f"cannot read the rows of .*{file.name}"):
         compaction.compact(open_store(copy), FORMAT)
     assert len(list(copy.iterdir())) == 3
+
+
+@pytest.fixture
+def merging(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Whoever has looked at a dataset finds its files merged a moment later, the first time;
+    the places where that was."""
+    looked: list[str] = []
+    look = dataset.look
+
+    def watched(source: Any, runs: Any = None) -> catalogue.Catalogue:
+        found = look(source, runs)
+        if not looked:
+            store = found.files[0].store
+            looked.append(store.url)
+            assert compaction.compact(store, FORMAT)
+        return found
+
+    monkeypatch.setattr(dataset, "look", watched)
+    return looked
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_a_comparison_beside_a_compaction_is_that_without_one(
+    tmp_path: Path, merging: list[str], same: bool
+) -> None:
+    from harness.publish import compared
+    from harness.tags import Selection
+
+    nights = [night(f"2026-11-{day:02}", kinds=(DOCKER, KVM)) for day in (3, 4, 5)]
+    folders = tuple(save(run, tmp_path / "runs") for run in nights)
+    put(open_store(tmp_path / "dataset"), *nights)
+    if same:
+        base, candidate = (Selection(f"a:{of.name}", folders, of.name) for of in (DOCKER, KVM))
+    else:
+        base, candidate = Selection("a", folders[:1], None), Selection("b", folders[1:], None)
+    made = compared.of_selections(base, candidate, tmp_path)
+    assert merging == [str(tmp_path / "dataset")]
+    again = compared.of_selections(base, candidate, tmp_path)
+    assert (again.rows, again.native) == (made.rows, made.native)
+    compaction.compact(open_store(tmp_path / "dataset"), FORMAT)
+    assert dataset.update(tmp_path, open_store(tmp_path / "dataset"), read_run).written == ()
+
+
+def test_a_history_beside_a_compaction_is_that_without_one(
+    tmp_path: Path, merging: list[str]
+) -> None:
+    from harness.publish.nights import of_results
+
+    for run in NOVEMBER:
+        save(run, tmp_path / "runs")
+    made = of_results(tmp_path)
+    assert merging == [str(tmp_path / "dataset")]
+    again = of_results(tmp_path)
+    assert_frame_equal(rows_of_nights(again.nights), rows_of_nights(made.nights))
+    assert again.warnings == made.warnings == ()
+
+
+def rows_of_nights(nights: pl.DataFrame) -> pl.DataFrame:
+    return nights.with_columns(pl.col(pl.Categorical).cast(pl.String)).sort(
+        "run", "target", "workload", "metric"
+    )

@@ -48,6 +48,14 @@ def test_help_names_the_verbs(tmp_path: Path) -> None:
         assert f"\n  {verb}" in shown
 
 
+def test_build_tells_of_a_run_that_was_copied_without_its_manifest(lab: Path) -> None:
+    run = lab / "results" / "runs" / RUNS[0].manifest.run
+    (run / "manifest.json").unlink()
+    done = baremark("build", folder=lab, expected=1)
+    assert f"{run.name} has no manifest.json, so it was copied in part" in done.stderr
+    assert "2 runs written, 0 were up to date, 1 could not be read" in done.stderr
+
+
 def test_build_list_compact_and_list_again(root: str, lab: Path) -> None:
     done = baremark("build", "--to", root, folder=lab)
     assert "3 runs written, 0 were up to date" in done.stderr
@@ -121,6 +129,8 @@ def test_drop_says_what_would_go_and_removes_it_only_when_told(lab: Path) -> Non
     ("args", "said"),
     [
         (["drop"], "--keep-days N or --before DATE"),
+        (["drop", "--keep-days", "1", "--results", "nowhere"], "there are no runs in nowhere"),
+        (["compact", "--dataset", "nowhere"], "there is no dataset in nowhere"),
         (["drop", "--before", "soon"], "'soon' is no date"),
         (["ls", "-f", "xml"], "no format 'xml'"),
         (["ls", "--dataset", "http://lab/x"], "no place for a dataset"),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from harness.publish import site as sites
-from tests.lab import night, save, workloads
+from tests.lab import LODGERS, night, save, workloads
 
 from . import browser as browsers
 from .browser import Browser, Page
@@ -151,6 +154,66 @@ def test_a_phone_never_scrolls_a_page_sideways(site: Path, page: Page) -> None:
     assert page.value(
         "[...document.querySelectorAll('.box')].some(box => box.scrollWidth > box.clientWidth)"
     )
+
+
+# Texts of charts that leave their picture, or lie upon each other, in this browser's own font.
+MISPLACED = """
+(() => { const found = [];
+  for (const svg of document.querySelectorAll(".chart svg")) {
+    const whole = svg.getBoundingClientRect();
+    const texts = [...svg.querySelectorAll("text")].filter((text) => text.textContent.trim());
+    const drawn = texts.map((text) => [text.textContent, text.getBoundingClientRect()]);
+    drawn.forEach(([text, box], place) => {
+      if (box.left < whole.left - 1 || box.right > whole.right + 1 ||
+          box.top < whole.top - 1 || box.bottom > whole.bottom + 1) found.push([text]);
+      for (const [other, its] of drawn.slice(place + 1)) {
+        const wide = Math.min(box.right, its.right) - Math.max(box.left, its.left);
+        const high = Math.min(box.bottom, its.bottom) - Math.max(box.top, its.top);
+        if (wide > 1 && high > 3 && text !== other) found.push([text, other]);
+      }
+    });
+  }
+  return found; })()
+"""
+
+
+@pytest.mark.parametrize("lodgers", [1, 5])
+def test_no_text_of_a_chart_is_cut_off_or_covers_another(
+    page: Page, tmp_path: Path, lodgers: int
+) -> None:
+    """Narrow charts, with one workload a resource, and wide ones."""
+    for number in range(3):
+        run = night(number, blocks=6, of=workloads(1), update=1, lodgers=LODGERS[-lodgers:])
+        save(run, tmp_path / "results")
+    sites.build(tmp_path / "results", tmp_path / "site")
+    for path in html(tmp_path / "site"):
+        page.open(path)
+        assert page.value(MISPLACED) == [], path
+
+
+def test_columns_keep_their_names_on_every_sheet_of_paper(
+    site: Path, page: Page, tmp_path: Path
+) -> None:
+    """A browser repeats the head of a table on each sheet, but not the buttons in it."""
+    if shutil.which("pdftotext") is None:
+        pytest.skip("there is no pdftotext: apt-get install poppler-utils")
+    page.open(run_page(site))
+    (tmp_path / "page.pdf").write_bytes(page.pdf())
+    command = ["pdftotext", "-layout", str(tmp_path / "page.pdf"), "-"]
+    sheets = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\f")
+    tabled = [sheet for sheet in sheets if "randread" in sheet or "cpu-matrix" in sheet]
+    assert len(tabled) > 1
+    assert [sheet for sheet in tabled if not re.search(r"workload +metric +unit", sheet)] == []
+
+
+def test_a_phone_keeps_the_name_of_a_row_in_sight(site: Path, page: Page) -> None:
+    page.window(*PHONE, mobile=True)
+    page.open(run_page(site))
+    box = "document.querySelector('#figures').closest('.box')"
+    page.value(f"{box}.scrollLeft = 400")
+    name = "tbody th[scope=row]"
+    left = page.value(f"{box}.querySelector('{name}').getBoundingClientRect().left")
+    assert left == pytest.approx(page.value(f"{box}.getBoundingClientRect().left"), abs=2)
 
 
 # Ratio of each text to its ground (WCAG 2.2); text in charts has grounds of its own, which the

@@ -111,6 +111,8 @@ def test_mistakes_in_the_acknowledgements_are_told_before_anything_is_read(resul
 def damaged(results: Path) -> dict[str, str]:
     """Damage a run in each way; what is told of it, by run."""
     runs = ledger.runs_in(results / "runs")
+    trials = (runs[0] / "ledger.jsonl").read_text()
+    (runs[0] / "ledger.jsonl").write_text(trials.replace('"unit": "1/s"', '"unit": "furlong"', 3))
     (runs[1] / "ledger.jsonl").unlink()
     (runs[2] / "ledger.jsonl").write_bytes((runs[2] / "ledger.jsonl").read_bytes()[:40] + b"\n")
     (runs[3] / "manifest.json").unlink()
@@ -119,6 +121,7 @@ def damaged(results: Path) -> dict[str, str]:
     (runs[13] / "manifest.json").write_text('{"schema": 2, "run": ')
     (runs[14] / "ledger.jsonl").write_bytes(b"")
     return {
+        runs[0].name: f"of run {runs[0].name} gives ",
         runs[1].name: "cannot read",
         runs[2].name: "ledger.jsonl:1: not a ledger record",
         runs[3].name: "has no manifest.json",
@@ -283,7 +286,7 @@ def test_warnings_are_told_beside_the_table(results: Path) -> None:
     damaged(results)
     done = baremark("history", "--results", str(results))
     assert done.returncode == 0
-    assert done.stderr.count("is left out: ") == 6
+    assert done.stderr.count("is left out: ") == 7
     assert "cpu-one events" in done.stdout
 
 

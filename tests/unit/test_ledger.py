@@ -172,6 +172,40 @@ def test_a_damaged_line_is_refused_with_its_number(tmp_path: Path) -> None:
         ledger.read_run(record.folder)
 
 
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("null", "it is no JSON object"),
+        ("[1]", "it is no JSON object"),
+        ("{}", "it has no 'record'"),
+        ('{"record": "trial", "samples": [], "status": "ok", "target": "a"}', "a field is "),
+        ('{"record": "tri', "Unterminated string"),
+    ],
+)
+def test_a_damaged_line_is_described_in_words(tmp_path: Path, line: str, why: str) -> None:
+    with Ledger.create(tmp_path, manifest()) as record:
+        record.record(trial())
+    file = record.folder / ledger.LEDGER
+    file.write_text(f"{file.read_text()}{line}\n")
+    with pytest.raises(HarnessError) as caught:
+        ledger.read_run(record.folder)
+    assert f"{ledger.LEDGER}:2: not a ledger record: {why}" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (b"[1, 2]", "it is no JSON object"),
+        (b"{}", "it has no 'schema'"),
+        (b"\x80\xff", "it is no UTF-8 text"),
+    ],
+)
+def test_a_damaged_manifest_is_described_in_words(tmp_path: Path, text: bytes, why: str) -> None:
+    (tmp_path / ledger.MANIFEST).write_bytes(text)
+    with pytest.raises(HarnessError, match=f"is not a manifest: {why}"):
+        ledger.read_manifest(tmp_path)
+
+
 def test_another_format_is_refused_and_says_which(tmp_path: Path) -> None:
     with Ledger.create(tmp_path, manifest()) as record:
         pass
@@ -231,8 +265,17 @@ def test_runs_are_found_by_name_by_path_and_as_the_latest(tmp_path: Path) -> Non
     assert ledger.find(tmp_path, "latest").name == "20260103T000000Z-native"
     by_name = ledger.find(tmp_path, "20260101T000000Z-native")
     assert ledger.find(tmp_path, str(by_name)) == by_name
-    with pytest.raises(UseError, match="there is no run"):
-        ledger.find(tmp_path, "yesterday")
+    for name in ("yesterday", "a/b", "x" * 5000):
+        with pytest.raises(UseError, match="there is no run"):
+            ledger.find(tmp_path, name)
+
+
+def test_a_run_that_was_copied_without_its_manifest_is_not_called_absent(tmp_path: Path) -> None:
+    folder = Ledger.create(tmp_path, manifest()).folder
+    (folder / ledger.MANIFEST).unlink()
+    assert ledger.without_manifest(tmp_path) == (folder,)
+    with pytest.raises(HarnessError, match=r"has no manifest\.json, so it was copied in part"):
+        ledger.find(tmp_path, folder.name)
 
 
 def test_a_run_is_named_by_when_it_began_and_where() -> None:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
-from harness import ledger, observed
+from harness import compaction, ledger, observed
 from harness.errors import HarnessError
 from harness.model import Settings
 from harness.record import Manifest, Source
+from harness.store import open_store
 from tests.nightly import night, save
 from tests.synthetic import DOCKER, KVM, NATIVE, make_run
 
@@ -91,19 +92,69 @@ def test_only_what_is_new_is_read(tmp_path: Path) -> None:
     folders = [save(night(n, {"kvm": 1.0}), tmp_path) for n in range(2)]
     for folder in folders:
         os.utime(folder / "manifest.json", (1, 1))
-    paths = observed.build(tmp_path, manifest)
-    assert [path.stem for path in paths] == [folder.name for folder in folders]
-    assert observed.build(tmp_path, manifest) == paths
+    runs = observed.build(tmp_path, manifest)
+    assert runs == [folder.name for folder in folders] == read
+    assert observed.build(tmp_path, manifest) == runs
     assert len(read) == 2
-    now = paths[1].stat().st_mtime_ns
-    os.utime(folders[1] / "manifest.json", ns=(now, now))
-    paths[0].write_bytes(b"PAR1 torn")
-    time.sleep(0.01)  # so that what is written now is newer by the clock of any file system
+    paths = [observed.file_of(tmp_path, run) for run in runs]
+    later = paths[1].stat().st_mtime_ns + 1
+    os.utime(folders[1] / "manifest.json", ns=(later, later))
     observed.build(tmp_path, manifest)
-    assert read[2:] == [folder.name for folder in folders]
+    assert len(read) == 2, "it was only touched"
+    text = (folders[1] / "manifest.json").read_text()
+    (folders[1] / "manifest.json").write_text(text.replace('"seed": ', '"seed": 1'))
+    paths[0].write_bytes(b"PAR1 torn")
+    observed.build(tmp_path, manifest)
+    assert read[2:] == runs
     pl.read_parquet(paths[0]).write_parquet(paths[0], metadata={"schema_version": "99"})
     observed.build(tmp_path, manifest)
-    assert read[4:] == [folders[0].name]
+    assert read[4:] == runs[:1]
+
+
+@pytest.mark.parametrize("described", [True, False], ids=["now", "as they once were"])
+def test_merged_files_read_as_those_of_the_runs(tmp_path: Path, described: bool) -> None:
+    """With the facts of a run that was built again since, and of one that came since."""
+    folders = [save(night(n, {"kvm": 1.0}), tmp_path) for n in range(3)]
+    runs = observed.build(tmp_path, ledger.read_manifest)
+    expected = observed.read(tmp_path, runs).sort("run", "target")
+    assert expected.height == 6
+    store = open_store(tmp_path / "dataset" / observed.FOLDER)
+    if not described:
+        for run in runs:
+            path = observed.file_of(tmp_path, run)
+            pl.read_parquet(path).write_parquet(path, metadata={"schema_version": "1"})
+    (merged,) = compaction.compact(store, observed.FORMAT)
+    assert (merged.files, merged.runs, merged.rows) == (3, 3, 6)
+    read: list[str] = []
+
+    def manifest(folder: Path) -> Manifest:
+        read.append(folder.name)
+        return ledger.read_manifest(folder)
+
+    assert observed.build(tmp_path, manifest) == runs
+    assert read == ([] if described else runs)
+    assert_frame_equal(observed.read(tmp_path, runs).sort("run", "target"), expected)
+    document = json.loads((folders[0] / "manifest.json").read_text())
+    document["targets"][1]["fingerprint"]["kernel"] = "6.12.48 of another day"
+    (folders[0] / "manifest.json").write_text(json.dumps(document))
+    runs.append(save(night(3, {"kvm": 1.0}), tmp_path).name)
+    assert observed.build(tmp_path, ledger.read_manifest) == runs
+    now = observed.read(tmp_path, runs)
+    assert now.height == 8
+    assert now["kernel"].unique().to_list().count("6.12.48 of another day") == 1
+    assert observed.read(tmp_path, runs[1:2]).height == 2
+
+
+def test_a_merged_file_that_is_torn_is_built_again(tmp_path: Path) -> None:
+    for n in range(2):
+        save(night(n, {"kvm": 1.0}), tmp_path)
+    runs = observed.build(tmp_path, ledger.read_manifest)
+    expected = observed.read(tmp_path, runs)
+    store = open_store(tmp_path / "dataset" / observed.FOLDER)
+    (merged,) = compaction.compact(store, observed.FORMAT)
+    (tmp_path / "dataset" / observed.FOLDER / merged.name).write_bytes(b"PAR1 torn")
+    assert observed.build(tmp_path, ledger.read_manifest) == runs
+    assert_frame_equal(observed.read(tmp_path, runs), expected)
 
 
 def test_a_manifest_that_cannot_be_read_is_told_and_costs_the_others_nothing(
@@ -113,10 +164,10 @@ def test_a_manifest_that_cannot_be_read_is_told_and_costs_the_others_nothing(
     document = json.loads((bad / "manifest.json").read_text())
     (bad / "manifest.json").write_text(json.dumps({**document, "schema": 99}))
     told: list[tuple[str, str]] = []
-    paths = observed.build(
+    runs = observed.build(
         tmp_path, ledger.read_manifest, lambda folder, error: told.append((folder.name, str(error)))
     )
-    assert [path.stem for path in paths] == [good.name]
+    assert runs == [good.name]
     assert [name for name, _ in told] == [bad.name]
     assert "format 99" in told[0][1]
     with pytest.raises(HarnessError, match="format 99"):
@@ -130,7 +181,7 @@ def test_a_file_of_another_version_or_of_somebody_else_is_refused(tmp_path: Path
         observed.scan(path)
     assert "manifest" in error.value.hint
     path.write_bytes(b"no parquet")
-    with pytest.raises(HarnessError, match="cannot read"):
+    with pytest.raises(HarnessError, match="is not a Parquet file"):
         observed.scan(path)
     with pytest.raises(HarnessError, match="no file of observed targets"):
         observed.scan(tmp_path)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -67,3 +70,29 @@ def test_plot_writes_each_kind(folder: Path, tmp_path: Path, args: tuple[str, ..
 def test_plot_refuses_before_it_writes(folder: Path, args: tuple[str, ...], message: str) -> None:
     assert message in refused("plot", *args, folder=folder)
     assert not list(folder.glob("a.*"))
+
+
+@pytest.mark.parametrize("args", [("plot", "-k", "heatmap"), ("table",)])
+def test_what_is_no_regular_file_is_written_into_and_not_replaced(
+    folder: Path, tmp_path: Path, args: tuple[str, ...]
+) -> None:
+    """A pipe stands for a device: a rename would put a file in the place of /dev/null."""
+    pipe = tmp_path / "pipe.svg"
+    os.mkfifo(pipe)
+    read: list[bytes] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()), daemon=True)
+    reader.start()
+    done = baremark(*args, "-o", str(pipe), folder=folder)
+    assert done.returncode == 0, done.stderr
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    reader.join(10)
+    assert len(read[0]) > 1000
+
+
+def test_a_link_stays_one(folder: Path, tmp_path: Path) -> None:
+    link, file = tmp_path / "newest.md", tmp_path / "table.md"
+    file.write_text("old")
+    link.symlink_to(file)
+    assert baremark("table", "-f", "markdown", "-o", str(link), folder=folder).returncode == 0
+    assert link.is_symlink()
+    assert "kvm" in file.read_text()

@@ -176,6 +176,38 @@ def test_the_first_page_has_the_newest_figures_and_says_what_it_lacks(
     assert "There is no history: the tests' own history is empty" in words
 
 
+@pytest.mark.parametrize(
+    ("blocks", "few", "told"),
+    [
+        (10, None, " of 95 figures are unresolved. So many are judged together that with 10 blocks "
+         "none of them can be called slower, however slow it is: that takes 12 blocks, or at most "
+         "25 figures."),
+        (6, 1, "that takes 10 blocks, or at most 1 figure."),
+        (5, 1, "25 of 25 figures are unresolved. So many are judged together that with 5 blocks "
+         "none of them can be called slower, however slow it is: that takes 10 blocks."),
+        (12, 1, " of 25 figures are unresolved. More blocks than 12, or fewer figures"),
+    ],
+)  # fmt: skip
+def test_the_heat_map_says_why_so_much_is_unresolved(
+    tmp_path: Path, blocks: int, few: int | None, told: str
+) -> None:
+    """p of n blocks is 2^(1−n) at least, and Holm asks of the smallest of m that it be α/m at
+    most: 25·2^(1−10) = 0.049."""
+    save(night(0, blocks=blocks, of=workloads(few)), tmp_path / "results")
+    sites.build(tmp_path / "results", tmp_path / "site")
+    (caption,) = re.findall("<figcaption>(Headline.*?)</figcaption>",
+                            (tmp_path / "site" / "index.html").read_text())  # fmt: skip
+    assert told in caption
+
+
+def test_a_warning_on_the_page_of_releases_is_of_a_target_that_is_there(
+    pages: dict[str, Page],
+) -> None:
+    text = " ".join("".join(pages["releases.html"].text).split())
+    assert "kvm on lab1" in text
+    assert "emulated in software" not in text
+
+
 def test_every_trial_is_there_with_the_digest_of_its_output(
     results: Path, pages: dict[str, Page]
 ) -> None:
@@ -331,6 +363,11 @@ def test_a_folder_that_is_not_ours_is_never_touched(results: Path, tmp_path: Pat
     with pytest.raises(UseError, match="is not a folder"):
         sites.build(results, mine / "chapter.tex", history=no_history)
     assert [each.name for each in tmp_path.iterdir()] == ["thesis"]
+
+
+def test_a_place_that_cannot_be_is_refused(results: Path, tmp_path: Path) -> None:
+    with pytest.raises(UseError, match=r"cannot look into .*File name too long"):
+        sites.build(results, tmp_path / ("x" * 300))
 
 
 def test_an_interrupted_build_leaves_the_old_site_whole(results: Path, tmp_path: Path) -> None:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from harness import __version__, dataset
+from harness import __version__, compaction, dataset
 from harness.analyze.history import NIGHT, History
 from harness.analyze.overhead import overhead
 from harness.errors import UseError
 from harness.publish import overheads
 from harness.publish.series import Asked, Series, choose, parts
 from harness.publish.timeline import sparkline, verdict
+from harness.samples import FORMAT
+from harness.store import open_store
 from tests.nightly import FIRST, night
 from tests.unit.test_confirmation import shift
 from tests.unit.test_shifts import by_run, facts, found, noise
@@ -104,66 +105,100 @@ def test_since_keeps_the_nights_from_that_time_on() -> None:
 
 
 # ------------------------------------------------------------------ what is computed again
-def test_only_new_and_changed_files_are_computed_again(tmp_path: Path) -> None:
+def by_night(parts: list[pl.LazyFrame]) -> pl.DataFrame:
+    return overhead(parts, by_run=True)
+
+
+def factor(rows: pl.DataFrame | None, run: str) -> float:
+    assert rows is not None
+    found = rows.filter(pl.col("run").cast(pl.String) == run, ~pl.col("native"))["F"].to_list()
+    assert len(found) == 1
+    return float(found[0])
+
+
+def test_only_new_and_changed_runs_are_computed_again(tmp_path: Path) -> None:
     asked: list[list[str]] = []
 
-    def compute(files: Sequence[Path]) -> pl.DataFrame:
-        asked.append([file.stem for file in files])
-        return overhead(dataset.batches(files), by_run=True)
+    def compute(parts: list[pl.LazyFrame]) -> pl.DataFrame:
+        found = pl.concat(parts).select(pl.col("run").cast(pl.String).unique()).collect()
+        asked.append(sorted(found["run"]))
+        return by_night(parts)
 
     def kept() -> pl.DataFrame:
-        made = overheads.by_run(files, runs, tmp_path, compute)
+        made = overheads.by_run(runs, tmp_path, compute)
         assert made is not None
         return made
 
     nights = [night(number, {"kvm": 1.1}) for number in range(3)]
-    files = [dataset.write(run, tmp_path) for run in nights[:2]]
-    runs = [file.stem for file in files]
+    runs = [dataset.write(run, tmp_path).stem for run in nights[:2]]
     first = kept()
     assert kept().equals(first)
     assert asked == [runs]
-    files.append(dataset.write(nights[2], tmp_path))
-    runs.append(files[2].stem)
+    runs.append(dataset.write(nights[2], tmp_path).stem)
     assert set(kept()["run"].cast(pl.String)) == set(runs)
     assert asked[1:] == [[runs[2]]]
     dataset.write(night(0, {"kvm": 1.5}), tmp_path)
-    os.utime(files[0], ns=(1, 1))
-    again = kept().filter(pl.col("run").cast(pl.String) == runs[0], ~pl.col("native"))
-    assert again["F"][0] == pytest.approx(1.5, rel=0.03)
+    assert factor(kept(), runs[0]) == pytest.approx(1.5, rel=0.03)
     assert asked[2:] == [[runs[0]]]
     del runs[1]
     assert set(kept()["run"].cast(pl.String)) == set(runs)
+    assert len(asked) == 3
+    assert overheads.by_run([], tmp_path, compute) is None
+
+
+def test_what_a_compaction_merged_is_not_believed_over_the_run_written_since(
+    tmp_path: Path,
+) -> None:
+    """It was killed before it removed anything; then the first night was written anew, and the
+    second night's own file went: now the merged file counts, for the second night alone."""
+    first, second = (night(number, {"kvm": 1.1}) for number in range(2))
+    files = [dataset.write(run, tmp_path) for run in (first, second)]
+    runs = [file.stem for file in files]
+    copies = [file.read_bytes() for file in files]
+    compaction.compact(open_store(tmp_path / "dataset"), FORMAT)
+    for file, data in zip(files, copies, strict=True):
+        file.write_bytes(data)
+    dataset.write(night(0, {"kvm": 1.5}), tmp_path)
+    assert factor(overheads.by_run(runs, tmp_path, by_night), runs[0]) > 1.4
+    files[1].unlink()
+    again = overheads.by_run(runs, tmp_path, by_night)
+    assert factor(again, runs[0]) > 1.4
+    assert factor(again, runs[1]) == pytest.approx(1.1, rel=0.03)
+
+
+def test_a_run_that_has_no_overhead_any_more_is_not_told_by_what_was_kept(tmp_path: Path) -> None:
+    run = dataset.write(night(0, {"kvm": 1.1}), tmp_path).stem
+    assert overheads.by_run([run], tmp_path, by_night) is not None
+    dataset.write(night(0, {"kvm": 1.1}, native=2.0), tmp_path)
+    assert overheads.by_run([run], tmp_path, lambda _: None) is None
 
 
 @pytest.mark.parametrize("how", ["torn", "version"])
 def test_what_was_kept_by_another_version_or_is_torn_is_not_used(tmp_path: Path, how: str) -> None:
-    files = [dataset.write(night(0, {"kvm": 1.1}), tmp_path)]
-    runs = [files[0].stem]
+    runs = [dataset.write(night(0, {"kvm": 1.1}), tmp_path).stem]
     calls = 0
 
-    def compute(files: Sequence[Path]) -> pl.DataFrame:
+    def compute(parts: list[pl.LazyFrame]) -> pl.DataFrame:
         nonlocal calls
         calls += 1
-        return overhead(dataset.batches(files), by_run=True)
+        return by_night(parts)
 
-    overheads.by_run(files, runs, tmp_path, compute)
+    overheads.by_run(runs, tmp_path, compute)
     path = tmp_path / "dataset" / "overhead" / "by_run.parquet"
     if how == "torn":
         path.write_bytes(path.read_bytes()[:100])
     else:
         metadata = pl.read_parquet_metadata(path)
         assert metadata["signature"].endswith(__version__)
-        other = {"signature": "0 0 0.0.0", "files": metadata["files"]}
+        other = {"signature": "0 0 0.0.0", "runs": metadata["runs"]}
         pl.read_parquet(path).write_parquet(path, metadata=other)
-    overheads.by_run(files, runs, tmp_path, compute)
+    overheads.by_run(runs, tmp_path, compute)
     assert calls == 2
 
 
 def test_what_is_kept_is_no_file_of_the_dataset(tmp_path: Path) -> None:
-    files = [dataset.write(night(0, {"kvm": 1.1}), tmp_path)]
-    overheads.by_run(
-        files, [files[0].stem], tmp_path, lambda new: overhead(dataset.batches(new), by_run=True)
-    )
+    runs = [dataset.write(night(0, {"kvm": 1.1}), tmp_path).stem]
+    overheads.by_run(runs, tmp_path, by_night)
     assert dataset.scan(tmp_path / "dataset").collect().height == 16
 
 

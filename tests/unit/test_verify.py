@@ -12,6 +12,7 @@ import pytest
 import zstandard
 
 from harness import ledger, publish
+from harness.errors import UseError
 from harness.importing import Request
 from harness.importing import run as importing
 from harness.publish import made, provenance
@@ -173,3 +174,14 @@ def test_show_tells_who_when_with_what_and_what_the_checks_say() -> None:
         (each.check, each.target): str(each.outcome)
         for each in provenance.of_run(EXAMPLE).judgements
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "why"), [("gone.md", "there is no file"), ("table.doc", "has the ending '.doc'")]
+)
+def test_a_table_that_was_named_and_cannot_be_looked_at_is_no_success(
+    results: Path, name: str, why: str
+) -> None:
+    (results / "table.doc").touch()
+    with pytest.raises(UseError, match=why):
+        verify(run_of(results), results, [results / name])

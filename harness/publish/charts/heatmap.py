@@ -20,9 +20,8 @@ _CELL_HEIGHT = 23
 _LEAST_WIDTH = 96
 _MOST_WIDTH = 168
 _ROOM = 960
-_ROOM_LEFT = 24
+_ROOM_LEFT = 32
 _LINE = 13
-_FIRM = frozenset({"slower", "equivalent", "suspect"})
 
 
 def heatmap(section: Section, alone: bool = True) -> dict[str, Any]:
@@ -104,16 +103,22 @@ def heatmap(section: Section, alone: bool = True) -> dict[str, Any]:
     order = [group.resource for group in section.groups]
     chart = layers.facet(
         row=alt.Row(
-            "resource:N", sort=order, header=alt.Header(labelAngle=-90, labelPadding=_ROOM_LEFT)
+            "resource:N",
+            sort=order,
+            header=alt.Header(labelAngle=0, labelAlign="left", labelPadding=_ROOM_LEFT),
         ),
         spacing=7,
     ).resolve_scale(y="independent")
     return style.finished(
         chart,
-        f"Heat map of the overhead of {len(headers)} targets of {section.host} versus native",
+        f"Heat map of the overhead of {_counted(len(headers))} of {section.host} versus native",
         f"Overhead versus native on {section.host}" if alone else None,
         [LEGEND],
     )
+
+
+def _counted(targets: int) -> str:
+    return f"{targets} target{'' if targets == 1 else 's'}"
 
 
 def _cell(figure: Figure) -> dict[str, Any]:
@@ -124,7 +129,7 @@ def _cell(figure: Figure) -> dict[str, Any]:
     mark = figures.VERDICTS.get(figure.verdict, "")
     return {
         "step": palette.LABELS[palette.BINS.index(name)],
-        "firm": figure.verdict in _FIRM,
+        "firm": figure.verdict in figures.FIRM,
         "text": f"{figures.point(figure.factor)} {mark}".rstrip(),
         "ink": LIGHT[f"on-{name}"],
     }

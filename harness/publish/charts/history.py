@@ -174,12 +174,13 @@ def _shifts(
     open_ = base.transform_filter("!datum.firm").mark_point(
         filled=False, fill=LIGHT["paper"], size=190, strokeWidth=2, opacity=1
     )
-    words = (
-        style.marks(values)
-        .mark_text(dy=-16, fontSize=11, fontWeight="bold", color=LIGHT["ink"])
-        .encode(x=_time(labels=False), y="theta:Q", text="text:N")
+    text = style.marks(values).encode(x=_time(labels=False), y="theta:Q", text="text:N")
+    paper = LIGHT["paper"]
+    ground = text.mark_text(
+        dy=-16, fontSize=11, fontWeight="bold", color=paper, stroke=paper, strokeWidth=4
     )
-    return [open_, firm, words]
+    words = text.mark_text(dy=-16, fontSize=11, fontWeight="bold", color=LIGHT["ink"])
+    return [open_, firm, ground, words]
 
 
 def _native(nights: pl.DataFrame) -> alt.LayerChart | alt.FacetChart:

@@ -15,6 +15,8 @@ from harness.publish.table import Section
 _WIDTH = 720
 _LEAST_STEP = 22
 _A_SERIES = 11
+_ROOM_LEFT = 20
+"""Between the name of a group, which has one line, and those of its rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,10 @@ def _group(
                 grid=False,
                 labelPadding=8,
                 minExtent=extent,
-                titlePadding=8,
+                titleAngle=0,
+                titleAlign="right",
+                titleBaseline="middle",
+                titlePadding=_ROOM_LEFT,
             ),
             scale=alt.Scale(domain=rows, paddingInner=0.25),
         ),

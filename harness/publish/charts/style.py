@@ -83,7 +83,7 @@ def _legend() -> alt.Legend:
         labelLimit=0,
         symbolSize=70,
         symbolOpacity=1,
-        columnPadding=_SLACK,
+        columnPadding=1.5 * _SLACK,
         offset=8,
     )
 

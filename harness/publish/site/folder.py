@@ -18,12 +18,17 @@ _HINT = "make room or make it writable, or name another folder; what was there i
 
 def require_ours(site: Path) -> None:
     """Raise UseError where `site` is not new, not empty, and not a site of Baremark."""
-    if not site.exists():
-        return
-    if not site.is_dir():
-        raise UseError(f"{site} is not a folder", "name a new or an empty folder")
-    if (site / MARKER).is_file() or not any(site.iterdir()):
-        return
+    try:
+        if not site.exists():
+            return
+        if not site.is_dir():
+            raise UseError(f"{site} is not a folder", "name a new or an empty folder")
+        if (site / MARKER).is_file() or not any(site.iterdir()):
+            return
+    except OSError as error:
+        raise UseError(
+            f"cannot look into {site}: {error.strerror or error}", "name a new or an empty folder"
+        ) from None
     raise UseError(
         f"{site} is not empty and not a site that baremark published: it has no {MARKER}",
         "name a new or an empty folder; nothing there was touched",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 from markupsafe import Markup
 
-from harness.analyze.verdict import EQUIVALENT_WITHIN
+from harness.analyze.verdict import EQUIVALENT_WITHIN, detectable_effect
+from harness.publish import notes
 from harness.publish.charts.heatmap import heatmap
 from harness.publish.site import views
 from harness.publish.site.names import trials_page
@@ -33,6 +35,7 @@ def write(
                 "section": night.section,
                 "costs": views.costs(night.section),
                 "picture": _matrix(night),
+                "open": notes.unresolved(night.section.groups, 1 - night.table.level),
                 "view": views.of_section(
                     night.section, addresses(night.manifest, trials_page(night.name))
                 ),
@@ -58,7 +61,14 @@ def write_method(pages: Pages, newest: Sequence[Night], nights: Sequence[Night])
         newest=newest,
         nights=newest_first(nights),
         within=sorted(within.items()),
+        detectable=_detectable(),
     )
+
+
+def _detectable() -> list[tuple[int, float]]:
+    """f of some numbers of blocks: the smallest overhead found, in deviations of d."""
+    n = np.array([6, 10, 20, 30])
+    return list(zip(n.tolist(), detectable_effect(n, np.ones(n.size)).tolist(), strict=True))
 
 
 def _matrix(night: Night) -> Markup | None:

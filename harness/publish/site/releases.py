@@ -56,6 +56,7 @@ class Compared:
     releases: tuple[Release, ...]
     together: bool
     confounded: tuple[str, ...]
+    warnings: tuple[str, ...]
     picture: Markup | None
     lines: tuple[_Line, ...]
 
@@ -122,11 +123,22 @@ def _compared(kind: _Kind, releases: Sequence[Release]) -> Compared:
         releases=tuple(releases),
         together=len(manifests) == 1,
         confounded=_confounded(list(manifests.values())),
+        warnings=_warnings(releases),
         picture=chart(intervals(marks, f"releases of {label} on {host}", alone=False))
         if marks
         else None,
         lines=tuple(lines),
     )
+
+
+def _warnings(releases: Sequence[Release]) -> tuple[str, ...]:
+    """What must be known of these targets, and of native, in any of their runs."""
+    told: dict[str, None] = {}
+    for each in releases:
+        section = each.night.section
+        shown = (i for i, of in enumerate(section.columns) if of.native or i == each.place)
+        told |= dict.fromkeys(views.warnings(section, list(shown)))
+    return tuple(told)
 
 
 def _confounded(manifests: Sequence[Manifest]) -> tuple[str, ...]:

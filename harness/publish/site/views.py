@@ -175,9 +175,11 @@ def bare(point: float, low: float | None = None, high: float | None = None) -> E
     return Estimate(point, low, high, 0.0, 0, "")
 
 
-def warnings(section: Section) -> list[str]:
-    """What must be known before any figure of `section` is read, in the sentences of its notes."""
-    told = [note.text for note in notes.about_host(section.columns, ())]
+def warnings(section: Section, places: Sequence[int] | None = None) -> list[str]:
+    """What must be known before any figure of `section`, or of its columns at `places`, is read,
+    in the sentences of its notes."""
+    columns = section.columns if places is None else [section.columns[i] for i in places]
+    told = [note.text for note in notes.about_host(columns, ())]
     if section.control is not None and not section.control.trusted:
         told += [note.text for note in notes.about_control(section.control)]
     return told
