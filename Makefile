@@ -10,8 +10,8 @@ TEST_OPTIONS ?=
 TEST_PACKAGES := apparmor busybox-static chromium conmon crun debian-archive-keyring docker.io \
     e2fsprogs ethtool fdisk grub-common grub-pc-bin iproute2 iptables libfaketime libvirt-clients \
     libvirt-daemon-system libxml2-utils lxc mmdebstrap netavark netcat-openbsd \
-    openssh-client openssh-server podman qemu-system-x86 qemu-utils runc runsc util-linux \
-    zstd
+    openssh-client openssh-server podman poppler-utils qemu-system-x86 qemu-utils runc runsc \
+    util-linux zstd
 
 help:
 	@echo 'make bench     set up, provision what this machine can run, measure, print, take down'
@@ -29,7 +29,8 @@ bench: .venv/.ready
 test: check
 	.venv/bin/baremark setup $(TEST_PACKAGES)
 	.venv/bin/pytest -m 'not long' -n 2 tests/unit tests/contract tests/dataset $(TEST_OPTIONS)
-	.venv/bin/pytest -m 'not long' tests/system tests/bench $(TEST_OPTIONS)
+	.venv/bin/pytest -m 'not long and not apart' tests/system tests/bench $(TEST_OPTIONS)
+	.venv/bin/pytest -m 'apart and not long' -n 2 --dist loadgroup tests/system $(TEST_OPTIONS)
 
 test-all: check
 	.venv/bin/baremark setup $(TEST_PACKAGES)

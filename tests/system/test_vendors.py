@@ -37,7 +37,7 @@ FOLDER = Path(sys.executable).parent
 SCRIPTS = sorted(ROLES.glob("hyperv/files/*.ps1"))
 MAKERS = ("esxi", "hyperv", "vmware_workstation", "xenserver")
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.apart, pytest.mark.xdist_group("vendors")]
 
 
 def ansible(*arguments: str, variables: dict[str, object]) -> subprocess.CompletedProcess[str]:
