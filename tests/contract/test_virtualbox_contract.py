@@ -10,12 +10,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from harness import inventory
 from harness.backends import virtualbox
 from harness.errors import HarnessError
 from harness.model import BackendClass, Endpoint, Size, Target
 
+ROOT = Path(__file__).parents[2]
+ROLE = ROOT / "playbooks" / "roles" / "virtualbox"
 SAID = Path(__file__).with_name("virtualbox")
 GUEST = Target("guest", "virtualbox", "native", Size(1, 256, 2, (0,)))
 OUTSIDE = {
@@ -118,6 +121,20 @@ def test_a_guest_that_is_not_one_is_found_out(
     assert any(said in one for one in found), found
 
 
-def test_the_example_inventory_is_valid() -> None:
-    (host,) = inventory.load(Path(__file__).parents[2] / "inventories" / "virtualbox.example")
+@pytest.mark.parametrize(
+    ("example", "name", "value"),
+    [
+        ("virtualbox.example", "baremark_network_mode", "nat"),
+        ("virtualbox-interpreter.example", "baremark_virtualbox_engine", "interpreter"),
+    ],
+)
+def test_an_example_inventory_is_valid_and_asks_for_what_the_role_offers(
+    example: str, name: str, value: str
+) -> None:
+    folder = ROOT / "inventories" / example
+    (host,) = inventory.load(folder)
     assert {target.backend for target in host.targets} == {"baremetal", "virtualbox"}
+    group = yaml.safe_load((folder / "hosts.yml").read_text(encoding="utf-8"))["virtualbox"]
+    assert value in {variables.get(name) for variables in group["hosts"].values()}
+    specs = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))
+    assert value in specs["argument_specs"]["create"]["options"][name]["choices"]

@@ -38,7 +38,7 @@ def believed(inside: dict[str, str], outside: dict[str, str | None] | None = Non
 
 
 def test_an_emulated_guest_that_is_dressed_as_hyperv_is_not_believed(system: Path) -> None:
-    """With its leaf it contradicts itself; with the leaf masked only the firmware speaks."""
+    """Its leaf is masked, so only the firmware speaks."""
     masked = dressed.observe(system, dressed.HYPERV, dressed.MASKED)
     assert masked["dmi_vendor"] == "Microsoft Corporation"
     assert masked["hypervisor_bit"] == "yes"
