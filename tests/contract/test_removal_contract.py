@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -33,6 +34,13 @@ SWEEP = """\
   gather_facts: false
   tasks:
     - ansible.builtin.include_role: {name: image, tasks_from: sweep}
+"""
+LXC = """\
+- hosts: localhost
+  connection: local
+  gather_facts: false
+  tasks:
+    - ansible.builtin.include_role: {name: lxc, tasks_from: remove}
 """
 DOCKER = """\
 #!/bin/sh
@@ -110,6 +118,37 @@ def test_a_target_that_cannot_be_removed_is_told(
     assert done.returncode == 2, done.stdout
     assert f"left: {backend}: " in done.stdout
     assert said in done.stdout
+
+
+def test_a_container_whose_name_begins_alike_is_left_alone(tmp_path: Path) -> None:
+    program(tmp_path, "lxc-stop", "#!/bin/sh\n")
+    groups = tmp_path / "cgroups" / "baremark"
+    mine, sibling = groups / "baremark-sys", groups / "baremark-sys-volume"
+    for group in (mine, sibling):
+        (group / f"lxc.pivot-{group.name}" / "empty").mkdir(parents=True)
+        (group / f"lxc.payload.{group.name}").mkdir()
+        (tmp_path / "lxc" / group.name).mkdir(parents=True)
+    running = {group: subprocess.Popen(["sleep", "600"]) for group in (mine, sibling)}
+    for group, process in running.items():
+        procs = group / f"lxc.payload.{group.name}" / "cgroup.procs"
+        procs.write_text(f"{process.pid}\n")
+    try:
+        play(
+            tmp_path,
+            LXC,
+            lxc_removed=[mine.name],
+            lxc_root=str(tmp_path / "lxc"),
+            lxc_cgroups=str(tmp_path / "cgroups"),
+        )
+        assert running[mine].wait(timeout=1) == -signal.SIGKILL
+        assert running[sibling].poll() is None
+    finally:
+        for process in running.values():
+            process.kill()
+            process.wait()
+    assert not (mine / f"lxc.pivot-{mine.name}").exists()
+    assert (sibling / f"lxc.pivot-{sibling.name}" / "empty").exists()
+    assert [path.name for path in (tmp_path / "lxc").iterdir()] == [sibling.name]
 
 
 def test_what_a_killed_build_left_is_removed_and_what_a_build_works_in_is_not(
