@@ -6,18 +6,15 @@ A daemon that refuses to remove something cannot be had on demand: its client is
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import signal
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-PLAYBOOKS = Path(__file__).parents[2] / "playbooks"
-FOLDER = Path(sys.executable).parent
+from tests.playing import PLAYBOOKS, play, program
 
 REMOVE = """\
 - hosts: localhost
@@ -58,36 +55,6 @@ case "$*" in
     *" destroy "*) echo 'the process does not end' >&2; exit 1 ;;
 esac
 """
-
-
-def play(folder: Path, text: str, **variables: object) -> subprocess.CompletedProcess[str]:
-    playbook = folder / "play.yml"
-    playbook.write_text(text)
-    return subprocess.run(
-        [
-            str(FOLDER / "ansible-playbook"),
-            *("-i", "localhost,", "-e", f"@{PLAYBOOKS}/group_vars/all.yml"),
-            *("-e", json.dumps({"ansible_python_interpreter": sys.executable, **variables})),
-            str(playbook),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={
-            **os.environ,
-            "PATH": f"{folder}:{FOLDER}:{os.environ['PATH']}",
-            "ANSIBLE_ROLES_PATH": f"{PLAYBOOKS}/roles",
-            "ANSIBLE_LIBRARY": f"{PLAYBOOKS}/library",
-            "ANSIBLE_MODULE_UTILS": f"{PLAYBOOKS}/module_utils",
-            "ANSIBLE_FILTER_PLUGINS": f"{PLAYBOOKS}/filter_plugins",
-            "ANSIBLE_NOCOLOR": "1",
-        },
-    )
-
-
-def program(folder: Path, name: str, text: str) -> None:
-    (folder / name).write_text(text)
-    (folder / name).chmod(0o755)
 
 
 @pytest.mark.parametrize(
