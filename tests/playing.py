@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
+
+import ansible.module_utils  # type: ignore[import-untyped]
+import pytest
 
 PLAYBOOKS = Path(__file__).parents[1] / "playbooks"
 FOLDER = Path(sys.executable).parent
@@ -41,3 +46,15 @@ def play(folder: Path, text: str, **variables: object) -> subprocess.CompletedPr
 def program(folder: Path, name: str, text: str) -> None:
     (folder / name).write_text(text)
     (folder / name).chmod(0o755)
+
+
+def module(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """One of Baremark's Ansible modules, as Python has it: nothing of it is run yet."""
+    folders = [*ansible.module_utils.__path__, str(PLAYBOOKS / "module_utils")]
+    monkeypatch.setattr(ansible.module_utils, "__path__", folders)
+    spec = importlib.util.spec_from_file_location(name, PLAYBOOKS / "library" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded

@@ -6,15 +6,17 @@ A daemon that refuses to remove something cannot be had on demand: its client is
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import signal
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.playing import PLAYBOOKS, play, program
+from tests.playing import PLAYBOOKS, module, play, program
 
 REMOVE = """\
 - hosts: localhost
@@ -31,6 +33,33 @@ SWEEP = """\
   gather_facts: false
   tasks:
     - ansible.builtin.include_role: {name: image, tasks_from: sweep}
+"""
+DOWN = """\
+- hosts: localhost
+  connection: local
+  gather_facts: false
+  tasks:
+    - ansible.builtin.include_role: {name: virtualbox, tasks_from: destroy}
+    - ansible.builtin.include_role: {name: vmware_workstation, tasks_from: destroy}
+    - ansible.builtin.include_role: {name: host, tasks_from: down}
+    - ansible.builtin.fail: {msg: "{{ baremark_left | join('; ') }}"}
+      when: baremark_left is defined
+"""
+VIRTUALBOX = """\
+#!/bin/sh
+case "$*" in
+    *"list vms") echo '"odd one" {00000000-0000-0000-0000-000000000001}' ;;
+    *"showvminfo "*) echo 'CfgFile="%s"' ;;
+    *"getextradata "*) echo 'No value set!' ;;
+esac
+"""
+HEARD = """\
+#!%s
+import json, sys
+from pathlib import Path
+Path("%s", "heard").write_text(json.dumps(json.loads(Path(sys.argv[1]).read_text())))
+print("{}")
+# WANT_JSON
 """
 LXC = """\
 - hosts: localhost
@@ -85,6 +114,61 @@ def test_a_target_that_cannot_be_removed_is_told(
     assert done.returncode == 2, done.stdout
     assert f"left: {backend}: " in done.stdout
     assert said in done.stdout
+
+
+def test_what_stands_in_baremarks_folders_and_is_not_its_own_is_handed_to_the_sweep_and_told(
+    tmp_path: Path,
+) -> None:
+    """The sweep itself looks at every process of the machine, so another stands in for it here."""
+    root, run = tmp_path / "root", tmp_path / "run"
+    machine = root / "targets" / "odd" / "machine" / "odd one" / "odd one.vbox"
+    other = root / "targets" / "other" / "machine" / "other.vmx"
+    enter = root / "virtualbox" / "hardware"
+    for folder in (other.parent, enter, tmp_path / "library"):
+        folder.mkdir(parents=True)
+    other.touch()
+    program(enter, "enter", VIRTUALBOX % machine)
+    program(tmp_path / "library", "baremark_sweep.py", HEARD % (sys.executable, tmp_path))
+    done = play(
+        tmp_path,
+        DOWN,
+        baremark_root=str(root),
+        baremark_run=str(run),
+        baremark_cache=str(tmp_path / "cache"),
+        baremark_purge=False,
+    )
+    assert done.returncode == 2, done.stdout
+    assert f"virtualbox: odd one, {machine}: virtual machines that Baremark did not" in done.stdout
+    assert f"vmware_workstation: {other}: virtual machines that Baremark did not" in done.stdout
+    heard = json.loads((tmp_path / "heard").read_text())
+    assert heard["foreign_daemons"] == ["virtualbox"]
+    assert heard["foreign"] == [
+        *(f"{root}/virtualbox", f"{root}/cache"),
+        *(f"{run}/virtualbox-hardware", f"{run}/virtualbox-interpreter"),
+        *(f"{root}/targets/odd", f"{root}/targets/other"),
+    ]
+
+
+def test_the_sweep_keeps_the_folders_and_the_processes_of_what_is_not_baremarks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = module("baremark_sweep", monkeypatch)
+    kept = [tmp_path / "targets" / "odd" / "disk", tmp_path / "virtualbox" / "enter"]
+    gone = [tmp_path / "targets" / "mine" / "disk", tmp_path / "lxc" / "config", tmp_path / "file"]
+    for file in [*kept, *gone]:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    foreign = {tmp_path / "targets" / "odd", tmp_path / "virtualbox", tmp_path / "none"}
+    removed = sweep._clear(tmp_path, foreign)
+    assert removed == [str(tmp_path / name) for name in ("file", "lxc", "targets/mine")]
+    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == kept
+    sweep._clear(tmp_path, set())
+    assert not tmp_path.exists()
+    for mark, ours in (("virtualbox", False), ("virtualbox-mine", True), (None, False)):
+        monkeypatch.setattr(sweep, "marked", lambda pid, mark=mark: mark)
+        assert sweep._is_ours(os.getpid(), tmp_path, tmp_path, ["virtualbox"]) is ours
+    monkeypatch.setattr(sweep, "marked", lambda pid: "virtualbox")
+    assert sweep._is_ours(os.getpid(), tmp_path, tmp_path, []) is True
 
 
 def test_a_container_whose_name_begins_alike_is_left_alone(tmp_path: Path) -> None:
