@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
+import socket
+import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -105,3 +110,96 @@ def test_a_guest_that_stands_and_does_not_answer_is_not_up(tmp_path: Path, backe
     )
     assert done.returncode == 2, done.stdout
     assert "it was asked and does not answer" in done.stdout
+
+
+@pytest.mark.parametrize("backend", WAITING)
+def test_who_waits_for_a_guest_with_a_console_tells_what_stands_there(backend: str) -> None:
+    role = ROLES / backend
+    (console,) = re.findall(
+        r"^(\w+_console):", (role / "defaults" / "main.yml").read_text(), re.MULTILINE
+    ) or [None]
+    files = [read(path) for path in sorted(role.glob("tasks/*.yml"))]
+    waits = [
+        task["baremark_answer"]
+        for file in files
+        for task in tasks_of(file)
+        if "baremark_answer" in task
+    ]
+    assert {wait.get("console") for wait in waits} <= {console and f"{{{{ {console} }}}}"}
+
+
+def wait_for(port: int, limit_s: int, **more: object) -> tuple[dict[str, Any], float]:
+    """What the module says, and how long it took."""
+    asked = {"name": "guest", "address": "127.0.0.1", "port": port, "limit_s": limit_s, **more}
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, str(PLAYBOOKS / "library" / "baremark_answer.py")],
+        input=json.dumps({"ANSIBLE_MODULE_ARGS": asked}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said: dict[str, Any] = json.loads(done.stdout)
+    assert bool(said.get("failed")) == (done.returncode != 0)
+    return said, time.monotonic() - began
+
+
+@pytest.fixture
+def closed() -> Iterator[int]:
+    """A port that nobody listens on, and nobody else gets while the test runs."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
+
+
+def test_who_does_not_answer_is_told_with_the_last_lines_of_its_console(
+    closed: int, tmp_path: Path
+) -> None:
+    console = tmp_path / "console.log"
+    console.write_bytes(b"".join(b"line %d\r\n" % number for number in range(40)) + b"\xff end\n")
+    said, took = wait_for(closed, 1, console=str(console))
+    head, *lines = said["msg"].splitlines()
+    assert head == "guest: did not answer SSH within 1 s; its last lines:"
+    assert lines == [*(f"line {number}" for number in range(29, 40)), "\ufffd end"]
+    assert 1 <= took < 10
+    said, _ = wait_for(closed, 0, console=str(tmp_path / "none"))
+    assert said["msg"] == "guest: did not answer SSH within 0 s"
+
+
+def test_who_has_ended_is_not_waited_for(closed: int, tmp_path: Path) -> None:
+    console = tmp_path / "console.log"
+    console.write_text("Kernel panic\n")
+    said, took = wait_for(closed, 600, console=str(console), alive=["false"])
+    assert said["msg"] == "guest: ended before it answered; its last lines:\nKernel panic"
+    assert took < 60
+
+
+def test_a_kernel_that_does_not_greet_ends_the_wait_and_one_that_does_is_waited_for(
+    closed: int, tmp_path: Path
+) -> None:
+    console = tmp_path / "console.log"
+    greeting = {"console": str(console), "greeting": "Linux version", "greeting_limit_s": 0}
+    said, took = wait_for(closed, 600, **greeting)
+    assert said["msg"] == "guest: no kernel greeted on its console within 0 s"
+    assert took < 60
+    console.write_text("[    0.000000] Linux version 6.1.0\n")
+    said, _ = wait_for(closed, 1, **greeting)
+    assert said["msg"].startswith("guest: did not answer SSH within 1 s; its last lines:")
+
+
+def test_only_what_speaks_ssh_is_an_answer() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            for words in (b"HTTP", b"SSH-2.0-made\r\n"):
+                connection, _ = server.accept()
+                with connection:
+                    connection.sendall(words)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        said, took = wait_for(server.getsockname()[1], 60, alive=["false"])
+        thread.join()
+    assert not said.get("failed"), said
+    assert not said["changed"]
+    assert 0 < said["waited_s"] <= took
