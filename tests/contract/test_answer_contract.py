@@ -47,6 +47,31 @@ case "$*" in
 esac
 """
 
+VARIABLES: dict[str, Any] = {
+    "baremark_image_id": "none",
+    "baremark_host": "localhost",
+    "baremark_vcpus": 1,
+    "baremark_memory_mib": 64,
+    "baremark_disk_gib": 1,
+    "baremark_client_key": "ssh-ed25519 AAAA",
+    "baremark_addresses": {"localhost": "198.18.0.11"},
+    "baremark_bundle_archive": "/none",
+    "baremark_bundle_digest": "none",
+}
+ENDED = """\
+#!/bin/sh
+case "$*" in
+    *" inspect --format="*) echo false ;;
+    *" inspect "*) echo '[{"Config": {"Labels": {"baremark.target": "localhost",
+        "baremark.spec": "the same"}}, "State": {"Running": true, "Pid": 1}}]' ;;
+    *" logs "*) echo 'sshd: no hostkeys available -- exiting.' >&2 ;;
+esac
+"""
+
+
+def folders(at: Path) -> dict[str, str]:
+    return {f"baremark_{name}": str(at / name) for name in ("root", "run", "cache")}
+
 
 def tasks_always_run(role: str, name: str) -> Iterator[dict[str, Any]]:
     """Those of a task file, and of what it always includes; what is conditional is left out."""
@@ -93,23 +118,33 @@ def test_a_guest_that_stands_and_does_not_answer_is_not_up(tmp_path: Path, backe
         tmp_path,
         CREATE % backend,
         **{f"{backend}_spec": "the same", f"{backend}_emulator": sys.executable},
-        baremark_root=str(tmp_path / "root"),
-        baremark_run=str(tmp_path / "run"),
-        baremark_cache=str(tmp_path / "cache"),
-        baremark_image_id="none",
-        baremark_host="localhost",
-        baremark_vcpus=1,
-        baremark_memory_mib=64,
-        baremark_disk_gib=1,
-        baremark_client_key="ssh-ed25519 AAAA",
-        baremark_addresses={"localhost": "198.18.0.11"},
-        baremark_bundle_archive="/none",
-        baremark_bundle_digest="none",
+        **VARIABLES,
+        **folders(tmp_path),
         kvm_uris=["test:///"],
         virtualbox_enter=str(tmp_path / "enter"),
     )
     assert done.returncode == 2, done.stdout
     assert "it was asked and does not answer" in done.stdout
+
+
+def test_a_container_that_ended_is_told_as_ended_with_what_it_said(
+    closed: int, tmp_path: Path
+) -> None:
+    program(tmp_path, "docker", ENDED)
+    done = play(
+        tmp_path,
+        CREATE % "docker",
+        **VARIABLES,
+        **folders(tmp_path),
+        docker_socket=str(tmp_path / "socket"),
+        container_spec="the same",
+        container_address="127.0.0.1",
+        container_port=closed,
+        baremark_start_s=30,
+    )
+    assert done.returncode == 2, done.stdout
+    assert "baremark-localhost: ended before it answered; its last lines:" in done.stdout
+    assert "sshd: no hostkeys available" in done.stdout
 
 
 @pytest.mark.parametrize("backend", WAITING)
