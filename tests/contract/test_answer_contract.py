@@ -41,7 +41,8 @@ print(json.dumps({{"domains": [{{"name": "baremark-localhost", "ended": False, "
 STANDS = """\
 #!/bin/sh
 case "$*" in
-    *" dumpxml "*) echo urn:baremark:target ;;
+    *" dumpxml "*)
+        echo '<baremark:target xmlns:baremark="urn:baremark:target" name="localhost"/>' ;;
     *"showvminfo "*) echo 'VMState="running"' ;;
     *"getextradata "*) echo 'Value: localhost' ;;
 esac

@@ -79,8 +79,9 @@ esac
 VIRSH = """\
 #!/bin/sh
 case "$*" in
-    *" list "*) echo baremark-guest ;;
-    *" dumpxml "*) echo urn:baremark:target ;;
+    *" list "*) echo baremark-guest baremark-copy ;;
+    *" dumpxml "*) echo '<baremark:target xmlns:baremark="urn:baremark:target" name="guest"/>' ;;
+    *" destroy baremark-copy") echo 'somebody made this copy' >&2; exit 1 ;;
     *" destroy "*) echo 'the process does not end' >&2; exit 1 ;;
 esac
 """
@@ -114,6 +115,7 @@ def test_a_target_that_cannot_be_removed_is_told(
     assert done.returncode == 2, done.stdout
     assert f"left: {backend}: " in done.stdout
     assert said in done.stdout
+    assert "somebody made this copy" not in done.stdout
 
 
 def test_what_stands_in_baremarks_folders_and_is_not_its_own_is_handed_to_the_sweep_and_told(
