@@ -45,10 +45,12 @@ ENTER = """\
 #!/bin/sh
 cd %s
 case "$*" in
-    *"list vms") [ -e gone ] || echo '"baremark-guest" {1}' ;;
+    *"list vms")
+        echo '"<inaccessible>" {0}'
+        [ -e gone ] || echo '"baremark-guest" {1}' ;;
     *"getextradata "*) cat mark ;;
     *"showvminfo "*) cat info ;;
-    *"unregistervm "*) touch gone ;;
+    *"unregistervm "*) [ ! -e stuck ] && touch gone ;;
 esac
 """
 FIND = """\
@@ -173,6 +175,24 @@ def test_only_what_is_baremarks_is_removed(
     )
     said = "changed: baremark-guest\n" if ours else "left: baremark-guest, /machine.vbox\n"
     assert (done.stdout, (tmp_path / "gone").exists()) == (said, ours)
+
+
+def test_a_guest_that_cannot_be_unregistered_is_not_taken_for_somebodys(tmp_path: Path) -> None:
+    (tmp_path / "hardware").mkdir()
+    for name, text in (("mark", "Value: guest\n"), ("info", WITH_A_DISK), ("stuck", "")):
+        (tmp_path / name).write_text(text)
+    program(tmp_path / "hardware", "enter", ENTER % tmp_path)
+    program(tmp_path, "sleep", "#!/bin/sh\n")
+    words = [str(tmp_path), str(tmp_path), "baremark/target", "62617265-6d61-726b-"]
+    done = subprocess.run(
+        ["sh", str(ROLE / "files" / "remove-machines"), *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "baremark-guest cannot be unregistered\n"
 
 
 @pytest.mark.parametrize(("mark", "info", "ours"), WHOSE)
