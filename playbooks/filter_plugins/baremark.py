@@ -37,6 +37,23 @@ def baremark_reason(result: dict[str, object]) -> str:
     return next((text for text in said if text), "it failed without a word") + hint
 
 
+def baremark_too_old(said: str, least: dict[str, str]) -> dict[str, str]:
+    """A finding where what a product says of its release is older than the oldest that will do.
+
+    `least` has the `product`, that `release`, `why` it takes that, and the `fix`. What says no
+    release speaks against nothing.
+    """
+    found = re.search(r"[0-9]+(?:[.][0-9]+)+", str(said))
+    if found is None or _numbers(found[0]) >= _numbers(least["release"]):
+        return {}
+    why = f"{least['product']} {found[0]} is too old: {least['why']} since {least['release']}"
+    return {"why": why, "fix": least["fix"]}
+
+
+def _numbers(release: str) -> list[int]:
+    return [int(number) for number in release.split(".")]
+
+
 def baremark_text(path: str) -> str:
     """A file's content."""
     return Path(path).read_text(encoding="utf-8")
@@ -49,4 +66,5 @@ class FilterModule:
             "baremark_cpu_list": baremark_cpu_list,
             "baremark_reason": baremark_reason,
             "baremark_text": baremark_text,
+            "baremark_too_old": baremark_too_old,
         }

@@ -3,7 +3,8 @@
 
 A process is Baremark's if `baremark_daemon` started it or something that it started; if its
 program lies in Baremark's folder; if it is a daemon or machine whose command line names
-Baremark's folders; or if it is in Baremark's control group. Nothing else is touched.
+Baremark's folders; or if it is in Baremark's control group. Nothing else is touched, and of that
+nothing that serves a virtual machine in Baremark's folders that Baremark did not make.
 """
 
 from __future__ import annotations
@@ -28,6 +29,16 @@ options:
     type: list
     elements: str
     default: []
+  foreign:
+    description: Folders in root or run, by their whole paths, that hold what is not Baremark's.
+    type: list
+    elements: path
+    default: []
+  foreign_daemons:
+    description: What processes that serve those folders are marked with.
+    type: list
+    elements: str
+    default: []
 """
 
 DAEMONS = (
@@ -45,18 +56,14 @@ def main() -> None:
             "root": {"type": "path", "required": True},
             "run": {"type": "path", "required": True},
             "keep": {"type": "list", "elements": "str", "default": []},
+            "foreign": {"type": "list", "elements": "path", "default": []},
+            "foreign_daemons": {"type": "list", "elements": "str", "default": []},
         }
     )
     root, run = Path(module.params["root"]), Path(module.params["run"])
 
-    def ours(pid: int) -> bool:
-        path = program(pid)
-        if marked(pid) or path.startswith(f"{root}/") or _in_our_cgroup(pid):
-            return True
-        words = " ".join(command(pid))
-        return Path(path).name.startswith(DAEMONS) and (f"{root}/" in words or f"{run}/" in words)
-
-    found = find(ours)
+    foreign = {Path(folder) for folder in module.params["foreign"]}
+    found = find(lambda pid: _is_ours(pid, root, run, module.params["foreign_daemons"]))
     ended = sorted(f"{pid} {program(pid)}" for pid in found)
     changed = end(found)
     removed = []
@@ -65,15 +72,19 @@ def main() -> None:
         removed.append(mount)
     removed += _remove_cgroups()
     removed += _remove_made(run / "made-folders")
-    removed += _remove(run) if run.exists() else []
-    if root.exists():
-        for path in sorted(root.iterdir()):
-            if path.name not in module.params["keep"]:
-                removed += _remove(path)
-        if not any(root.iterdir()):
-            root.rmdir()
-            removed.append(str(root))
+    removed += _clear(run, foreign)
+    removed += _clear(root, foreign | {root / name for name in module.params["keep"]})
     module.exit_json(changed=changed or bool(removed), ended=ended, removed=removed)
+
+
+def _is_ours(pid: int, root: Path, run: Path, foreign_daemons: list[str]) -> bool:
+    path, mark = program(pid), marked(pid)
+    if mark in foreign_daemons:
+        return False
+    if mark is not None or path.startswith(f"{root}/") or _in_our_cgroup(pid):
+        return True
+    words = " ".join(command(pid))
+    return Path(path).name.startswith(DAEMONS) and (f"{root}/" in words or f"{run}/" in words)
 
 
 def _mounts(*folders: Path) -> list[str]:
@@ -86,6 +97,20 @@ def _mounts(*folders: Path) -> list[str]:
         for point in reversed(points)
         if any(point.startswith(f"{folder}/") for folder in folders)
     ]
+
+
+def _clear(folder: Path, kept: set[Path]) -> list[str]:
+    """Remove what is in the folder, and then itself, but for what is kept and what leads there."""
+    removed = []
+    for path in sorted(folder.iterdir()) if folder.exists() else []:
+        if any(path in each.parents for each in kept):
+            removed += _clear(path, kept)
+        elif path not in kept:
+            removed += _remove(path)
+    if folder.exists() and not any(folder.iterdir()):
+        folder.rmdir()
+        removed.append(str(folder))
+    return removed
 
 
 def _remove(path: Path) -> list[str]:

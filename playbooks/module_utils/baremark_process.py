@@ -40,12 +40,12 @@ def program(pid: int) -> str:
         return ""
 
 
-def marked(pid: int) -> bool:
-    """Whether the process was started by `baremark_daemon`, or by something that was."""
-    return any(
-        entry.startswith(f"{MARK}=".encode())
-        for entry in (_read(pid, "environ") or b"").split(b"\0")
-    )
+def marked(pid: int) -> str | None:
+    """As what the process was started by `baremark_daemon`, or by something that was; else None."""
+    for entry in (_read(pid, "environ") or b"").split(b"\0"):
+        if entry.startswith(f"{MARK}=".encode()):
+            return entry.partition(b"=")[2].decode(errors="replace")
+    return None
 
 
 def all_pids() -> list[int]:

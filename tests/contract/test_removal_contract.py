@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -15,8 +16,7 @@ from pathlib import Path
 
 import pytest
 
-PLAYBOOKS = Path(__file__).parents[2] / "playbooks"
-FOLDER = Path(sys.executable).parent
+from tests.playing import PLAYBOOKS, module, play, program
 
 REMOVE = """\
 - hosts: localhost
@@ -34,6 +34,40 @@ SWEEP = """\
   tasks:
     - ansible.builtin.include_role: {name: image, tasks_from: sweep}
 """
+DOWN = """\
+- hosts: localhost
+  connection: local
+  gather_facts: false
+  tasks:
+    - ansible.builtin.include_role: {name: virtualbox, tasks_from: destroy}
+    - ansible.builtin.include_role: {name: vmware_workstation, tasks_from: destroy}
+    - ansible.builtin.include_role: {name: host, tasks_from: down}
+    - ansible.builtin.fail: {msg: "{{ baremark_left | join('; ') }}"}
+      when: baremark_left is defined
+"""
+VIRTUALBOX = """\
+#!/bin/sh
+case "$*" in
+    *"list vms") echo '"odd one" {00000000-0000-0000-0000-000000000001}' ;;
+    *"showvminfo "*) echo 'CfgFile="%s"' ;;
+    *"getextradata "*) echo 'No value set!' ;;
+esac
+"""
+HEARD = """\
+#!%s
+import json, sys
+from pathlib import Path
+Path("%s", "heard").write_text(json.dumps(json.loads(Path(sys.argv[1]).read_text())))
+print("{}")
+# WANT_JSON
+"""
+LXC = """\
+- hosts: localhost
+  connection: local
+  gather_facts: false
+  tasks:
+    - ansible.builtin.include_role: {name: lxc, tasks_from: remove}
+"""
 DOCKER = """\
 #!/bin/sh
 case "$*" in
@@ -45,41 +79,12 @@ esac
 VIRSH = """\
 #!/bin/sh
 case "$*" in
-    *" list "*) echo baremark-guest ;;
-    *" dumpxml "*) echo urn:baremark:target ;;
+    *" list "*) echo baremark-guest baremark-copy ;;
+    *" dumpxml "*) echo '<baremark:target xmlns:baremark="urn:baremark:target" name="guest"/>' ;;
+    *" destroy baremark-copy") echo 'somebody made this copy' >&2; exit 1 ;;
     *" destroy "*) echo 'the process does not end' >&2; exit 1 ;;
 esac
 """
-
-
-def play(folder: Path, text: str, **variables: object) -> subprocess.CompletedProcess[str]:
-    playbook = folder / "play.yml"
-    playbook.write_text(text)
-    return subprocess.run(
-        [
-            str(FOLDER / "ansible-playbook"),
-            *("-i", "localhost,", "-e", f"@{PLAYBOOKS}/group_vars/all.yml"),
-            *("-e", json.dumps({"ansible_python_interpreter": sys.executable, **variables})),
-            str(playbook),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={
-            **os.environ,
-            "PATH": f"{folder}:{FOLDER}:{os.environ['PATH']}",
-            "ANSIBLE_ROLES_PATH": f"{PLAYBOOKS}/roles",
-            "ANSIBLE_LIBRARY": f"{PLAYBOOKS}/library",
-            "ANSIBLE_MODULE_UTILS": f"{PLAYBOOKS}/module_utils",
-            "ANSIBLE_FILTER_PLUGINS": f"{PLAYBOOKS}/filter_plugins",
-            "ANSIBLE_NOCOLOR": "1",
-        },
-    )
-
-
-def program(folder: Path, name: str, text: str) -> None:
-    (folder / name).write_text(text)
-    (folder / name).chmod(0o755)
 
 
 @pytest.mark.parametrize(
@@ -110,6 +115,93 @@ def test_a_target_that_cannot_be_removed_is_told(
     assert done.returncode == 2, done.stdout
     assert f"left: {backend}: " in done.stdout
     assert said in done.stdout
+    assert "somebody made this copy" not in done.stdout
+
+
+def test_what_stands_in_baremarks_folders_and_is_not_its_own_is_handed_to_the_sweep_and_told(
+    tmp_path: Path,
+) -> None:
+    """The sweep itself looks at every process of the machine, so another stands in for it here."""
+    root, run = tmp_path / "root", tmp_path / "run"
+    machine = root / "targets" / "odd" / "machine" / "odd one" / "odd one.vbox"
+    other = root / "targets" / "other" / "machine" / "other.vmx"
+    enter = root / "virtualbox" / "hardware"
+    for folder in (other.parent, enter, tmp_path / "library"):
+        folder.mkdir(parents=True)
+    other.touch()
+    program(enter, "enter", VIRTUALBOX % machine)
+    program(tmp_path / "library", "baremark_sweep.py", HEARD % (sys.executable, tmp_path))
+    done = play(
+        tmp_path,
+        DOWN,
+        baremark_root=str(root),
+        baremark_run=str(run),
+        baremark_cache=str(tmp_path / "cache"),
+        baremark_purge=False,
+    )
+    assert done.returncode == 2, done.stdout
+    assert f"virtualbox: odd one, {machine}: virtual machines that Baremark did not" in done.stdout
+    assert f"vmware_workstation: {other}: virtual machines that Baremark did not" in done.stdout
+    heard = json.loads((tmp_path / "heard").read_text())
+    assert heard["foreign_daemons"] == ["virtualbox"]
+    assert heard["foreign"] == [
+        *(f"{root}/virtualbox", f"{root}/cache"),
+        *(f"{run}/virtualbox-hardware", f"{run}/virtualbox-interpreter"),
+        *(f"{root}/targets/odd", f"{root}/targets/other"),
+    ]
+
+
+def test_the_sweep_keeps_the_folders_and_the_processes_of_what_is_not_baremarks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = module("baremark_sweep", monkeypatch)
+    kept = [tmp_path / "targets" / "odd" / "disk", tmp_path / "virtualbox" / "enter"]
+    gone = [tmp_path / "targets" / "mine" / "disk", tmp_path / "lxc" / "config", tmp_path / "file"]
+    for file in [*kept, *gone]:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    foreign = {tmp_path / "targets" / "odd", tmp_path / "virtualbox", tmp_path / "none"}
+    removed = sweep._clear(tmp_path, foreign)
+    assert removed == [str(tmp_path / name) for name in ("file", "lxc", "targets/mine")]
+    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == kept
+    sweep._clear(tmp_path, set())
+    assert not tmp_path.exists()
+    for mark, ours in (("virtualbox", False), ("virtualbox-mine", True), (None, False)):
+        monkeypatch.setattr(sweep, "marked", lambda pid, mark=mark: mark)
+        assert sweep._is_ours(os.getpid(), tmp_path, tmp_path, ["virtualbox"]) is ours
+    monkeypatch.setattr(sweep, "marked", lambda pid: "virtualbox")
+    assert sweep._is_ours(os.getpid(), tmp_path, tmp_path, []) is True
+
+
+def test_a_container_whose_name_begins_alike_is_left_alone(tmp_path: Path) -> None:
+    program(tmp_path, "lxc-stop", "#!/bin/sh\n")
+    groups = tmp_path / "cgroups" / "baremark"
+    mine, sibling = groups / "baremark-sys", groups / "baremark-sys-volume"
+    for group in (mine, sibling):
+        (group / f"lxc.pivot-{group.name}" / "empty").mkdir(parents=True)
+        (group / f"lxc.payload.{group.name}").mkdir()
+        (tmp_path / "lxc" / group.name).mkdir(parents=True)
+    running = {group: subprocess.Popen(["sleep", "600"]) for group in (mine, sibling)}
+    for group, process in running.items():
+        procs = group / f"lxc.payload.{group.name}" / "cgroup.procs"
+        procs.write_text(f"{process.pid}\n")
+    try:
+        play(
+            tmp_path,
+            LXC,
+            lxc_removed=[mine.name],
+            lxc_root=str(tmp_path / "lxc"),
+            lxc_cgroups=str(tmp_path / "cgroups"),
+        )
+        assert running[mine].wait(timeout=1) == -signal.SIGKILL
+        assert running[sibling].poll() is None
+    finally:
+        for process in running.values():
+            process.kill()
+            process.wait()
+    assert not (mine / f"lxc.pivot-{mine.name}").exists()
+    assert (sibling / f"lxc.pivot-{sibling.name}" / "empty").exists()
+    assert [path.name for path in (tmp_path / "lxc").iterdir()] == [sibling.name]
 
 
 def test_what_a_killed_build_left_is_removed_and_what_a_build_works_in_is_not(

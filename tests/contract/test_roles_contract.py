@@ -19,6 +19,7 @@ PLAYBOOKS = ROOT / "playbooks"
 INVENTORIES = sorted(path.parent for path in ROOT.glob("inventories/*/hosts.yml"))
 BACKENDS = sorted(path.parents[1].name for path in PLAYBOOKS.glob("roles/*/tasks/create.yml"))
 TASK_FILES = sorted(PLAYBOOKS.glob("roles/*/tasks/*.yml"))
+SCRIPTS = sorted(PLAYBOOKS.glob("roles/*/files/*.ps1"))
 IMPOSSIBLE = {"virtual_pc"}
 """Roles that are there to say why no target of theirs can be made."""
 SIZE = {"baremark_vcpus", "baremark_memory_mib", "baremark_disk_gib"}
@@ -128,6 +129,13 @@ def test_every_task_says_in_words_what_it_is_for(path: Path) -> None:
         assert len(name.split()) >= 2, f"a task without a sentence: {task}"
         assert name[0].isupper(), name
         assert not name.endswith("."), name
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_a_virtual_machine_without_notes_stops_no_script(script: Path) -> None:
+    """Notes may be null, and a method of null is an error for every machine that comes after."""
+    text = script.read_text(encoding="utf-8")
+    assert re.findall(r"[\w$]\.Notes\.\w+", text) == []
 
 
 @pytest.mark.parametrize("inventory", INVENTORIES, ids=lambda path: path.name)

@@ -7,6 +7,7 @@ are kept that have to do with the engine; names of machines and folders were rep
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from harness import inventory
 from harness.backends import virtualbox
 from harness.errors import HarnessError
 from harness.model import BackendClass, Endpoint, Size, Target
+from tests.playing import PLAYBOOKS, play, program
 
 ROOT = Path(__file__).parents[2]
 ROLE = ROOT / "playbooks" / "roles" / "virtualbox"
@@ -29,6 +31,39 @@ OUTSIDE = {
     "memory_mib": "256",
 }
 INSIDE = {"container": "none", "dmi_product": "VirtualBox"}
+
+ROLE = PLAYBOOKS / "roles" / "virtualbox"
+BEFORE_THE_MARK = 'UUID="62617265-6d61-726b-0102-030405060708"\n'
+WITH_A_DISK = 'storagecontrollername0="disk"\n'
+WHOSE = [
+    ("Value: guest\n", 'UUID="3d0b6ec0-cfb9-448e-ab79-33cd544c0d6c"\n' + WITH_A_DISK, True),
+    ("Value: guest\n", BEFORE_THE_MARK + WITH_A_DISK, True),
+    ("Value: original\n", BEFORE_THE_MARK + WITH_A_DISK, False),
+    ("No value set!\n", BEFORE_THE_MARK, True),
+    ("No value set!\n", BEFORE_THE_MARK + WITH_A_DISK, False),
+    ("No value set!\n", 'UUID="3d0b6ec0-cfb9-448e-ab79-33cd544c0d6c"\n', False),
+]
+"""What VirtualBox says of a machine baremark-guest: its mark, its description, and whose it is."""
+ENTER = """\
+#!/bin/sh
+cd %s
+case "$*" in
+    *"list vms")
+        echo '"<inaccessible>" {0}'
+        [ -e gone ] || echo '"baremark-guest" {1}' ;;
+    *"getextradata "*) cat mark ;;
+    *"showvminfo "*) cat info ;;
+    *"unregistervm "*) [ ! -e stuck ] && touch gone ;;
+esac
+"""
+FIND = """\
+- hosts: localhost
+  connection: local
+  gather_facts: false
+  tasks:
+    - ansible.builtin.include_role: {name: virtualbox, tasks_from: find}
+    - ansible.builtin.debug: {msg: "whose: {{ virtualbox_ours }}"}
+"""
 
 
 def log(name: str) -> str:
@@ -138,3 +173,57 @@ def test_an_example_inventory_is_valid_and_asks_for_what_the_role_offers(
     assert value in {variables.get(name) for variables in group["hosts"].values()}
     specs = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))
     assert value in specs["argument_specs"]["create"]["options"][name]["choices"]
+
+
+@pytest.mark.parametrize(("mark", "info", "ours"), WHOSE)
+def test_only_what_is_baremarks_is_removed(
+    tmp_path: Path, mark: str, info: str, ours: bool
+) -> None:
+    (tmp_path / "hardware").mkdir()
+    (tmp_path / "mark").write_text(mark)
+    (tmp_path / "info").write_text(info + 'CfgFile="/machine.vbox"\n')
+    program(tmp_path / "hardware", "enter", ENTER % tmp_path)
+    words = [str(tmp_path), str(tmp_path), "baremark/target", "62617265-6d61-726b-"]
+    done = subprocess.run(
+        ["sh", str(ROLE / "files" / "remove-machines"), *words],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    said = "changed: baremark-guest\n" if ours else "left: baremark-guest, /machine.vbox\n"
+    assert (done.stdout, (tmp_path / "gone").exists()) == (said, ours)
+
+
+def test_a_guest_that_cannot_be_unregistered_is_not_taken_for_somebodys(tmp_path: Path) -> None:
+    (tmp_path / "hardware").mkdir()
+    for name, text in (("mark", "Value: guest\n"), ("info", WITH_A_DISK), ("stuck", "")):
+        (tmp_path / name).write_text(text)
+    program(tmp_path / "hardware", "enter", ENTER % tmp_path)
+    program(tmp_path, "sleep", "#!/bin/sh\n")
+    words = [str(tmp_path), str(tmp_path), "baremark/target", "62617265-6d61-726b-"]
+    done = subprocess.run(
+        ["sh", str(ROLE / "files" / "remove-machines"), *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin"},
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "baremark-guest cannot be unregistered\n"
+
+
+@pytest.mark.parametrize(("mark", "info", "ours"), WHOSE)
+def test_only_what_is_baremarks_is_made_anew(
+    tmp_path: Path, mark: str, info: str, ours: bool
+) -> None:
+    (tmp_path / "mark").write_text(mark)
+    (tmp_path / "info").write_text(info)
+    program(tmp_path, "enter", ENTER % tmp_path)
+    done = play(
+        tmp_path,
+        FIND,
+        inventory_hostname="guest",
+        virtualbox_name="baremark-guest",
+        virtualbox_enter=str(tmp_path / "enter"),
+    )
+    assert f"whose: {ours}" in done.stdout, done.stdout

@@ -15,7 +15,7 @@ $Ansible.Changed = $true
 $Label = 'baremark.target'
 $place = Join-Path -Path $Folder -ChildPath $Name
 foreach ($machine in @(Get-VM | Where-Object { $_.Name -eq $Name })) {
-    if (-not $machine.Notes.StartsWith("$Mark $Name ")) {
+    if (-not "$($machine.Notes)".StartsWith("$Mark $Name ")) {
         throw "there is a virtual machine $Name that Baremark did not make; rename or remove it"
     }
     if ($machine.State -ne 'Off') { Stop-VM -VM $machine -TurnOff -Force }

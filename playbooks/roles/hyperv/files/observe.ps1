@@ -36,7 +36,7 @@ else {
     $machines = @(Get-VM | Where-Object { $_.Name -eq $Name })
     foreach ($machine in $machines) {
         $told.found = $true
-        if (-not $machine.Notes.StartsWith("$Mark $Name ")) {
+        if (-not "$($machine.Notes)".StartsWith("$Mark $Name ")) {
             $findings += @{
                 why = "there is a virtual machine $Name that Baremark did not make"
                 fix = "Rename-VM -Name $Name -NewName another-name"

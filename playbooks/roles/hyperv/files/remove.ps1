@@ -1,5 +1,5 @@
 # Remove every virtual machine that carries Baremark's mark, and the folders and disks that
-# Baremark made for them.
+# Baremark made for them. The folder is Baremark's alone: a disk in it needs no mark.
 param(
     [Parameter(Mandatory)] [string] $Mark,
     [Parameter(Mandatory)] [string] $Folder
@@ -7,7 +7,7 @@ param(
 $ErrorActionPreference = 'Stop'
 $Ansible.Changed = $false
 if (Get-Command -Name Get-VM -ErrorAction SilentlyContinue) {
-    foreach ($machine in @(Get-VM | Where-Object { $_.Notes.StartsWith("$Mark $($_.Name) ") })) {
+    foreach ($machine in @(Get-VM | Where-Object { "$($_.Notes)".StartsWith("$Mark $($_.Name) ") })) {
         if ($machine.State -ne 'Off') { Stop-VM -VM $machine -TurnOff -Force }
         Remove-VM -VM $machine -Force
         $Ansible.Changed = $true
