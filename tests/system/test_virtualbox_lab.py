@@ -92,7 +92,7 @@ def test_the_driver_is_built_and_loaded_and_a_guest_of_the_processor_answers(
 
     def baremark(verb: str) -> None:
         done = subprocess.run(
-            [str(BAREMARK), verb, "-i", str(tmp_path)],
+            [str(BAREMARK), verb, "-i", str(tmp_path / "hosts.yml")],
             cwd=ROOT,
             env=environment,
             capture_output=True,
