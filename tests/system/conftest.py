@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,9 +12,18 @@ from harness import bundle, session, state
 from harness.bundle import Bundle
 from harness.session import Session
 
-from . import sshd
+from . import machine, sshd
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def clean_start(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test meets what a suite that was killed left; what a user has up ends the suite."""
+    if os.geteuid() != 0 and not os.environ.get("BAREMARK_TEST_SUDO"):
+        return
+    if trouble := machine.start_clean(state.home().parent, tmp_path_factory.mktemp("before")):
+        pytest.exit(trouble, returncode=1)
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 PROGRAMS = {
@@ -25,6 +27,8 @@ PROGRAMS = {
 OURS = ("/run/baremark", "/var/lib/baremark", "baremark-ansible")
 OUR_TEMPORARY = ("baremark", "mmdebstrap")
 """In /tmp others come and go while the suite runs; these names are ours."""
+STANDING = ("/run/baremark", "/var/lib/baremark/targets")
+"""Folders that are there while targets are up, and go with the last of them."""
 PLACES = (
     "/etc/docker",
     "/etc/libvirt",
@@ -72,6 +76,40 @@ def left_behind(before: dict[str, set[str]], after: dict[str, set[str]]) -> dict
     """What is there now and was not before, and what is missing; empty when nothing changed."""
     changes = {kind: before[kind] ^ after[kind] for kind in before}
     return {kind: found for kind, found in changes.items() if found}
+
+
+def remains() -> set[str]:
+    """What stands of Baremark: links, namespaces, folders of what is up, or what a killed suite,
+    which told nobody of its targets, left."""
+    now = snapshot()
+    return {
+        *(name for name in now["links"] if name.startswith("bm")),
+        *(line for line in now["namespaces"] if line.startswith("bm")),
+        *(folder for folder in STANDING if Path(folder).exists()),
+    }
+
+
+def start_clean(state_home: Path, temporary: Path) -> str | None:
+    """Clear what a killed suite left, so that no test takes it for its own; what cannot be
+    cleared, in words.
+
+    What somebody brought `up` is written down in `state_home` and is not touched.
+    """
+    found = remains()
+    if not found:
+        return None
+    if up := sorted(state_home.glob("baremark/*/standing.json")):
+        return f"targets are up on this machine ({up[0].parent.name}): baremark down first"
+    done = subprocess.run(
+        [Path(sys.executable).with_name("baremark"), "down"],
+        cwd=temporary,
+        env={**os.environ, "XDG_STATE_HOME": str(temporary), "XDG_CACHE_HOME": str(temporary)},
+        capture_output=True,
+        text=True,
+    )
+    if left := remains():
+        return f"an earlier suite left {', '.join(sorted(left))}, and: {done.stderr}"
+    return None
 
 
 def _processes() -> set[str]:

@@ -1,0 +1,53 @@
+"""The suite starts on a machine that a killed suite left as it was when it was killed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from . import machine
+
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.skipif(os.geteuid() != 0, reason="links take root"),
+]
+
+
+@pytest.fixture
+def left() -> Iterator[set[str]]:
+    """What a killed suite leaves: its bridge, its peer's namespace, its folder."""
+    before = machine.snapshot()
+    subprocess.run(["ip", "link", "add", "bmk0", "type", "bridge"], check=True)
+    subprocess.run(["ip", "netns", "add", "bmpeer"], check=True)
+    Path("/run/baremark").mkdir()
+    try:
+        yield machine.remains()
+    finally:
+        subprocess.run(["ip", "link", "delete", "bmk0"], capture_output=True, check=False)
+        subprocess.run(["ip", "netns", "delete", "bmpeer"], capture_output=True, check=False)
+        if Path("/run/baremark").exists():
+            Path("/run/baremark").rmdir()
+    assert machine.left_behind(before, machine.snapshot()) == {}
+
+
+def test_what_a_killed_suite_left_is_cleared_before_the_first_test(
+    left: set[str], tmp_path: Path
+) -> None:
+    assert {"bmk0", "bmpeer", "/run/baremark"} <= left
+    assert machine.start_clean(tmp_path / "state", tmp_path) is None
+    assert machine.remains() == set()
+
+
+def test_what_a_user_has_up_is_not_touched_and_named(left: set[str], tmp_path: Path) -> None:
+    standing = tmp_path / "state" / "baremark" / "lab-12345678" / "standing.json"
+    standing.parent.mkdir(parents=True)
+    standing.write_text("{}")
+    said = machine.start_clean(tmp_path / "state", tmp_path)
+    assert said is not None
+    assert "lab-12345678" in said
+    assert "baremark down first" in said
+    assert machine.remains() == left
