@@ -102,7 +102,7 @@ def start_clean(state_home: Path, temporary: Path) -> str | None:
         return f"targets are up on this machine ({up[0].parent.name}): baremark down first"
     done = subprocess.run(
         [Path(sys.executable).with_name("baremark"), "down"],
-        cwd=temporary,
+        cwd=Path(__file__).parents[2],
         env={**os.environ, "XDG_STATE_HOME": str(temporary), "XDG_CACHE_HOME": str(temporary)},
         capture_output=True,
         text=True,
