@@ -62,8 +62,8 @@ def test_plot_writes_each_kind(folder: Path, tmp_path: Path, args: tuple[str, ..
         (("--kind", "pie", "-o", "a.svg"), "there is no kind of chart 'pie'"),
         (("-o", "a.gif"), "a chart cannot be written as a.gif"),
         (("--kind", "history", "latest", "-o", "a.svg"), "a history is of all runs"),
-        (("-w", "gpu-*", "-o", "a.svg"), "nothing there matches -w gpu-*"),
-        (("--kind", "history", "-t", "esxi", "-o", "a.svg"), "nothing there matches -t esxi"),
+        (("-w", "gpu-*", "-o", "a.svg"), "no workload matches 'gpu-*'"),
+        (("--kind", "history", "-t", "esxi", "-o", "a.svg"), "no target matches 'esxi'"),
         (("nowhere", "-o", "a.svg"), "there is no run 'nowhere'"),
     ],
 )
