@@ -6,13 +6,15 @@ Every mistake is a `UseError` before anything is touched.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import UseError
 
 if TYPE_CHECKING:
+    import typer
+
     from harness.measure import Request
     from harness.model import Host
 
@@ -48,6 +50,20 @@ def request(
         max_blocks=max_blocks,
         accepted=validity.require_acceptable(accept),
     )
+
+
+def given(context: typer.Context, names: Collection[str]) -> list[str]:
+    """Which options among the parameters `names` of a verb were typed, each by its long name."""
+    return [
+        max(option.opts, key=len)
+        for option in context.command.params
+        if option.name in names and _typed(context, option.name)
+    ]
+
+
+def _typed(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def share(text: str) -> float:
