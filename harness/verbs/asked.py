@@ -1,4 +1,4 @@
-"""What options mean: hosts, a request, a time, a share; and results that can be written to.
+"""What options mean: runs, hosts, a request, a time, a share; and results that can be written to.
 
 Every mistake is a `UseError` before anything is touched.
 """
@@ -50,6 +50,26 @@ def request(
         max_blocks=max_blocks,
         accepted=validity.require_acceptable(accept),
     )
+
+
+def runs(results: Path, names: Sequence[str] | None) -> list[Path]:
+    """The folders of runs by name or path, each once; the latest where none is named."""
+    from harness import ledger
+
+    wanted = names or [ledger.LATEST]
+    tell_passed_over(results, wanted)
+    return list(dict.fromkeys(ledger.find(results / "runs", name).resolve() for name in wanted))
+
+
+def tell_passed_over(results: Path, names: Sequence[str]) -> None:
+    """Where `latest` (or `latest:TARGET`) is among `names`, tell of each folder that would be it if
+    it were whole."""
+    from harness import ledger
+    from harness.console import Console
+
+    if any(name.partition(":")[0] == ledger.LATEST for name in names):
+        for error in map(ledger.lacks_manifest, ledger.passed_over(results / "runs")):
+            Console().warn(f"passed over as the latest run: {error.message} ({error.hint})")
 
 
 def given(context: typer.Context, names: Collection[str]) -> list[str]:

@@ -103,6 +103,7 @@ def compare(
             "leave it out; to measure releases, give --releases; RUN:TARGET chooses a target",
         )
     else:
+        asked.tell_passed_over(results, [base, candidate])
         made = compared.of_selections(
             tags.select(results, base), tags.select(results, candidate), results
         )
@@ -119,6 +120,7 @@ def tag(
     """Give a name to runs, for compare; kept in results/tags.yml."""
     from harness import tags
 
+    asked.tell_passed_over(results, runs)
     have = tags.add(results, name, runs)
     print(f"{name}: {', '.join(have)}")
 

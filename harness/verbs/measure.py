@@ -76,6 +76,8 @@ def run(
         accept or (),
     )
     asked.writable(results)
+    if resume is not None:
+        asked.tell_passed_over(results, [resume])
     hosts = asked.hosts(inventory, target)
     state.read(state.state_folder(inventory), inventory)  # nothing up is told first of all
     with steps.locked(inventory, hosts):

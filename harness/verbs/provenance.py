@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.errors import EXIT_RUN, UseError
+from harness.verbs import asked
 from harness.verbs.options import ResultsOption
 
 if TYPE_CHECKING:
@@ -20,11 +21,11 @@ def show(
     results: ResultsOption = Path("results"),
 ) -> None:
     """Print what a run's manifest fixed: who, when, versions, seed, digests, fingerprints."""
-    from harness import ledger
     from harness.publish import provenance
 
     _require(format)
-    made = provenance.of_run(ledger.find(results / "runs", run))
+    (folder,) = asked.runs(results, [run])
+    made = provenance.of_run(folder)
     print(provenance.render(made, format), end="")
 
 
@@ -38,11 +39,10 @@ def verify(
     results: ResultsOption = Path("results"),
 ) -> None:
     """Compute digests, samples and tables again from a run's ledger; exit 1 where one differs."""
-    from harness import ledger
     from harness import verify as verifying
 
     _require(format)
-    folder = ledger.find(results / "runs", run)
+    (folder,) = asked.runs(results, [run])
     found = verifying.verify(folder, results, table or ())
     print(_json(found) if format == "json" else _text(folder, found))
     if any(each.came is verifying.Came.DIFFERS for each in found):

@@ -72,6 +72,36 @@ def test_plot_refuses_before_it_writes(folder: Path, args: tuple[str, ...], mess
     assert not list(folder.glob("a.*"))
 
 
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("table",),
+        ("show",),
+        ("verify", "latest"),
+        ("plot", "-o", "latest.svg"),
+        ("export", "junit"),
+        ("compare", "latest:kvm", "latest:kvm-old"),
+        ("tag", "newest", "latest"),
+    ],
+)
+def test_a_run_in_part_is_told_where_it_would_be_the_latest(
+    folder: Path, args: tuple[str, ...]
+) -> None:
+    done = baremark(*args, folder=folder)
+    told = [line for line in done.stderr.splitlines() if "20261101T000000Z-half" in line]
+    assert told == [
+        "passed over as the latest run: results/runs/20261101T000000Z-half has no manifest.json, "
+        "so it was copied in part or is no run (restore it from a copy, or move it away)"
+    ]
+    assert "error:" not in done.stderr
+
+
+def test_a_run_in_part_is_not_told_where_a_run_is_named(folder: Path) -> None:
+    (newest,) = sorted(each.name for each in (folder / "results" / "runs").glob("*-lab1"))[-1:]
+    done = baremark("show", newest, folder=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("args", [("plot", "-k", "heatmap"), ("table",)])
 def test_what_is_no_regular_file_is_written_into_and_not_replaced(
     folder: Path, tmp_path: Path, args: tuple[str, ...]
