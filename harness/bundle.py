@@ -8,6 +8,7 @@ lists the sha256 of every file in it; packing the same tree twice gives the same
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import io
 import subprocess
@@ -34,6 +35,7 @@ LOADED_LATER = ("libgcc_s.so.1",)
 
 MANIFEST = "MANIFEST"
 VERIFY_LIMIT_S = 300.0
+_LOCK = ".bundle.lock"
 _FOLDERS = ("usr/bin", "bin", "usr/sbin", "sbin")
 _RUN = """\
 #!/bin/sh
@@ -59,16 +61,27 @@ class Bundle:
 def pack(tree: Path, into: Path) -> Bundle:
     """Pack the bundle from a tar archive of a tree of packages; a packed one is used again.
 
-    `into` is the controller's cache folder. Raises `HarnessError` when a program or a library is
-    not in the tree.
+    `into` is the controller's cache folder, which several clones may share: one process packs at
+    a time, and who asks meanwhile waits for its bundle. Raises `HarnessError` when a program or a
+    library is not in the tree.
     """
     known = into / f"{tree.name}.{_recipe()}.digest"
-    if known.exists():
-        packed = into / f"bundle-{known.read_text().strip()}.tar.zst"
-        if packed.exists():
-            return load(packed)
-    with writing(into, "make room or make it writable, or choose another XDG_CACHE_HOME"):
-        return _packed(tree, into, known)
+    if (there := _known(into, known)) is not None:
+        return there
+    with (
+        writing(into, "make room or make it writable, or choose another XDG_CACHE_HOME"),
+        (into / _LOCK).open("w") as lock,
+    ):
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _known(into, known) or _packed(tree, into, known)
+
+
+def _known(into: Path, known: Path) -> Bundle | None:
+    """The bundle whose digest the file `known` holds; None where one of the two is not there."""
+    if not known.exists():
+        return None
+    packed = into / f"bundle-{known.read_text().strip()}.tar.zst"
+    return load(packed) if packed.exists() else None
 
 
 def _packed(tree: Path, into: Path, known: Path) -> Bundle:

@@ -37,6 +37,8 @@ _READ = {1, SCHEMA}
 MANIFEST = "manifest.json"
 LEDGER = "ledger.jsonl"
 RAW = "raw"
+LATEST = "latest"
+"""Names the newest run."""
 DROPPED = "raw-dropped.json"
 """Says that the raw outputs of a run were removed to make room (`harness.retention`)."""
 
@@ -185,11 +187,17 @@ def lacks_manifest(folder: Path) -> HarnessError:
     )
 
 
+def passed_over(runs: Path) -> tuple[Path, ...]:
+    """The folders under `runs` that would be the latest run if they had a manifest."""
+    newest = runs_in(runs)[-1:]
+    return tuple(each for each in without_manifest(runs) if not newest or each > newest[0])
+
+
 def find(runs: Path, name: str) -> Path:
     """The folder of a run, by its name, its path or `latest`. Raises `UseError` where there is
-    none, `HarnessError` where it has no manifest."""
+    none, `HarnessError` where it has no manifest; the latest is the newest that has one."""
     folders = runs_in(runs)
-    if name == "latest" and folders:
+    if name == LATEST and folders:
         return folders[-1]
     for folder in (Path(name), runs / name):
         if _is_file(folder / MANIFEST):

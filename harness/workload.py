@@ -6,7 +6,6 @@ tool prints is not this module's business, only that the metrics asked for exist
 
 from __future__ import annotations
 
-import fnmatch
 import string
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from harness import plan, tools
+from harness import choice, plan, tools
 from harness.errors import UseError
 from harness.model import Metric, Resource, Step, Workload
 
@@ -76,20 +75,8 @@ def load_all(folder: Path) -> tuple[Workload, ...]:
 def choose(workloads: Sequence[Workload], patterns: Iterable[str]) -> tuple[Workload, ...]:
     """The workloads whose names match any shell pattern (`disk-*`); all when there is none."""
     wanted = tuple(patterns)
-    if not wanted:
-        return tuple(workloads)
-    names = [workload.name for workload in workloads]
-    for pattern in wanted:
-        if not fnmatch.filter(names, pattern):
-            raise UseError(
-                f"no workload matches {pattern!r}",
-                "choose from: " + ", ".join(names),
-            )
-    return tuple(
-        workload
-        for workload in workloads
-        if any(fnmatch.fnmatchcase(workload.name, pattern) for pattern in wanted)
-    )
+    choice.require("workload", wanted, ((workload.name,) for workload in workloads))
+    return tuple(each for each in workloads if choice.includes((each.name,), wanted))
 
 
 def _load(file: Path) -> tuple[Workload | None, list[str]]:

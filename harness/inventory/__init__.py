@@ -6,7 +6,6 @@ reads only Ansible's answer. All mistakes are reported at once, with the file an
 
 from __future__ import annotations
 
-import fnmatch
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -15,7 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from harness import adoption, identity
+from harness import adoption, choice, identity
 from harness.errors import UseError
 from harness.inventory.answer import ask_ansible
 from harness.inventory.checks import (
@@ -102,20 +101,10 @@ def choose(hosts: Sequence[Host], patterns: Iterable[str]) -> tuple[Host, ...]:
     wanted = tuple(patterns)
     if not wanted:
         return tuple(hosts)
-
-    def matches(target: Target, pattern: str) -> bool:
-        return fnmatch.fnmatchcase(target.name, pattern) or target.backend == pattern
-
-    everything = [target for host in hosts for target in host.targets]
-    for pattern in wanted:
-        if not any(matches(target, pattern) for target in everything):
-            raise UseError(
-                f"no target matches {pattern!r}",
-                "choose from: " + ", ".join(target.name for target in everything),
-            )
+    choice.require("target", wanted, ((t.name, t.backend) for host in hosts for t in host.targets))
     chosen = []
     for host in hosts:
-        kept = tuple(t for t in host.targets if any(matches(t, pattern) for pattern in wanted))
+        kept = tuple(t for t in host.targets if choice.includes((t.name, t.backend), wanted))
         if kept:
             chosen.append(replace(host, targets=(host.native, *(t for t in kept if not t.native))))
     return tuple(chosen)

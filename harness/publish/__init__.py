@@ -34,6 +34,7 @@ _SHARED = frozenset(
         "overheads",
         "provenance",
         "reading",
+        "screen",
         "series",
         "site",
         "stored",

@@ -217,24 +217,13 @@ def _runs(comparison: Comparison) -> list[str]:
 
 def _terminal(comparison: Comparison) -> str:
     from rich import box
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    from harness.publish.terminal import surface
+    from harness.publish.screen import Screen
 
-    out = io.StringIO()
-    width, color = surface()
-    console = Console(
-        file=out,
-        width=width,
-        force_terminal=color,
-        no_color=not color,
-        highlight=False,
-        markup=False,
-        emoji=False,
-        legacy_windows=False,
-    )
+    screen = Screen()
+    console = screen.console
     for title, of in _pairs(comparison):
         console.print(Text(title, style="bold"))
         grid = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
@@ -253,7 +242,7 @@ def _terminal(comparison: Comparison) -> str:
     console.print(Text("What differs (base | candidate)", style="bold"))
     for line in [*_confounds(comparison), "", *_runs(comparison)]:
         console.print(f"· {line}" if line else "")
-    return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
+    return screen.text()
 
 
 def _markdown(comparison: Comparison) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from harness import choice
 from harness.analyze.history import NIGHT, SERIES, History, Shift
 from harness.errors import UseError
 
@@ -47,16 +48,19 @@ class Asked:
 
 def choose(history: History, asked: Asked) -> tuple[Series, ...]:
     """The series that `asked` chooses, in the order of the history; one without a night since
-    then is left out. Raises UseError where there is none, with what there is."""
+    then is left out. Raises UseError where there is none, or where one pattern of several matches
+    nothing, with what there is."""
+    require(history.nights, asked.workloads, asked.targets)
     chosen = [
         series
         for series in _all(history)
         if _wanted(series.name, asked) and (series.name["headline"] or not asked.headline)
     ]
     if not chosen:
-        raise UseError(
-            f"no series matches {_said(asked)}", f"choose from: {', '.join(_cells(history.nights))}"
+        cells = (
+            f"{each}@{target}" for each, target in _names(history.nights, "workload", "target")
         )
+        raise UseError(f"no series matches {_said(asked)}", choice.offer(asked.cell or "", cells))
     if asked.since is None:
         return tuple(chosen)
     since = asked.since
@@ -76,6 +80,15 @@ def choose(history: History, asked: Asked) -> tuple[Series, ...]:
             f"the newest is of {newest:%Y-%m-%d}; choose an earlier day",
         )
     return found
+
+
+def require(nights: pl.DataFrame, workloads: Sequence[str], targets: Sequence[str]) -> None:
+    """Raise UseError for a pattern of a workload, or of a target or backend, that matches nothing
+    in the rows of `nights`; where there are no rows, nobody is to blame for it."""
+    if nights.is_empty():
+        return
+    choice.require("workload", workloads, _names(nights, "workload"))
+    choice.require("target", targets, _names(nights, "target", "backend"))
 
 
 def as_json(history: History, chosen: Sequence[Series]) -> str:
@@ -164,12 +177,8 @@ def _wanted(name: Mapping[str, Any], asked: Asked) -> bool:
         of_workload, of_target = parts(asked.cell)
         if not (fnmatchcase(workload, of_workload) and fnmatchcase(target, of_target)):
             return False
-    by_target = not asked.targets or any(
-        fnmatchcase(target, each) or each == name["backend"] for each in asked.targets
-    )
-    return by_target and (
-        not asked.workloads or any(fnmatchcase(workload, each) for each in asked.workloads)
-    )
+    by_target = choice.includes((target, name["backend"]), asked.targets)
+    return by_target and choice.includes((workload,), asked.workloads)
 
 
 def parts(cell: str) -> tuple[str, str]:
@@ -182,10 +191,10 @@ def parts(cell: str) -> tuple[str, str]:
 
 
 def _said(asked: Asked) -> str:
-    words = [repr(each) for each in (asked.cell, *asked.targets, *asked.workloads) if each]
+    cell = () if asked.cell is None else (asked.cell,)
+    words = [repr(each) for each in (*cell, *asked.targets, *asked.workloads)]
     return ", ".join(words) or "what was asked for"
 
 
-def _cells(table: pl.DataFrame) -> list[str]:
-    cells = table.select("workload", "target").unique().sort("workload", "target")
-    return [f"{workload}@{target}" for workload, target in cells.iter_rows()]
+def _names(nights: pl.DataFrame, *columns: str) -> Iterator[tuple[str, ...]]:
+    return nights.select(columns).unique().sort(columns).iter_rows()

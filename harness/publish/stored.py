@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from fnmatch import fnmatchcase
 
-from harness import dataset, parts
+from harness import choice, dataset, parts
 from harness.analyze.overhead import overhead
 from harness.catalogue import Catalogue, Held
 from harness.errors import HarnessError, UseError
@@ -73,11 +72,12 @@ def choose(
     for run in runs:
         if run not in held:
             raise UseError(f"the dataset does not hold run {run}", "baremark dataset ls names them")
+    choice.require("host", hosts, ((told.host,) for told in held.values()))
     left = {
         run: told
         for run, told in held.items()
         if (not runs or run in runs)
-        and (not hosts or any(fnmatchcase(told.host, pattern) for pattern in hosts))
+        and choice.includes((told.host,), hosts)
         and (since is None or datetime.fromisoformat(told.started) >= since)
     }
     if not left:

@@ -7,9 +7,6 @@ other, and as many tables as it takes to show all targets, native in each.
 from __future__ import annotations
 
 import io
-import os
-import shutil
-import sys
 from collections.abc import Iterator, Sequence
 
 from rich import box
@@ -20,9 +17,9 @@ from rich.text import Text
 
 from harness.publish import figures
 from harness.publish.notes import provenance
+from harness.publish.screen import Screen
 from harness.publish.table import Figure, Group, Row, Section, Table
 
-_PIPED_WIDTH = 120
 _BLANK = "\u2800"
 """A blank that right-justifying keeps: it holds the place of a note's mark."""
 
@@ -33,21 +30,8 @@ def render(table: Table, width: int | None = None, color: bool | None = None) ->
     Left out, both follow standard output: a terminal's width and colours (unless NO_COLOR is
     set), else 120 and none.
     """
-    seen_width, seen_color = surface()
-    color = seen_color if color is None else color
-    width = seen_width if width is None else width
-    out = io.StringIO()
-    console = Console(
-        file=out,
-        width=width,
-        force_terminal=color,
-        color_system="standard" if color else None,
-        no_color=not color,
-        highlight=False,
-        markup=False,
-        emoji=False,
-        legacy_windows=False,
-    )
+    screen = Screen(width, color)
+    console = screen.console
     for section in table.sections:
         by = table.by_architecture
         title = f"{section.host} · {section.scenario}{', by architecture' if by else ''}"
@@ -55,7 +39,7 @@ def render(table: Table, width: int | None = None, color: bool | None = None) ->
         if by:
             console.print()
             console.print(_architectures(section))
-        for columns, stacked in _layout(section, width, by):
+        for columns, stacked in _layout(section, console.width, by):
             console.print()
             console.print(_grid(section, columns, stacked, by))
         console.print()
@@ -66,17 +50,7 @@ def render(table: Table, width: int | None = None, color: bool | None = None) ->
         _note(console, "· ", text)
     for run in table.runs:
         _note(console, "· ", provenance(run))
-    return "".join(
-        f"{line.replace(_BLANK, ' ').rstrip()}\n" for line in out.getvalue().splitlines()
-    )
-
-
-def surface() -> tuple[int, bool]:
-    """The width of standard output, and whether to colour: a terminal's own (no colour where
-    NO_COLOR is set), else 120 and none."""
-    if not sys.stdout.isatty():
-        return _PIPED_WIDTH, False
-    return shutil.get_terminal_size().columns, "NO_COLOR" not in os.environ
+    return "".join(f"{line.replace(_BLANK, ' ').rstrip()}\n" for line in screen.text().splitlines())
 
 
 def _architectures(section: Section) -> Grid:

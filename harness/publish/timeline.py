@@ -6,17 +6,12 @@ what would count as equivalent, so that noise is not made to look like news.
 
 from __future__ import annotations
 
-import io
 import math
-import os
-import shutil
-import sys
 from collections.abc import Iterator, Sequence
 from statistics import median
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
@@ -24,6 +19,7 @@ from harness.analyze.history import ACKNOWLEDGED, CONFIRMED, REFUTED, Shift
 from harness.analyze.verdict import EQUIVALENT_WITHIN
 from harness.model import Estimate, Resource
 from harness.publish import figures
+from harness.publish.screen import Screen
 from harness.publish.series import Series
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -33,7 +29,6 @@ _SHIFT = "│"
 _CUT = "┊"
 _WIDTH = 64
 _NARROW = 20
-_PIPED_WIDTH = 120
 _LAST = 30
 """Nights listed in detail unless it is said since when."""
 _LEVEL = 0.95
@@ -48,7 +43,8 @@ _READING = (
 
 def overview(chosen: Sequence[Series], hidden: int = 0, width: int | None = None) -> str:
     """One line for each of `chosen`; `hidden` tells how many further metrics are not shown."""
-    console, out = _console(width)
+    screen = Screen(width)
+    console = screen.console
     for place in dict.fromkeys((each.name["host"], each.name["scenario"]) for each in chosen):
         theirs = [each for each in chosen if (each.name["host"], each.name["scenario"]) == place]
         console.print(Text(" · ".join(place), style="bold"))
@@ -57,12 +53,13 @@ def overview(chosen: Sequence[Series], hidden: int = 0, width: int | None = None
     console.print(Text(_READING))
     if hidden:
         console.print(Text(f"{hidden} series of further metrics: name a cell to see them."))
-    return _text(out)
+    return screen.text()
 
 
 def detail(chosen: Sequence[Series], whole: bool = False, width: int | None = None) -> str:
     """Each of `chosen` with its epochs, shifts and nights: the last 30, or all where `whole`."""
-    console, out = _console(width)
+    screen = Screen(width)
+    console = screen.console
     for each in chosen:
         name = each.name
         head = f"{name['host']} · {name['workload']} {name['metric']} × {_target(each)}"
@@ -78,7 +75,7 @@ def detail(chosen: Sequence[Series], whole: bool = False, width: int | None = No
             console.print(Text(f"{earlier} earlier nights: see them with --since"))
         console.print()
     console.print(Text(f"{_READING} {_CUT} is where something known of the target changed."))
-    return _text(out)
+    return screen.text()
 
 
 def sparkline(series: Series, cuts: bool = False, width: int = _WIDTH) -> str:
@@ -231,25 +228,3 @@ def _change(factor: float) -> str:
 
 def _p(p: float) -> str:
     return f"{p:.2g}" if p >= 1e-4 else "< 0.0001"
-
-
-def _console(width: int | None) -> tuple[Console, io.StringIO]:
-    terminal = sys.stdout.isatty()
-    color = terminal and "NO_COLOR" not in os.environ
-    out = io.StringIO()
-    console = Console(
-        file=out,
-        width=width or (shutil.get_terminal_size().columns if terminal else _PIPED_WIDTH),
-        force_terminal=color,
-        color_system="standard" if color else None,
-        no_color=not color,
-        highlight=False,
-        markup=False,
-        emoji=False,
-        legacy_windows=False,
-    )
-    return console, out
-
-
-def _text(out: io.StringIO) -> str:
-    return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())

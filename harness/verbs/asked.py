@@ -1,4 +1,4 @@
-"""What options mean: hosts, a request, a time, a share; and results that can be written to.
+"""What options mean: runs, hosts, a request, a time, a share; and results that can be written to.
 
 Every mistake is a `UseError` before anything is touched.
 """
@@ -6,13 +6,15 @@ Every mistake is a `UseError` before anything is touched.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import UseError
 
 if TYPE_CHECKING:
+    import typer
+
     from harness.measure import Request
     from harness.model import Host
 
@@ -48,6 +50,40 @@ def request(
         max_blocks=max_blocks,
         accepted=validity.require_acceptable(accept),
     )
+
+
+def runs(results: Path, names: Sequence[str] | None) -> list[Path]:
+    """The folders of runs by name or path, each once; the latest where none is named."""
+    from harness import ledger
+
+    wanted = names or [ledger.LATEST]
+    tell_passed_over(results, wanted)
+    return list(dict.fromkeys(ledger.find(results / "runs", name).resolve() for name in wanted))
+
+
+def tell_passed_over(results: Path, names: Sequence[str]) -> None:
+    """Where `latest` (or `latest:TARGET`) is among `names`, tell of each folder that would be it if
+    it were whole."""
+    from harness import ledger
+    from harness.console import Console
+
+    if any(name.partition(":")[0] == ledger.LATEST for name in names):
+        for error in map(ledger.lacks_manifest, ledger.passed_over(results / "runs")):
+            Console().warn(f"passed over as the latest run: {error.message} ({error.hint})")
+
+
+def given(context: typer.Context, names: Collection[str]) -> list[str]:
+    """Which options among the parameters `names` of a verb were typed, each by its long name."""
+    return [
+        max(option.opts, key=len)
+        for option in context.command.params
+        if option.name in names and _typed(context, option.name)
+    ]
+
+
+def _typed(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def share(text: str) -> float:

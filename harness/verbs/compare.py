@@ -33,7 +33,15 @@ if TYPE_CHECKING:
     from harness.publish.comparison import Comparison
 
 
+_MEASURING = (
+    *("inventory", "target", "workload", "preset", "budget", "precision", "max_blocks"),
+    *("accept", "seed", "workloads"),
+)
+"""The parameters of `compare` that only a measurement reads."""
+
+
 def compare(
+    context: typer.Context,
     base: Annotated[
         str | None, typer.Argument(help="A run, a tag or RUN:TARGET; what is compared with.")
     ] = None,
@@ -89,7 +97,13 @@ def compare(
             "two things are compared",
             "baremark compare BASE CANDIDATE, or baremark compare --releases qemu=7.2,10.0",
         )
+    elif given := asked.given(context, _MEASURING):
+        raise UseError(
+            f"{', '.join(given)} cannot be given with runs, which are measured already",
+            "leave it out; to measure releases, give --releases; RUN:TARGET chooses a target",
+        )
     else:
+        asked.tell_passed_over(results, [base, candidate])
         made = compared.of_selections(
             tags.select(results, base), tags.select(results, candidate), results
         )
@@ -106,6 +120,7 @@ def tag(
     """Give a name to runs, for compare; kept in results/tags.yml."""
     from harness import tags
 
+    asked.tell_passed_over(results, runs)
     have = tags.add(results, name, runs)
     print(f"{name}: {', '.join(have)}")
 

@@ -11,7 +11,7 @@ import typer
 
 from harness.errors import EXIT_RUN, UseError
 from harness.verbs.options import OutputOption, ResultsOption
-from harness.verbs.output import put, require_place
+from harness.verbs.output import put, require_format, require_place
 
 if TYPE_CHECKING:
     from harness.catalogue import Catalogue, File
@@ -77,8 +77,7 @@ def ls(
     """List the files of the dataset with their runs, rows and version of the format."""
     from harness.dataset import look
 
-    if format not in {"text", "json"}:
-        raise UseError(f"no format {format!r}", "choose from: text, json")
+    require_format(format, ("text", "json"))
     found = look(_store(dataset, results))
     print(_json(found) if format == "json" else _text(found))
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.errors import UseError
+from harness.verbs import asked
 from harness.verbs.options import OutputOption, ResultsOption
 from harness.verbs.output import put
 
@@ -29,7 +30,7 @@ def export(
     results: ResultsOption = Path("results"),
 ) -> None:
     """Print runs in the format of another tool, made from the ledger alone."""
-    from harness import dataset, exporting, ledger
+    from harness import dataset, exporting
     from harness.console import Console
     from harness.exporting import Export
     from harness.publish import made
@@ -40,8 +41,7 @@ def export(
             f"--fail-slower: {format} tells of no success", "leave it out, or export junit"
         )
     limit = _limit(fail_slower) if fail_slower is not None else None
-    found = [ledger.find(results / "runs", name).resolve() for name in run or ["latest"]]
-    folders = list(dict.fromkeys(found))
+    folders = asked.runs(results, run)
     known = [dataset.ledger_of(folder) for folder in folders]
     runs = [made.judged(folder) for folder in folders]
     table = made.of_judged(runs, results, known)

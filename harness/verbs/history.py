@@ -12,12 +12,11 @@ import typer
 
 from harness.errors import HarnessError, UseError
 from harness.verbs.options import ResultsOption, TargetOption, WorkloadOption
+from harness.verbs.output import require_format
 
 if TYPE_CHECKING:
     from harness.analyze.history import Shift
     from harness.console import Console
-
-_FORMATS = ("terminal", "json", "csv")
 
 
 def history(
@@ -36,8 +35,7 @@ def history(
     results: ResultsOption = Path("results"),
 ) -> None:
     """Show the overhead of each cell night by night, and where it shifted."""
-    if format not in _FORMATS:
-        raise UseError(f"no format {format!r}", f"choose from: {', '.join(_FORMATS)}")
+    require_format(format, ("terminal", "json", "csv"))
     begin = None if since is None else day("--since", since)
 
     from harness.console import Console

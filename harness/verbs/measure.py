@@ -30,7 +30,12 @@ if TYPE_CHECKING:
     from harness.console import Console
 
 
+_FIXED = ("target", "workload", "preset", "precision", "max_blocks", "accept", "seed")
+"""The parameters of `run` that the manifest of a run has fixed."""
+
+
 def run(
+    context: typer.Context,
     inventory: InventoryOption = LOCALHOST,
     target: TargetOption = None,
     workload: WorkloadOption = None,
@@ -54,17 +59,7 @@ def run(
     from harness import state
     from harness.console import Console
 
-    fixed = {
-        "--preset": preset,
-        "--workload": workload,
-        "--target": target,
-        "--seed": seed,
-        "--precision": precision,
-        "--max-blocks": max_blocks,
-        "--accept": accept,
-    }
-    given = [name for name, value in fixed.items() if value]
-    if resume is not None and given:
+    if resume is not None and (given := asked.given(context, _FIXED)):
         raise UseError(
             f"{', '.join(given)} cannot be given with --resume: the run's manifest fixed that",
             "leave it out; only --budget and --results go with --resume",
@@ -81,6 +76,8 @@ def run(
         accept or (),
     )
     asked.writable(results)
+    if resume is not None:
+        asked.tell_passed_over(results, [resume])
     hosts = asked.hosts(inventory, target)
     state.read(state.state_folder(inventory), inventory)  # nothing up is told first of all
     with steps.locked(inventory, hosts):

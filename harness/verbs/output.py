@@ -1,11 +1,18 @@
-"""Where what a verb made goes: into the file of `--output`, or to standard output."""
+"""What a verb made: in which format, and into the file of `--output` or to standard output."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness.errors import UseError
+
+
+def require_format(format: str, known: Sequence[str]) -> None:
+    """Refuse a format that is not one of the `known` ones of a verb."""
+    if format not in known:
+        raise UseError(f"no format {format!r}", f"choose from: {', '.join(known)}")
 
 
 def require_place(format: str, output: Path | None) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.errors import UseError
+from harness.verbs.output import require_format
 
 if TYPE_CHECKING:
     from harness.model import Sample
@@ -25,8 +26,7 @@ def parse(
     """Print the samples in the output of a tool, or why there are none to be had."""
     from harness import tools
 
-    if format not in {"table", "json"}:
-        raise UseError(f"no format {format!r}", "choose from: table, json")
+    require_format(format, ("table", "json"))
     reader = tools.load(tool)
     samples = reader.read(_bytes(file), _bytes(stderr) if stderr is not None else b"")
     print(_samples_json(samples) if format == "json" else _samples_table(samples))

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.errors import UseError
+from harness.verbs import asked
 from harness.verbs.options import ResultsOption, TargetOption, WorkloadOption
 
 
@@ -33,12 +34,12 @@ def plot(
             "leave the runs out; choose with -w and -t",
         )
 
-    from harness import ledger, publish
+    from harness import publish
     from harness.publish.charts import draw
 
     if kind == "history":
         spec = draw.of_results(results, workload or (), target or ())
     else:
-        found = [ledger.find(results / "runs", name).resolve() for name in run or ["latest"]]
-        spec = draw.of_runs(kind, list(dict.fromkeys(found)), workload or (), target or ())
+        folders = asked.runs(results, run)
+        spec = draw.of_runs(kind, folders, workload or (), target or ())
     publish.write(charts.picture(spec, output.suffix), output)

@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.errors import EXIT_RUN, UseError
+from harness.errors import EXIT_RUN
+from harness.verbs import asked
 from harness.verbs.options import ResultsOption
+from harness.verbs.output import require_format
 
 if TYPE_CHECKING:
     from harness.verify import Verified
+
+_FORMATS = ("text", "json")
 
 
 def show(
@@ -20,11 +24,11 @@ def show(
     results: ResultsOption = Path("results"),
 ) -> None:
     """Print what a run's manifest fixed: who, when, versions, seed, digests, fingerprints."""
-    from harness import ledger
     from harness.publish import provenance
 
-    _require(format)
-    made = provenance.of_run(ledger.find(results / "runs", run))
+    require_format(format, _FORMATS)
+    (folder,) = asked.runs(results, [run])
+    made = provenance.of_run(folder)
     print(provenance.render(made, format), end="")
 
 
@@ -38,20 +42,14 @@ def verify(
     results: ResultsOption = Path("results"),
 ) -> None:
     """Compute digests, samples and tables again from a run's ledger; exit 1 where one differs."""
-    from harness import ledger
     from harness import verify as verifying
 
-    _require(format)
-    folder = ledger.find(results / "runs", run)
+    require_format(format, _FORMATS)
+    (folder,) = asked.runs(results, [run])
     found = verifying.verify(folder, results, table or ())
     print(_json(found) if format == "json" else _text(folder, found))
     if any(each.came is verifying.Came.DIFFERS for each in found):
         raise typer.Exit(EXIT_RUN)
-
-
-def _require(format: str) -> None:
-    if format not in {"text", "json"}:
-        raise UseError(f"no format {format!r}", "choose from: text, json")
 
 
 def _text(folder: Path, found: tuple[Verified, ...]) -> str:

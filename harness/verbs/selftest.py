@@ -17,6 +17,7 @@ from harness.verbs.options import (
     WorkloadOption,
     WorkloadsOption,
 )
+from harness.verbs.output import require_format
 
 if TYPE_CHECKING:
     from harness.selftest import SelfTest
@@ -42,8 +43,7 @@ def selftest(
     from harness.measure import Request
     from harness.model import Preset
 
-    if format not in {"text", "json"}:
-        raise UseError(f"no format {format!r}", "choose from: text, json")
+    require_format(format, ("text", "json"))
     console = Console()
     chosen = files.choose(files.load_all(workloads), workload or ())
     request = Request(Preset("selftest", blocks, seconds, blocks), chosen)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.errors import UseError
+from harness.verbs import asked
 from harness.verbs.options import OutputOption, ResultsOption
 from harness.verbs.output import put, require_place
 
@@ -29,13 +30,12 @@ def table(
     """Print the table of overhead versus native, made from the ledger alone."""
     from dataclasses import replace
 
-    from harness import ledger, publish
+    from harness import publish
     from harness.publish import made as made_of
 
     require_place(format, output)
     if by not in {"target", "architecture"}:
         raise UseError(f"--by {by!r} is no order", "choose from: target, architecture")
-    found = [ledger.find(results / "runs", name).resolve() for name in run or ["latest"]]
-    folders = list(dict.fromkeys(found))
+    folders = asked.runs(results, run)
     made = replace(made_of.of_runs(folders, results), by_architecture=by == "architecture")
     put(publish.render(made, format), output)

@@ -81,8 +81,11 @@ def test_what_is_asked_for_and_not_there_is_said(root: str) -> None:
     put(open_store(root), *RUNS)
     with pytest.raises(UseError, match="does not hold run gone"):
         stored.of_dataset(root, runs=["gone"])
+    with pytest.raises(UseError, match="no host matches 'lab9'") as caught:
+        stored.of_dataset(root, hosts=["lab1", "lab9"])
+    assert caught.value.hint == "choose from: lab1, lab2"
     with pytest.raises(UseError, match="no such run"):
-        stored.of_dataset(root, hosts=["lab9"])
+        stored.of_dataset(root, hosts=["lab1"], since=datetime(2027, 1, 1, tzinfo=UTC))
     with pytest.raises(HarnessError, match="does not hold run gone"):
         dataset.read(root, overhead, ["gone"])
 

@@ -24,9 +24,10 @@ import subprocess
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
@@ -44,6 +45,11 @@ PROGRAMS = (
     *("qemu-system-x86_64", "qemu-img", "ssh", "ssh-keygen"),
 )
 """What the machine that starts the box must have."""
+
+ENDS_WITH_STARTER = ("setpriv", "--pdeathsig", "KILL")
+"""A box must not outlive a test run that was killed. (It also ends with the thread that started it,
+so a box is started from the main thread.)"""
+QEMU = ("qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none")
 
 PACKAGES = (
     # a Debian server
@@ -74,41 +80,60 @@ KERNEL_ARGUMENTS = (
     "kvm.halt_poll_ns=0"
 )
 
-FILES: dict[str, tuple[int, str]] = {
-    "/etc/hostname": (0o644, "labbox\n"),
-    "/etc/hosts": (0o644, "127.0.0.1 localhost\n127.0.1.1 labbox\n"),
-    "/etc/fstab": (0o644, "/dev/vda / ext4 noatime 0 0\n"),
-    "/etc/resolv.conf": (0o644, "nameserver 10.0.2.3\n"),
-    # QEMU's user network always gives these addresses; asking DHCP for them costs seconds.
-    "/etc/systemd/network/10-uplink.network": (
-        0o644,
-        "[Match]\nName=en*\n[Network]\nAddress=10.0.2.15/24\nGateway=10.0.2.2\n"
-        "LinkLocalAddressing=no\nIPv6AcceptRA=no\n",
-    ),
-    "/etc/modules-load.d/labbox.conf": (0o644, "kvm_amd\ntun\nbridge\nveth\nvhost_net\n"),
-    f"/etc/sudoers.d/{SUDOER}": (0o440, f"{SUDOER} ALL=(ALL:ALL) NOPASSWD: ALL\n"),
-    "/etc/ssh/sshd_config.d/labbox.conf": (
-        0o644,
-        "HostKey /etc/ssh/ssh_host_ed25519_key\nPasswordAuthentication no\n"
-        "PermitRootLogin prohibit-password\nUseDNS no\n",
-    ),
-}
-"""Files of the image: path, then mode and text. All belong to root."""
+Files = dict[str, tuple[int, str]]
+"""Files of an image: path, then mode and text. All belong to root."""
 
-INITRAMFS_HOOK = (
-    'mkdir -p "$1/etc/initramfs-tools/conf.d" "$1/usr/share/initramfs-tools/modules.d" '
-    '&& echo MODULES=list >"$1/etc/initramfs-tools/conf.d/labbox" '
-    '&& printf "virtio_pci\\nvirtio_blk\\next4\\n" '
-    '>"$1/usr/share/initramfs-tools/modules.d/labbox"'
-)
-"""An initrd with these drivers only: a full one takes long to unpack on an emulated CPU."""
 
-SETUP_HOOKS = (
-    'rm -f "$1"/etc/ssh/ssh_host_*',
-    f'chroot "$1" useradd --create-home --shell /bin/bash {SUDOER}',
-    'chroot "$1" systemctl enable systemd-networkd.service ssh.service libvirtd.service',
-    f'chroot "$1" systemctl mask {" ".join(MASKED_UNITS)}',
-)
+def base_files(link: str, *modules: str) -> Files:
+    """Return the files of every box, whose network card is called `link` (a pattern) and whose
+    kernel loads `modules`."""
+    return {
+        "/etc/hostname": (0o644, "labbox\n"),
+        "/etc/hosts": (0o644, "127.0.0.1 localhost\n127.0.1.1 labbox\n"),
+        "/etc/fstab": (0o644, "/dev/vda / ext4 noatime 0 0\n"),
+        "/etc/resolv.conf": (0o644, "nameserver 10.0.2.3\n"),
+        # QEMU's user network always gives these addresses; asking DHCP for them costs seconds.
+        "/etc/systemd/network/10-uplink.network": (
+            0o644,
+            f"[Match]\nName={link}\n[Network]\nAddress=10.0.2.15/24\nGateway=10.0.2.2\n"
+            "LinkLocalAddressing=no\nIPv6AcceptRA=no\n",
+        ),
+        "/etc/modules-load.d/labbox.conf": (0o644, "".join(f"{each}\n" for each in modules)),
+        f"/etc/sudoers.d/{SUDOER}": (0o440, f"{SUDOER} ALL=(ALL:ALL) NOPASSWD: ALL\n"),
+        "/etc/ssh/sshd_config.d/labbox.conf": (
+            0o644,
+            "HostKey /etc/ssh/ssh_host_ed25519_key\nPasswordAuthentication no\n"
+            "PermitRootLogin prohibit-password\nUseDNS no\n",
+        ),
+    }
+
+
+def initramfs_hook(*drivers: str) -> str:
+    """Return the hook for an initrd with these drivers only: a full one takes long to unpack on an
+    emulated CPU."""
+    lines = "".join(f"{each}\\n" for each in drivers)
+    return (
+        'mkdir -p "$1/etc/initramfs-tools/conf.d" "$1/usr/share/initramfs-tools/modules.d" '
+        '&& echo MODULES=list >"$1/etc/initramfs-tools/conf.d/labbox" '
+        f'&& printf "{lines}" '
+        '>"$1/usr/share/initramfs-tools/modules.d/labbox"'
+    )
+
+
+def setup_hooks(masked_units: Sequence[str], *services: str) -> tuple[str, ...]:
+    """Return the hooks of every box, in which network, SSH and `services` are started."""
+    enabled = " ".join(("systemd-networkd.service", "ssh.service", *services))
+    return (
+        'rm -f "$1"/etc/ssh/ssh_host_*',
+        f'chroot "$1" useradd --create-home --shell /bin/bash {SUDOER}',
+        f'chroot "$1" systemctl enable {enabled}',
+        f'chroot "$1" systemctl mask {" ".join(masked_units)}',
+    )
+
+
+FILES = base_files("en*", "kvm_amd", "tun", "bridge", "veth", "vhost_net")
+INITRAMFS_HOOK = initramfs_hook("virtio_pci", "virtio_blk", "ext4")
+SETUP_HOOKS = setup_hooks(MASKED_UNITS, "libvirtd.service")
 
 
 class LabBoxError(Exception):
@@ -132,54 +157,74 @@ class Image:
     initrd: Path
 
 
-def recipe_digest() -> str:
-    """Return a digest of everything that decides what the image holds."""
-    recipe = [PACKAGES, FILES, INITRAMFS_HOOK, SETUP_HOOKS, DISK_GIB]
-    return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
-
-
 def build_image(cache: Path) -> Image:
-    """Return the image from `cache`, built first where it is not there yet (about a minute).
-
-    Two processes that ask at once build it once. Images of older recipes are removed.
-    """
-    cache.mkdir(parents=True, exist_ok=True)
-    home = cache / f"labbox-{recipe_digest()}"
-    with (cache / "labbox.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not home.exists():
-            for old in cache.glob("labbox-*"):
-                shutil.rmtree(old)
-            with tempfile.TemporaryDirectory(prefix="labbox-", dir=cache) as scratch:
-                _build(Path(scratch))
-                (Path(scratch) / "image").rename(home)
+    """Return the image from `cache`, built first where it is not there yet (about a minute)."""
+    recipe = [PACKAGES, FILES, INITRAMFS_HOOK, SETUP_HOOKS, DISK_GIB]
+    home = cached(cache, "labbox", recipe, _build)
     return Image(disk=home / "disk.raw", kernel=home / "vmlinuz", initrd=home / "initrd.img")
 
 
 def _build(scratch: Path) -> None:
-    """Leave disk, kernel and initrd in the folder `image` under `scratch`."""
+    debian_image(scratch, PACKAGES, FILES, INITRAMFS_HOOK, SETUP_HOOKS)
+
+
+def cached(cache: Path, name: str, recipe: Sequence[object], build: Callable[[Path], None]) -> Path:
+    """Return the folder of an image in `cache`, built first where it is not there yet.
+
+    `recipe` is everything that decides what the image holds, as values of JSON; images of older
+    recipes of that `name` are removed. `build` leaves the image in the folder `image` under the
+    folder that it gets. Two processes that ask at once build it once.
+    """
+    digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:16]
+    cache.mkdir(parents=True, exist_ok=True)
+    home = cache / f"{name}-{digest}"
+    with (cache / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not home.exists():
+            for old in cache.glob(f"{name}-*"):
+                shutil.rmtree(old)
+            with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=cache) as scratch:
+                build(Path(scratch))
+                (Path(scratch) / "image").rename(home)
+    return home
+
+
+def debian_image(
+    scratch: Path,
+    packages: Sequence[str],
+    files: Files,
+    essential_hook: str,
+    customize_hooks: Sequence[str],
+    *,
+    options: Sequence[str] = (),
+    suite: Sequence[str] = ("bookworm",),
+) -> None:
+    """Leave disk.raw, vmlinuz and initrd.img in the folder `image` under `scratch`, and the tree
+    that they are made from in `root`.
+
+    `options` are further ones of mmdebstrap, `suite` is Debian's and, after it, its source.
+    """
     overlay, root, image = scratch / "overlay.tar", scratch / "root", scratch / "image"
-    _write_overlay(overlay, FILES)
-    hooks = [f"tar-in {overlay} /", *SETUP_HOOKS]
+    _write_overlay(overlay, files)
+    hooks = [f"tar-in {overlay} /", *customize_hooks]
     _checked(
         # In a mount namespace of its own: what mmdebstrap mounts in the tree must not outlive a
         # build that is killed, or removing the tree would remove the machine's /dev with it.
         ["unshare", "--mount", "mmdebstrap", "--quiet"]
-        + ["--variant=minbase", "--mode=root", "--format=directory"]
-        + ['--aptopt=APT::Install-Recommends "false"', f"--include={','.join(PACKAGES)}"]
+        + ["--variant=minbase", "--mode=root", "--format=directory", *options]
+        + ['--aptopt=APT::Install-Recommends "false"', f"--include={','.join(packages)}"]
         + [f"--dpkgopt=path-exclude=/usr/share/{folder}/*" for folder in ("doc", "man", "locale")]
-        + [f"--essential-hook={INITRAMFS_HOOK}"]
+        + [f"--essential-hook={essential_hook}"]
         + [f"--customize-hook={hook}" for hook in hooks]
-        + ["bookworm", str(root)]
+        + [suite[0], str(root), *suite[1:]]
     )
     image.mkdir()
-    for link, name in (("vmlinuz", "vmlinuz"), ("initrd.img", "initrd.img")):
-        shutil.copyfile((root / link).resolve(), image / name)
-    disk = image / "disk.raw"
-    _checked(["mkfs.ext4", "-q", "-d", str(root), str(disk), f"{DISK_GIB}G"])
+    for name in ("vmlinuz", "initrd.img"):
+        shutil.copyfile((root / name).resolve(), image / name)
+    _checked(["mkfs.ext4", "-q", "-d", str(root), str(image / "disk.raw"), f"{DISK_GIB}G"])
 
 
-def _write_overlay(path: Path, files: Mapping[str, tuple[int, str]]) -> None:
+def _write_overlay(path: Path, files: Files) -> None:
     with tarfile.open(path, "w") as overlay:
         for name, (mode, text) in files.items():
             member = tarfile.TarInfo(name.lstrip("/"))
@@ -276,9 +321,18 @@ def lab_box(
     `guest_ports` are reached from loopback, besides port 22: see `LabBox.ports`.
     Raises LabBoxError, with the end of the console, where the box does not come up.
     """
-    box = start_box(build_image(cache), guest_ports=guest_ports)
+    with booted(start_box(build_image(cache), guest_ports=guest_ports), boot_timeout_s) as box:
+        yield box
+
+
+@contextmanager
+def booted(box: LabBox, timeout_s: float) -> Iterator[LabBox]:
+    """Wait until a started box is up, and take it down in the end.
+
+    Raises LabBoxError, with the end of the console, where it does not come up.
+    """
     try:
-        _wait_until_up(box, boot_timeout_s)
+        _wait_until_up(box, timeout_s)
         yield box
     finally:
         box.stop()
@@ -286,15 +340,28 @@ def lab_box(
 
 def start_box(image: Image, *, guest_ports: Sequence[int] = (NATIVE_PORT,)) -> LabBox:
     """Start QEMU and return without waiting; the caller has to call `stop`."""
+    return start(image.disk, partial(qemu_command, image), guest_ports=guest_ports)
+
+
+def start(
+    disk: Path,
+    command: Callable[[Path, dict[int, int]], Sequence[str]],
+    *,
+    guest_ports: Sequence[int] = (NATIVE_PORT,),
+) -> LabBox:
+    """Start `command`, made of the folder of this boot and its ports, and return without waiting.
+
+    The box writes to overlay.qcow2 over `disk`. The caller has to call `stop`.
+    """
     folder = Path(tempfile.mkdtemp(prefix="baremark-labbox-"))
     try:
         ports = dict(zip((22, *guest_ports), _free_ports(1 + len(guest_ports)), strict=True))
         host_key = _write_keys(folder, ports[22])
-        base, overlay = str(image.disk.resolve()), str(folder / "overlay.qcow2")
+        base, overlay = str(disk.resolve()), str(folder / "overlay.qcow2")
         _checked(["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", base, overlay])
         with (folder / "qemu.log").open("wb") as log:
             process = subprocess.Popen(
-                qemu_command(image, folder, ports), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                command(folder, ports), stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -304,15 +371,20 @@ def start_box(image: Image, *, guest_ports: Sequence[int] = (NATIVE_PORT,)) -> L
 
 def qemu_command(image: Image, folder: Path, ports: dict[int, int]) -> list[str]:
     """Return the command of one boot, whose files are in `folder`."""
-    forwards = "".join(f",hostfwd=tcp:{LOOPBACK}:{here}-:{there}" for there, here in ports.items())
     return [
-        # QEMU must not outlive a test run that was killed. (It also ends with the thread that
-        # started it, so a box is started from the main thread.)
-        *("setpriv", "--pdeathsig", "KILL"),
-        *("qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none"),
+        *ENDS_WITH_STARTER,
+        *QEMU,
         *("-M", "q35,hpet=off,vmport=off", "-accel", "tcg,thread=multi", "-cpu", "max"),
         *("-smp", str(VCPUS), "-m", str(MEMORY_MIB)),
         *("-kernel", str(image.kernel), "-initrd", str(image.initrd), "-append", KERNEL_ARGUMENTS),
+        *devices(folder, ports),
+    ]
+
+
+def devices(folder: Path, ports: dict[int, int]) -> list[str]:
+    """Return the options of QEMU for a box's disk, network, console and keys."""
+    forwards = "".join(f",hostfwd=tcp:{LOOPBACK}:{here}-:{there}" for there, here in ports.items())
+    return [
         *("-drive", f"file={folder / 'overlay.qcow2'},if=virtio,format=qcow2,cache=unsafe"),
         *("-netdev", f"user,id=uplink{forwards}", "-device", "virtio-net-pci,netdev=uplink"),
         *("-device", "virtio-rng-pci"),

@@ -375,10 +375,22 @@ def test_a_chart_of_stored_runs(results: Path, kind: str) -> None:
 
 def test_a_choice_that_leaves_nothing(results: Path) -> None:
     folders = sorted((results / "runs").iterdir())
-    with pytest.raises(UseError, match="nothing there matches -w gpu-"):
-        draw.of_runs("heatmap", folders[-1:], ["gpu-*"], [])
-    with pytest.raises(UseError, match="nothing there matches -t vmware"):
-        draw.of_runs("heatmap", folders[-1:], [], ["vmware"])
+    with pytest.raises(UseError, match=r"no workload matches 'gpu-\*'") as caught:
+        draw.of_runs("heatmap", folders[-1:], ["cpu-*", "gpu-*"], [])
+    assert "cpu-" in caught.value.hint
+    with pytest.raises(UseError, match="no target matches 'vmware'") as caught:
+        draw.of_runs("heatmap", folders[-1:], [], ["kvm", "vmware"])
+    assert "guest" in caught.value.hint
+    with pytest.raises(UseError, match="-t baremetal leaves native alone") as caught:
+        draw.of_runs("heatmap", folders[-1:], [], ["baremetal"])
+    assert "guest" in caught.value.hint
+
+
+def test_a_history_that_leaves_nothing(results: Path) -> None:
+    with pytest.raises(UseError, match=r"no workload matches 'gpu-\*'"):
+        draw.of_results(results, ["cpu-*", "gpu-*"], [])
+    with pytest.raises(UseError, match="no target matches 'vmware'"):
+        draw.of_results(results, [], ["kvm", "vmware"])
 
 
 def test_runs_of_two_hosts_are_two_charts(results: Path, tmp_path: Path) -> None:

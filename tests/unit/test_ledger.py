@@ -278,6 +278,20 @@ def test_a_run_that_was_copied_without_its_manifest_is_not_called_absent(tmp_pat
         ledger.find(tmp_path, folder.name)
 
 
+def test_what_is_newer_than_the_latest_run_and_has_no_manifest_is_passed_over(
+    tmp_path: Path,
+) -> None:
+    days = ["20260101", "20260102", "20260103"]
+    folders = [Ledger.create(tmp_path, manifest(f"{day}T000000Z-native")).folder for day in days]
+    assert ledger.passed_over(tmp_path) == ()
+    for place in (0, 2):
+        (folders[place] / ledger.MANIFEST).unlink()
+    assert ledger.find(tmp_path, "latest") == folders[1]
+    assert ledger.passed_over(tmp_path) == (folders[2],)
+    (folders[1] / ledger.MANIFEST).unlink()
+    assert ledger.passed_over(tmp_path) == tuple(folders)
+
+
 def test_a_run_is_named_by_when_it_began_and_where() -> None:
     when = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     assert ledger.run_id("metal", when) == "20260102T030405Z-metal"

@@ -62,14 +62,44 @@ def test_plot_writes_each_kind(folder: Path, tmp_path: Path, args: tuple[str, ..
         (("--kind", "pie", "-o", "a.svg"), "there is no kind of chart 'pie'"),
         (("-o", "a.gif"), "a chart cannot be written as a.gif"),
         (("--kind", "history", "latest", "-o", "a.svg"), "a history is of all runs"),
-        (("-w", "gpu-*", "-o", "a.svg"), "nothing there matches -w gpu-*"),
-        (("--kind", "history", "-t", "esxi", "-o", "a.svg"), "nothing there matches -t esxi"),
+        (("-w", "gpu-*", "-o", "a.svg"), "no workload matches 'gpu-*'"),
+        (("--kind", "history", "-t", "esxi", "-o", "a.svg"), "no target matches 'esxi'"),
         (("nowhere", "-o", "a.svg"), "there is no run 'nowhere'"),
     ],
 )
 def test_plot_refuses_before_it_writes(folder: Path, args: tuple[str, ...], message: str) -> None:
     assert message in refused("plot", *args, folder=folder)
     assert not list(folder.glob("a.*"))
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("table",),
+        ("show",),
+        ("verify", "latest"),
+        ("plot", "-o", "latest.svg"),
+        ("export", "junit"),
+        ("compare", "latest:kvm", "latest:kvm-old"),
+        ("tag", "newest", "latest"),
+    ],
+)
+def test_a_run_in_part_is_told_where_it_would_be_the_latest(
+    folder: Path, args: tuple[str, ...]
+) -> None:
+    done = baremark(*args, folder=folder)
+    told = [line for line in done.stderr.splitlines() if "20261101T000000Z-half" in line]
+    assert told == [
+        "passed over as the latest run: results/runs/20261101T000000Z-half has no manifest.json, "
+        "so it was copied in part or is no run (restore it from a copy, or move it away)"
+    ]
+    assert "error:" not in done.stderr
+
+
+def test_a_run_in_part_is_not_told_where_a_run_is_named(folder: Path) -> None:
+    (newest,) = sorted(each.name for each in (folder / "results" / "runs").glob("*-lab1"))[-1:]
+    done = baremark("show", newest, folder=folder)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("args", [("plot", "-k", "heatmap"), ("table",)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -90,13 +91,22 @@ def test_a_cell_is_a_workload_and_a_target(cell: str, expected: tuple[str, str])
 def test_series_are_chosen_by_cell_target_backend_and_workload() -> None:
     for asked in (
         Asked(), Asked("cpu-*"), Asked("cpu-one@k*"), Asked(targets=["kvm"]),
-        Asked(workloads=["cpu-*"]), Asked(targets=["docker", "k*"]),
+        Asked(workloads=["cpu-*"]), Asked(targets=["k*"]),
     ):  # fmt: skip
         assert [each.name["metric"] for each in choose(whole(), asked)] == ["a", "b"]
-    for asked in (Asked("disk-*"), Asked("cpu-*@docker"), Asked(targets=["docker"])):
-        with pytest.raises(UseError, match="no series matches") as caught:
-            choose(whole(), asked)
+    for cell in ("disk-*", "cpu-*@docker", ""):
+        with pytest.raises(UseError, match=f"no series matches {re.escape(repr(cell))}") as caught:
+            choose(whole(), Asked(cell))
         assert "cpu-one@kvm" in caught.value.hint
+
+
+def test_one_pattern_of_several_that_matches_nothing_is_refused() -> None:
+    with pytest.raises(UseError, match="no target matches 'docker'") as caught:
+        choose(whole(), Asked(targets=["k*", "docker"]))
+    assert caught.value.hint == "choose from: kvm"
+    with pytest.raises(UseError, match=r"no workload matches 'disk-\*'") as caught:
+        choose(whole(), Asked(workloads=["cpu-*", "disk-*"]))
+    assert caught.value.hint == "choose from: cpu-one"
 
 
 def test_since_keeps_the_nights_from_that_time_on() -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 import polars as pl
 
-from harness import ledger
+from harness import choice, ledger
 from harness.errors import UseError
 from harness.model import CONTROL
+from harness.publish import series
 from harness.publish.charts import Spec
 from harness.publish.charts.blocks import Distribution, blocks
 from harness.publish.charts.heatmap import heatmap
@@ -30,7 +30,7 @@ def of_runs(
     """The chart of that kind (but for `history`) of the runs in `folders`, pooled, with the
     workloads and the targets or backends that match a pattern; with all for none.
 
-    Raises UseError where the runs are not of one host, or nothing matches.
+    Raises UseError where the runs are not of one host, or a pattern matches nothing.
     """
     reading = read(folders)
     if len(reading.table.sections) != 1:
@@ -49,12 +49,14 @@ def of_results(results: Path, workloads: Sequence[str], targets: Sequence[str]) 
     """The history of all runs in `results`: a chart for each headline metric, and for every
     metric of the workloads that match a pattern.
 
-    Raises UseError where nothing matches, HarnessError where no run has an overhead.
+    Raises UseError where a pattern, or all together, match nothing, HarnessError where no run has
+    an overhead.
     """
     from harness.publish import nights as every_night
 
     past = every_night.of_results(results)
     nights = past.nights.with_columns(pl.col(pl.Categorical).cast(pl.String))
+    series.require(nights, workloads, targets)
     chosen = nights.filter(
         _matching(nights, ("workload",), workloads)
         & _matching(nights, ("target", "backend"), targets)
@@ -62,7 +64,11 @@ def of_results(results: Path, workloads: Sequence[str], targets: Sequence[str]) 
     if not workloads:
         chosen = chosen.filter("headline")
     if chosen.is_empty() and not nights.is_empty():
-        raise _none_match(workloads, targets)
+        asked = [*(f"-w {each}" for each in workloads), *(f"-t {each}" for each in targets)]
+        raise UseError(
+            f"nothing there matches {' '.join(asked)} together",
+            "see what is there with: baremark history",
+        )
     newest = nights.sort("started").group_by("host", maintain_order=True).agg(pl.col("run").last())
     headers = {
         (section.host, column.target, column.label): column.header
@@ -102,11 +108,14 @@ def distributions(reading: Reading, section: Section) -> list[Distribution]:
 def narrowed(section: Section, workloads: Sequence[str], targets: Sequence[str]) -> Section:
     """`section` with the rows and columns that match, native always among these.
 
-    Raises UseError where no row or no target is left.
+    Raises UseError where a pattern matches nothing, or no target is left besides native.
     """
+    rows = [(row.workload,) for group in section.groups for row in group.rows]
+    choice.require("workload", workloads, rows)
+    choice.require("target", targets, ((each.target, each.backend) for each in section.columns))
 
     def chosen(column: Column) -> bool:
-        return column.native or _match((column.target, column.backend), targets)
+        return column.native or choice.includes((column.target, column.backend), targets)
 
     places = [place for place, column in enumerate(section.columns) if chosen(column)]
     groups = tuple(
@@ -115,7 +124,7 @@ def narrowed(section: Section, workloads: Sequence[str], targets: Sequence[str])
             rows=tuple(
                 replace(row, figures=tuple(row.figures[place] for place in places))
                 for row in group.rows
-                if _match((row.workload,), workloads)
+                if choice.includes((row.workload,), workloads)
             ),
             summaries=tuple(group.summaries[place] for place in places),
         )
@@ -123,22 +132,15 @@ def narrowed(section: Section, workloads: Sequence[str], targets: Sequence[str])
     )
     kept = tuple(group for group in groups if group.rows)
     columns = tuple(section.columns[place] for place in places)
-    if not kept or (targets and all(column.native for column in columns)):
-        raise _none_match(workloads, targets)
+    if targets and all(column.native for column in columns):
+        others = [column.target for column in section.columns if not column.native]
+        raise UseError(
+            f"-t {' '.join(targets)} leaves native alone, which the others are drawn against",
+            f"choose from: {', '.join(others)}" if others else "name runs that have other targets",
+        )
     return replace(section, columns=columns, groups=kept)
-
-
-def _match(names: Sequence[str], patterns: Sequence[str]) -> bool:
-    return not patterns or any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
 
 
 def _matching(nights: pl.DataFrame, columns: Sequence[str], patterns: Sequence[str]) -> pl.Series:
     rows = nights.select(columns).iter_rows()
-    return pl.Series([_match(names, patterns) for names in rows], dtype=pl.Boolean)
-
-
-def _none_match(workloads: Sequence[str], targets: Sequence[str]) -> UseError:
-    asked = [*(f"-w {each}" for each in workloads), *(f"-t {each}" for each in targets)]
-    return UseError(
-        f"nothing there matches {' '.join(asked)}", "see what is there with: baremark table"
-    )
+    return pl.Series([choice.includes(names, patterns) for names in rows], dtype=pl.Boolean)
