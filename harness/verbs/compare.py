@@ -33,7 +33,16 @@ if TYPE_CHECKING:
     from harness.publish.comparison import Comparison
 
 
+_MEASURING = {
+    "inventory": "-i", "target": "-t", "workload": "-w", "preset": "--preset",
+    "budget": "--budget", "precision": "--precision", "max_blocks": "--max-blocks",
+    "accept": "--accept", "seed": "--seed", "workloads": "--workloads",
+}  # fmt: skip
+"""The options that only a measurement has."""
+
+
 def compare(
+    context: typer.Context,
     base: Annotated[
         str | None, typer.Argument(help="A run, a tag or RUN:TARGET; what is compared with.")
     ] = None,
@@ -89,6 +98,11 @@ def compare(
             "two things are compared",
             "baremark compare BASE CANDIDATE, or baremark compare --releases qemu=7.2,10.0",
         )
+    elif given := [_MEASURING[name] for name in _MEASURING if _typed(context, name)]:
+        raise UseError(
+            f"{', '.join(given)}: stored runs are compared as they were measured",
+            "leave it out; --releases measures",
+        )
     else:
         made = compared.of_selections(
             tags.select(results, base), tags.select(results, candidate), results
@@ -96,6 +110,11 @@ def compare(
     put(comparison.render(made, format), output)
     if fail_if_slower and any(row.headline for row in made.slower):
         raise typer.Exit(EXIT_RUN)
+
+
+def _typed(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def tag(

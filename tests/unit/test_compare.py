@@ -22,6 +22,7 @@ from harness.publish import compared, comparison
 from harness.publish.comparison import Comparison, Row
 from harness.record import Run
 from tests.synthetic import CPU, DISK, NATIVE, Kind, Value, make_run, noisy
+from tests.unit.test_cli import refused
 
 OLD = Kind("guest-a", "kvm", BackendClass.TYPE1, "kvm")
 NEW = Kind("guest-b", "kvm", BackendClass.TYPE1, "kvm")
@@ -184,6 +185,14 @@ def test_what_cannot_be_compared_is_refused(
     save(tmp_path, night(1, 1.1), other)
     with pytest.raises(UseError, match=told.replace("|", r"\|")):
         compare(tmp_path, base, candidate)
+
+
+@pytest.mark.parametrize(
+    "args", [("-w", "disk-*"), ("-t", "guest"), ("--preset", "quick"), ("-i", "inventories/lab")]
+)
+def test_what_only_a_measurement_has_is_refused_for_stored_runs(args: tuple[str, ...]) -> None:
+    said = refused("compare", "docs/example:container", "docs/example:guest", *args)
+    assert f"{args[0]}: stored runs are compared as they were measured" in said
 
 
 def test_a_workload_of_another_version_is_not_compared_and_told(tmp_path: Path) -> None:
