@@ -19,7 +19,7 @@ from harness import ledger, publish, releases
 from harness.errors import HarnessError, UseError
 from harness.measure import Request
 from harness.model import Host
-from harness.publish.night import Night
+from harness.publish.night import HISTORY, SITE, TABLE, Night
 from harness.releases import PRODUCTS, Releases
 
 if TYPE_CHECKING:
@@ -64,10 +64,10 @@ def hold(plan: Plan, console: Console) -> Night:
     confirming_s = 0.0
     if plan.confirm and whole and (wanted := tuple(_confirmable(plan, night.shifts))):
         before = time.monotonic()
-        night = _confirmed(night, plan, wanted, console)
+        night = _confirmed(night, plan, wanted, absent, console)
         confirming_s = time.monotonic() - before
     if plan.site is not None:
-        night = _published(night, plan, plan.site, console)
+        night = _published(night, plan, plan.site, absent, console)
     total_s = time.monotonic() - clock - confirming_s
     return replace(night, absent=tuple(absent.items()), total_s=total_s, confirming_s=confirming_s)
 
@@ -90,23 +90,25 @@ def _analysed(
         table = made.of_runs(folders, plan.results)
     except HarnessError as error:
         console.error(error)
-        return replace(night, warnings=(*night.warnings, error.message))
+        absent[TABLE] = error.message
+        return night
     name = publish.name_of([folder.name for folder in folders])
     paths = [plan.results / "published" / f"{name}.{ending}" for ending in ("md", "csv")]
     for path, format in zip(paths, ("markdown", "csv"), strict=True):
         publish.write(publish.render(table, format), path)
     night = replace(night, table=table, written=(*night.written, *map(str, paths)))
-    return _with_history(night, plan, console)
+    return _with_history(night, plan, absent, console)
 
 
-def _with_history(night: Night, plan: Plan, console: Console) -> Night:
+def _with_history(night: Night, plan: Plan, absent: dict[str, str], console: Console) -> Night:
     from harness.publish import nights
 
     try:
         history: History = nights.of_results(plan.results)
     except HarnessError as error:
         console.error(error)
-        return replace(night, warnings=(*night.warnings, error.message))
+        absent[HISTORY] = error.message
+        return night
     hosts = {host.name for host in plan.hosts}
     shifts = tuple(each for each in history.shifts if each.host in hosts)
     return replace(night, shifts=shifts, warnings=(*night.warnings, *history.warnings))
@@ -164,7 +166,13 @@ def _series(release: str) -> str:
     return ".".join(release.split(".")[:2])
 
 
-def _confirmed(night: Night, plan: Plan, wanted: Sequence[_Wanted], console: Console) -> Night:
+def _confirmed(
+    night: Night,
+    plan: Plan,
+    wanted: Sequence[_Wanted],
+    absent: dict[str, str],
+    console: Console,
+) -> Night:
     """Compare old and new interleaved, and ask the history again."""
     names: list[str] = []
     troubles: list[str] = []
@@ -189,17 +197,20 @@ def _confirmed(night: Night, plan: Plan, wanted: Sequence[_Wanted], console: Con
     night = replace(
         night, shifts=(), warnings=tuple(troubles), confirming=(*night.confirming, *names)
     )
-    return _with_history(night, plan, console)
+    return _with_history(night, plan, absent, console)
 
 
-def _published(night: Night, plan: Plan, site: Path, console: Console) -> Night:
+def _published(
+    night: Night, plan: Plan, site: Path, absent: dict[str, str], console: Console
+) -> Night:
     from harness.publish.site import build
 
     try:
         built = build(plan.results, site)
     except HarnessError as error:
         console.error(error)
-        return replace(night, warnings=(*night.warnings, f"no site: {error.message}"))
+        absent[SITE] = error.message
+        return night
     lacking = [f"{each.name}: {each.message}" for each in built.unread]
     return replace(
         night,

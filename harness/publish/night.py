@@ -25,6 +25,8 @@ VERSION = 1
 EXIT_QUIET = 0
 EXIT_REGRESSION = 1
 EXIT_PARTIAL = 3
+TABLE, HISTORY, SITE = "the table", "the history", "the site"
+"""What a night makes of its runs, as `Night.absent` calls what could not be made."""
 
 _MOST_NAMED = 3
 _LONGEST = 160
@@ -33,8 +35,9 @@ _LONGEST = 160
 @dataclass(frozen=True, slots=True)
 class Night:
     """`table` is None where nothing was measured. `absent` tells by target, or host, why it took no
-    part; `warnings` what the history could not read. Times in seconds: `measuring_s` of the runs
-    themselves, `total_s` of everything but `confirming_s`, the comparisons that confirm."""
+    part, and of what could not be made of the runs; `warnings` what the history could not read.
+    Times in seconds: `measuring_s` of the runs themselves, `total_s` of everything but
+    `confirming_s`, the comparisons that confirm."""
 
     began: datetime
     table: Table | None
@@ -98,7 +101,8 @@ def lines(night: Night) -> list[str]:
 def _body(night: Night) -> Iterator[str]:
     yield _measured(night)
     if night.absent:
-        yield "Took no part: " + _few([f"{name} ({_short(why)})" for name, why in night.absent])
+        first = sorted(night.absent, key=lambda each: each[0] not in {TABLE, HISTORY, SITE})
+        yield "Took no part: " + _few([f"{name} ({_short(why)})" for name, why in first])
     of: dict[str, list[Shift]] = {}
     for each in night.shifts:
         of.setdefault("host" if each.moved == "host" else each.status, []).append(each)
@@ -114,7 +118,7 @@ def _body(night: Night) -> Iterator[str]:
     if faster or known:
         told = _few([_shift(each) for each in faster]) or "none"
         yield f"Faster, confirmed: {told}. Acknowledged or refuted: {known}."
-    if not night.shifts:
+    if not night.shifts and not {TABLE, HISTORY} & dict(night.absent).keys():
         yield "Shifts: none."
     if night.table is not None:
         yield _itself(night.table)
@@ -125,6 +129,8 @@ def _body(night: Night) -> Iterator[str]:
 
 
 def _measured(night: Night) -> str:
+    if night.table is None and TABLE in dict(night.absent):
+        return f"Measured: {duration(night.measuring_s)}, of which no table could be made."
     if night.table is None:
         return "Measured: nothing."
     runs = night.table.runs

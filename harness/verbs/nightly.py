@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness.errors import EXIT_INTERRUPTED
+from harness.errors import EXIT_INTERRUPTED, HarnessError
 from harness.verbs import asked
 from harness.verbs.options import (
     LOCALHOST,
@@ -57,6 +57,7 @@ def nightly(
     from harness.console import Console
     from harness.nights import Plan, hold
     from harness.publish import night
+    from harness.publish.site import folder
 
     for path in summary or ():
         night.format_of(path)
@@ -65,15 +66,21 @@ def nightly(
         workloads, workload, preset, budget, seed, precision, max_blocks, accept or ()
     )
     asked.writable(results)
+    if site is not None:
+        folder.require_apart(site, results)
+        folder.require_ours(site)
     hosts = asked.hosts(inventory, target)
     with state.alone(results / ".nightly.lock", "another night is still at work here"):
         plan = Plan(inventory, hosts, request, results, site, confirm)
         made = hold(plan, console)
     stem = results / "nights" / f"{made.began:%Y%m%dT%H%M%SZ}"
-    for path in [*(stem.with_suffix(each) for each in (".md", ".json", ".xml")), *(summary or ())]:
-        publish.write(night.render(made, night.format_of(path)), path)
     print(night.render(made, "text"), end="")
-    if not made.whole:
-        raise typer.Exit(EXIT_INTERRUPTED)
-    if made.exit_code:
-        raise typer.Exit(made.exit_code)
+    status = made.exit_code if made.whole else EXIT_INTERRUPTED
+    for path in [*(stem.with_suffix(each) for each in (".md", ".json", ".xml")), *(summary or ())]:
+        try:
+            publish.write(night.render(made, night.format_of(path)), path)
+        except HarnessError as error:
+            console.error(error)
+            status = status or night.EXIT_PARTIAL
+    if status:
+        raise typer.Exit(status)

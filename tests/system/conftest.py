@@ -18,12 +18,15 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session", autouse=True)
-def clean_start(tmp_path_factory: pytest.TempPathFactory) -> None:
+def clean_start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """No test meets what a suite that was killed left; what a user has up ends the suite."""
     if os.geteuid() != 0 and not os.environ.get("BAREMARK_TEST_SUDO"):
+        yield
         return
-    if trouble := machine.start_clean(state.home().parent, tmp_path_factory.mktemp("before")):
-        pytest.exit(trouble, returncode=1)
+    with machine.suite(state.home().parent, tmp_path_factory.mktemp("before")) as trouble:
+        if trouble is not None:
+            pytest.exit(trouble, returncode=1)
+        yield
 
 
 @pytest.fixture(scope="session")

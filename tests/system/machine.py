@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 PROGRAMS = {
@@ -29,6 +33,8 @@ OUR_TEMPORARY = ("baremark", "mmdebstrap")
 """In /tmp others come and go while the suite runs; these names are ours."""
 STANDING = ("/run/baremark", "/var/lib/baremark/targets")
 """Folders that are there while targets are up, and go with the last of them."""
+LOCKED = Path("/run/lock" if os.access("/run/lock", os.R_OK) else tempfile.gettempdir())
+"""The folder that suites lock against each other."""
 PLACES = (
     "/etc/docker",
     "/etc/libvirt",
@@ -89,14 +95,30 @@ def remains() -> set[str]:
     }
 
 
-def start_clean(state_home: Path, temporary: Path) -> str | None:
-    """Clear what a killed suite left, so that no test takes it for its own; what cannot be
-    cleared, in words.
+@contextmanager
+def suite(state_home: Path, temporary: Path, at: Path = LOCKED) -> Iterator[str | None]:
+    """Be a suite on this machine; the first one to come clears what a killed one left, so that no
+    test takes it for its own. Gives what could not be cleared, in words.
 
-    What somebody brought `up` is written down in `state_home` and is not touched.
+    What somebody brought `up` is written down in `state_home` and is not touched, nor is what a
+    suite that still runs has up. The lock is on a folder, so that no file stays.
     """
-    found = remains()
-    if not found:
+    folder = os.open(at, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            trouble = None
+        else:
+            trouble = _cleared(state_home, temporary)
+        fcntl.flock(folder, fcntl.LOCK_SH)
+        yield trouble
+    finally:
+        os.close(folder)
+
+
+def _cleared(state_home: Path, temporary: Path) -> str | None:
+    if not remains():
         return None
     if up := sorted(state_home.glob("baremark/*/standing.json")):
         return f"targets are up on this machine ({up[0].parent.name}): baremark down first"

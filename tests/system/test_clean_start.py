@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 from collections.abc import Iterator
@@ -34,20 +35,45 @@ def left() -> Iterator[set[str]]:
     assert machine.left_behind(before, machine.snapshot()) == {}
 
 
+@pytest.fixture
+def lock(tmp_path: Path) -> Path:
+    """A folder to lock in place of the machine's, which the suite of this test holds."""
+    folder = tmp_path / "lock"
+    folder.mkdir()
+    return folder
+
+
 def test_what_a_killed_suite_left_is_cleared_before_the_first_test(
-    left: set[str], tmp_path: Path
+    left: set[str], tmp_path: Path, lock: Path
 ) -> None:
     assert {"bmk0", "bmpeer", "/run/baremark"} <= left
-    assert machine.start_clean(tmp_path / "state", tmp_path) is None
-    assert machine.remains() == set()
+    with machine.suite(tmp_path / "state", tmp_path, lock) as trouble:
+        assert trouble is None
+        assert machine.remains() == set()
 
 
-def test_what_a_user_has_up_is_not_touched_and_named(left: set[str], tmp_path: Path) -> None:
+def test_what_a_user_has_up_is_not_touched_and_named(
+    left: set[str], tmp_path: Path, lock: Path
+) -> None:
     standing = tmp_path / "state" / "baremark" / "lab-12345678" / "standing.json"
     standing.parent.mkdir(parents=True)
     standing.write_text("{}")
-    said = machine.start_clean(tmp_path / "state", tmp_path)
-    assert said is not None
-    assert "lab-12345678" in said
-    assert "baremark down first" in said
+    with machine.suite(tmp_path / "state", tmp_path, lock) as said:
+        assert said is not None
+        assert "lab-12345678" in said
+        assert "baremark down first" in said
     assert machine.remains() == left
+
+
+def test_what_a_running_suite_has_up_is_not_touched(
+    left: set[str], tmp_path: Path, lock: Path
+) -> None:
+    """As two workers of one suite are, or a second suite that came later."""
+    first = os.open(lock, os.O_RDONLY)
+    fcntl.flock(first, fcntl.LOCK_SH)
+    try:
+        with machine.suite(tmp_path / "state", tmp_path, lock) as trouble:
+            assert trouble is None
+            assert machine.remains() == left
+    finally:
+        os.close(first)

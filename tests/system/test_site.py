@@ -191,6 +191,21 @@ def test_no_text_of_a_chart_is_cut_off_or_covers_another(
         assert page.value(MISPLACED) == [], path
 
 
+@pytest.mark.parametrize("kind", ["backends", "releases", "workloads"])
+def test_a_chart_stands_on_the_sheet_of_its_heading(
+    site: Path, page: Page, tmp_path: Path, kind: str
+) -> None:
+    """A chart is never cut, so one that is taller than what is left leaves most of a sheet bare."""
+    if shutil.which("pdftotext") is None:
+        pytest.skip("there is no pdftotext: apt-get install poppler-utils")
+    page.open({"backends": site / "backends" / "kvm.html", "releases": site / "releases.html",
+               "workloads": site / "workloads" / "disk-fdatasync.html"}[kind])  # fmt: skip
+    (tmp_path / "page.pdf").write_bytes(page.pdf())
+    command = ["pdftotext", "-l", "1", str(tmp_path / "page.pdf"), "-"]
+    first = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "overhead versus native (log scale)" in first
+
+
 def test_columns_keep_their_names_on_every_sheet_of_paper(
     site: Path, page: Page, tmp_path: Path
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -311,6 +312,16 @@ def test_a_history_is_cut_at_its_epochs_and_marks_what_shifted() -> None:
     assert [(row["way"], row["firm"]) for row in shifted] == [("triangle-up", 0)]
     assert math.exp(shifted[0]["theta"]) == pytest.approx(1.32)
     assert [row["value"] for row in rows if "value" in row] == [1800.0 + n for n in range(12)]
+
+
+@pytest.mark.parametrize("count", [12, 25, 40, 90])
+def test_the_days_of_a_history_stand_apart(count: int) -> None:
+    """In 25 nights a label of each second day touched the next: 2 Oct 20264 Oct 2026."""
+    drawn = charts.svg(history(nights(count), [], {}))
+    days = r'translate\(([\d.]+),[\d.]+\)"[^>]* opacity="1">\d+ [A-Z][a-z]{2} 2026<'
+    places = sorted(float(found) for found in re.findall(days, drawn))
+    assert len(places) >= 2
+    assert all(after - before > 75 for before, after in pairwise(places))
 
 
 def test_a_history_says_only_what_is_of_its_cell() -> None:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import typer
 
 from harness import bench, nights
 from harness import inventory as inventories
@@ -18,10 +19,14 @@ from harness.console import Console
 from harness.errors import HarnessError
 from harness.measure import Request
 from harness.model import BackendClass, Host, Preset
-from harness.publish.night import Night
+from harness.publish.night import Night, lines
 from harness.record import Run
+from harness.verbs.nightly import nightly
 from tests.nightly import night, save
 from tests.synthetic import CPU, NATIVE, Kind
+from tests.unit.test_cli import ROOT, refused
+from tests.unit.test_night import SHIFT
+from tests.unit.test_night import made as ended
 
 OLD, NEW = "7.2.22", "10.0.7"
 GUEST = Kind("guest", "kvm", BackendClass.TYPE1, "kvm")
@@ -62,7 +67,10 @@ Whole = Callable[..., bench.Whole]
 
 
 def hold(
-    lab: Path, monkeypatch: pytest.MonkeyPatch, measured: Sequence[Run | HarnessError]
+    lab: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    measured: Sequence[Run | HarnessError],
+    site: Path | None = None,
 ) -> tuple[Night, list[Host]]:
     """A night in which the machine gives these runs, one after another; and what it was asked."""
     asked: list[Host] = []
@@ -80,7 +88,7 @@ def hold(
     monkeypatch.setattr("harness.bench.whole", whole)
     hosts = inventories.load(lab / "hosts.yml")
     request = Request(Preset("nightly", 8, 1, 8), (CPU,))
-    plan = nights.Plan(lab / "hosts.yml", hosts, request, lab / "results", None, True)
+    plan = nights.Plan(lab / "hosts.yml", hosts, request, lab / "results", site, True)
     made = nights.hold(plan, Console())
     assert not left
     return made, asked
@@ -152,3 +160,57 @@ def test_a_night_without_a_machine_is_partial_and_still_tells(
     made, _ = hold(lab, monkeypatch, [HarnessError("no machine can be measured", "doctor")])
     assert (made.exit_code, made.table) == (3, None)
     assert made.absent == (("lab1", "no machine can be measured"),)
+
+
+def test_a_night_whose_history_cannot_be_made_is_not_quiet(
+    lab: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a mistake in the acknowledgements nobody knows whether anything shifted."""
+    (lab / "results" / "acknowledged.yml").write_text("- {target: guest}\n")
+    made, _ = hold(lab, monkeypatch, [one(TONIGHT)])
+    assert (made.exit_code, made.verdict) == (3, "partial")
+    text = "\n".join(lines(made))
+    assert "Took no part: the history (results/acknowledged.yml" in text.replace(f"{lab}/", "")
+    assert "Shifts: none" not in text
+
+
+def test_a_night_that_could_not_publish_is_not_quiet(
+    lab: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = lab / "thesis"
+    mine.mkdir()
+    (mine / "chapter.tex").write_text("dear")
+    comparison = HarnessError("no suite has QEMU 7.2", "look at the mirror")
+    made, _ = hold(lab, monkeypatch, [one(TONIGHT), comparison], mine)
+    assert (made.exit_code, made.verdict) == (3, "partial")
+    assert "Took no part: the site (" in "\n".join(lines(made))
+    assert [each.name for each in mine.iterdir()] == ["chapter.tex"]
+
+
+def test_a_site_that_is_not_ours_is_told_before_anything_is_measured(lab: Path) -> None:
+    (lab / "thesis").mkdir()
+    (lab / "thesis" / "chapter.tex").write_text("dear")
+    asked = ("nightly", "-i", str(lab / "hosts.yml"), "--results", str(lab / "results"))
+    said = refused(*asked, "--site", str(lab / "thesis"))
+    assert "not a site that baremark published" in said
+    said = refused(*asked, "--site", str(lab / "results" / "published"))
+    assert "which is not for a site" in said
+
+
+@pytest.mark.parametrize(("shifted", "status"), [(False, 3), (True, 1)])
+def test_a_summary_that_cannot_be_written_is_no_regression(
+    lab: Path, monkeypatch: pytest.MonkeyPatch, shifted: bool, status: int
+) -> None:
+    """Exit status 1 says that a regression is confirmed, and nothing else."""
+    shift = replace(SHIFT, status="confirmed" if shifted else "acknowledged")
+    monkeypatch.setattr("harness.nights.hold", lambda *of: ended(shift))
+    (lab / "file").write_text("")
+    with pytest.raises(typer.Exit) as left:
+        nightly(
+            inventory=lab / "hosts.yml",
+            results=lab / "results",
+            summary=[lab / "file" / "night.md", lab / "night.md"],
+            workloads=ROOT / "workloads",
+        )
+    assert left.value.exit_code == status
+    assert (lab / "night.md").is_file()

@@ -37,6 +37,8 @@ def test_publish_refuses_what_is_not_its_own(folder: Path) -> None:
     assert "has no .baremark-site" in refused("publish", "results", folder=folder)
     assert "there is no run" in refused("publish", "new", "--results", "none", folder=folder)
     assert not (folder / "new").exists()
+    assert "which is not for a site" in refused("publish", "results/published", folder=folder)
+    assert not (folder / "results" / "published").exists()
 
 
 @pytest.mark.parametrize(

@@ -365,6 +365,15 @@ def test_a_folder_that_is_not_ours_is_never_touched(results: Path, tmp_path: Pat
     assert [each.name for each in tmp_path.iterdir()] == ["thesis"]
 
 
+def test_a_folder_of_the_results_own_does_not_become_a_site(results: Path) -> None:
+    """Tables are written to `published`, and would go with the next site."""
+    before = sorted(results.rglob("*"))
+    for name in ("published", "runs/site", "dataset/site", "nights"):
+        with pytest.raises(UseError, match="which is not for a site"):
+            sites.build(results, results / name, history=no_history)
+    assert sorted(results.rglob("*")) == before
+
+
 def test_a_place_that_cannot_be_is_refused(results: Path, tmp_path: Path) -> None:
     with pytest.raises(UseError, match=r"cannot look into .*File name too long"):
         sites.build(results, tmp_path / ("x" * 300))

@@ -219,6 +219,7 @@ def _time(labels: bool) -> alt.X:
             ticks=labels,
             grid=False,
             labelOverlap=True,
+            labelSeparation=12,
             tickCount=7,
             format="%-d %b %Y",
         ),

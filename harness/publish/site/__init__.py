@@ -51,9 +51,10 @@ def build(
     """Make the site of the runs in `results` in the folder `site`, with `history` of them.
 
     A run that cannot be read is told, and costs the others nothing. Raises UseError where there
-    is no run or `site` is not ours, HarnessError where no run can be read or nothing be written;
-    an old site is then as it was.
+    is no run, or `site` is not ours or among the results' own folders, HarnessError where no run
+    can be read or nothing be written; an old site is then as it was.
     """
+    folder.require_apart(site, results)
     folder.require_ours(site)
     found = record.folders(results / "runs")
     if not found:

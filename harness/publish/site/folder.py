@@ -13,7 +13,21 @@ from harness.errors import UseError, writing
 
 MARKER = ".baremark-site"
 _MARK = "This folder is a site that baremark publish made, and will replace as a whole.\n"
+_KEPT = ("runs", "dataset", "published", "nights")
+"""The folders of the results that verbs write into (docs/results.md)."""
 _HINT = "make room or make it writable, or name another folder; what was there is untouched"
+
+
+def require_apart(site: Path, results: Path) -> None:
+    """Raise UseError where `site` would be in a folder that `results` keeps for itself: what is
+    written there later would go with the next site."""
+    place, whole = site.resolve(), results.resolve()
+    for name in _KEPT:
+        if place.is_relative_to(whole / name):
+            raise UseError(
+                f"{site} is in {results / name}, which is not for a site",
+                f"name a folder beside the results, or another one inside them: {results / 'site'}",
+            )
 
 
 def require_ours(site: Path) -> None:
