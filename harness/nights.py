@@ -58,6 +58,7 @@ def hold(plan: Plan, console: Console) -> Night:
         absent = {**done.unusable, **done.failed}
         troubles = enumerate(done.measured.errors, 1)
         absent |= {f"({number})": each.message for number, each in troubles}
+    measured = time.monotonic()
     night = Night(began, None, (), (), (), whole, 0.0, 0.0)
     if folders:
         night = _analysed(night, plan, folders, absent, console)
@@ -68,8 +69,14 @@ def hold(plan: Plan, console: Console) -> Night:
         confirming_s = time.monotonic() - before
     if plan.site is not None:
         night = _published(night, plan, plan.site, absent, console)
-    total_s = time.monotonic() - clock - confirming_s
-    return replace(night, absent=tuple(absent.items()), total_s=total_s, confirming_s=confirming_s)
+    end = time.monotonic()
+    return replace(
+        night,
+        absent=tuple(absent.items()),
+        total_s=end - clock - confirming_s,
+        publishing_s=end - measured - confirming_s,
+        confirming_s=confirming_s,
+    )
 
 
 def _analysed(

@@ -36,8 +36,8 @@ _LONGEST = 160
 class Night:
     """`table` is None where nothing was measured. `absent` tells by target, or host, why it took no
     part, and of what could not be made of the runs; `warnings` what the history could not read.
-    Times in seconds: `measuring_s` of the runs themselves, `total_s` of everything but
-    `confirming_s`, the comparisons that confirm."""
+    Times in seconds: `measuring_s` of the runs themselves, `publishing_s` of table, history and
+    site, `total_s` of everything but `confirming_s`, the comparisons that confirm."""
 
     began: datetime
     table: Table | None
@@ -48,6 +48,7 @@ class Night:
     measuring_s: float
     total_s: float
     confirming_s: float = 0.0
+    publishing_s: float = 0.0
     confirming: tuple[str, ...] = ()
     """Names of the runs that compared releases."""
     written: tuple[str, ...] = field(default=())
@@ -136,7 +137,7 @@ def _measured(night: Night) -> str:
     runs = night.table.runs
     trials = sum(run.trials for run in runs)
     planned = sum(run.planned_trials or 0 for run in runs)
-    rest = max(0.0, night.total_s - night.measuring_s)
+    rest = max(0.0, night.total_s - night.measuring_s - night.publishing_s)
     confirming = (
         f", {duration(night.confirming_s)} to confirm ({', '.join(night.confirming)})"
         if night.confirming
@@ -144,7 +145,8 @@ def _measured(night: Night) -> str:
     )
     return (
         f"Measured: {', '.join(run.run for run in runs)}; {trials} of {planned} trials in "
-        f"{duration(night.measuring_s)}, {duration(rest)} for all else{confirming}."
+        f"{duration(night.measuring_s)}, {duration(night.publishing_s)} to analyse and publish, "
+        f"{duration(rest)} for all else{confirming}."
     )
 
 
@@ -208,6 +210,7 @@ def _json(night: Night) -> str:
         "warnings": list(night.warnings),
         "measuring_s": round(night.measuring_s, 3),
         "total_s": round(night.total_s, 3),
+        "publishing_s": round(night.publishing_s, 3),
         "confirming_s": round(night.confirming_s, 3),
         "confirming": list(night.confirming),
         "written": list(night.written),

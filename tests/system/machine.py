@@ -31,8 +31,11 @@ PROGRAMS = {
 OURS = ("/run/baremark", "/var/lib/baremark", "baremark-ansible")
 OUR_TEMPORARY = ("baremark", "mmdebstrap")
 """In /tmp others come and go while the suite runs; these names are ours."""
-STANDING = ("/run/baremark", "/var/lib/baremark/targets")
-"""Folders that are there while targets are up, and go with the last of them."""
+STANDING = (
+    *("/run/baremark", "/var/lib/baremark/targets"),
+    *("/run/netns/bmpeer", "/sys/class/net/bmk0"),
+)
+"""What is there while targets are up, and goes with the last of them."""
 LOCKED = Path("/run/lock" if os.access("/run/lock", os.R_OK) else tempfile.gettempdir())
 """The folder that suites lock against each other."""
 PLACES = (
@@ -85,14 +88,9 @@ def left_behind(before: dict[str, set[str]], after: dict[str, set[str]]) -> dict
 
 
 def remains() -> set[str]:
-    """What stands of Baremark: links, namespaces, folders of what is up, or what a killed suite,
-    which told nobody of its targets, left."""
-    now = snapshot()
-    return {
-        *(name for name in now["links"] if name.startswith("bm")),
-        *(line for line in now["namespaces"] if line.startswith("bm")),
-        *(folder for folder in STANDING if Path(folder).exists()),
-    }
+    """What stands of Baremark: targets that are up, or what a killed suite left, which told nobody
+    of its targets."""
+    return {place for place in STANDING if Path(place).exists()}
 
 
 @contextmanager

@@ -21,8 +21,11 @@ pytestmark = [
 @pytest.fixture
 def left() -> Iterator[set[str]]:
     """What a killed suite leaves: its bridge, its peer's namespace, its folder."""
+    folder = Path("/run/netns")
+    made = not folder.exists()
     before = machine.snapshot()
-    subprocess.run(["ip", "link", "add", "bmk0", "type", "bridge"], check=True)
+    bridge = ("bmk0", "address", "02:62:6d:00:00:01", "type", "bridge")  # as Baremark marks its own
+    subprocess.run(["ip", "link", "add", *bridge], check=True)
     subprocess.run(["ip", "netns", "add", "bmpeer"], check=True)
     Path("/run/baremark").mkdir()
     try:
@@ -32,6 +35,9 @@ def left() -> Iterator[set[str]]:
         subprocess.run(["ip", "netns", "delete", "bmpeer"], capture_output=True, check=False)
         if Path("/run/baremark").exists():
             Path("/run/baremark").rmdir()
+        if made:
+            subprocess.run(["umount", str(folder)], capture_output=True, check=False)
+            folder.rmdir()
     assert machine.left_behind(before, machine.snapshot()) == {}
 
 
@@ -46,7 +52,7 @@ def lock(tmp_path: Path) -> Path:
 def test_what_a_killed_suite_left_is_cleared_before_the_first_test(
     left: set[str], tmp_path: Path, lock: Path
 ) -> None:
-    assert {"bmk0", "bmpeer", "/run/baremark"} <= left
+    assert left == {"/run/baremark", "/run/netns/bmpeer", "/sys/class/net/bmk0"}
     with machine.suite(tmp_path / "state", tmp_path, lock) as trouble:
         assert trouble is None
         assert machine.remains() == set()

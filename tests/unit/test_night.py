@@ -96,13 +96,20 @@ def test_a_summary_has_ten_lines_at_most() -> None:
         absent=tuple((f"t{number}", "it did not boot\nat all") for number in range(9)),
         warnings=("a run cannot be read",) * 5,
         confirming=("20261124T020000Z-lab1",),
+        publishing_s=12.0,
         confirming_s=300.0,
         written=("a.md", "a.csv"),
     )
     lines = night.render(full, "text").splitlines()
     assert len(lines) <= 10
     text = "\n".join(lines)
-    for told in ("Regressions, confirmed", "unconfirmed", "Native moved too", "and 6 more"):
+    for told in (
+        "12 s to analyse and publish",
+        "Regressions, confirmed",
+        "unconfirmed",
+        "Native moved too",
+        "and 6 more",
+    ):
         assert told in text
 
 
