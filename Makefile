@@ -29,8 +29,7 @@ bench: .venv/.ready
 test: check
 	.venv/bin/baremark setup $(TEST_PACKAGES)
 	.venv/bin/pytest -m 'not long' -n 2 tests/unit tests/contract tests/dataset $(TEST_OPTIONS)
-	.venv/bin/pytest -m 'not long and not apart' tests/system tests/bench $(TEST_OPTIONS)
-	.venv/bin/pytest -m 'apart and not long' -n 2 --dist loadgroup tests/system $(TEST_OPTIONS)
+	.venv/bin/pytest -m 'not long' tests/system tests/bench $(TEST_OPTIONS)
 
 test-all: check
 	.venv/bin/baremark setup $(TEST_PACKAGES)

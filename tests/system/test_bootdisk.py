@@ -34,8 +34,6 @@ CMDLINE = (
 
 pytestmark = [
     pytest.mark.system,
-    pytest.mark.apart,
-    pytest.mark.xdist_group("bootdisk"),
     pytest.mark.skipif(os.geteuid() != 0, reason="unpacking the userland takes root"),
     *(
         pytest.mark.skipif(shutil.which(program) is None, reason=f"there is no {program}")

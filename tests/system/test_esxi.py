@@ -39,8 +39,6 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJl3dIeudNqd0DPMRD6OIh65aU4ADqdgA8MCz
 
 pytestmark = [
     pytest.mark.system,
-    pytest.mark.apart,
-    pytest.mark.xdist_group("esxi"),
     pytest.mark.skipif(os.geteuid() != 0, reason="making a disk takes root"),
     *(
         pytest.mark.skipif(shutil.which(program) is None, reason=f"there is no {program}")

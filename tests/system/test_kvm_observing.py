@@ -16,8 +16,6 @@ QEMU = shutil.which("qemu-system-x86_64")
 
 pytestmark = [
     pytest.mark.system,
-    pytest.mark.apart,
-    pytest.mark.xdist_group("kvm_observing"),
     pytest.mark.skipif(QEMU is None, reason="apt-get install qemu-system-x86"),
 ]
 

@@ -18,7 +18,7 @@ from tests.lab import LODGERS, night, save, workloads
 from . import browser as browsers
 from .browser import Browser, Page
 
-pytestmark = [pytest.mark.system, pytest.mark.apart, pytest.mark.xdist_group("site")]
+pytestmark = pytest.mark.system
 
 PHONE = (360, 740)
 DOM_CONTENT_LOADED_S = 1.0

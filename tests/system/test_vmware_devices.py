@@ -27,8 +27,6 @@ ROLE = test_bootdisk.ROLES / "esxi"
 
 pytestmark = [
     pytest.mark.system,
-    pytest.mark.apart,
-    pytest.mark.xdist_group("vmware_devices"),
     pytest.mark.skipif(os.geteuid() != 0, reason="unpacking the userland takes root"),
     *(
         pytest.mark.skipif(shutil.which(program) is None, reason=f"there is no {program}")
