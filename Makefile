@@ -5,6 +5,10 @@
 BENCH_OPTIONS ?=
 TEST_OPTIONS ?=
 
+# Images of containers often set this to stay small; here it would have Ansible compile itself at
+# every call, which takes as long as what it does.
+unexport PYTHONDONTWRITEBYTECODE
+
 # What the suite starts for real. What provisioning would install is here too: the suite compares
 # the machine before and after, and packages stay installed.
 TEST_PACKAGES := apparmor busybox-static chromium conmon crun debian-archive-keyring docker.io \

@@ -38,11 +38,15 @@ def pieces(catalogue: Catalogue, runs: Collection[str] | None = None) -> list[Pi
 
 def scan(format: Format, wanted: Sequence[Piece]) -> pl.LazyFrame:
     """The rows of `wanted`, of which there must be some, with the columns of `format`."""
-    plain = [piece for piece in wanted if piece.whole and _current(piece.file, format)]
-    frames = [_scanned([piece.file for piece in plain])] if plain else []
+    plain: list[File] = []
+    others: list[Piece] = []
     for piece in wanted:
-        if piece not in plain:
-            frames.append(_filtered(_migrated(piece.file, format), piece, format))
+        if piece.whole and _current(piece.file, format):
+            plain.append(piece.file)
+        else:
+            others.append(piece)
+    frames = [_scanned(plain)] if plain else []
+    frames += [_filtered(_migrated(piece.file, format), piece, format) for piece in others]
     return frames[0] if len(frames) == 1 else pl.concat(frames)
 
 

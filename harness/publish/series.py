@@ -37,13 +37,12 @@ class Series:
 @dataclass(frozen=True, slots=True)
 class Asked:
     """Which series, and since when: shell patterns of cells (`disk-*`, `disk-*@kvm`), targets or
-    backends, and workloads; `since` a time in UTC. `headline` leaves the first metrics only."""
+    backends, and workloads; `since` a time in UTC."""
 
     cell: str | None = None
     targets: Sequence[str] = ()
     workloads: Sequence[str] = ()
     since: datetime | None = None
-    headline: bool = False
 
 
 def choose(history: History, asked: Asked) -> tuple[Series, ...]:
@@ -51,11 +50,7 @@ def choose(history: History, asked: Asked) -> tuple[Series, ...]:
     then is left out. Raises UseError where there is none, or where one pattern of several matches
     nothing, with what there is."""
     require(history.nights, asked.workloads, asked.targets)
-    chosen = [
-        series
-        for series in _all(history)
-        if _wanted(series.name, asked) and (series.name["headline"] or not asked.headline)
-    ]
+    chosen = [series for series in _all(history) if _wanted(series.name, asked)]
     if not chosen:
         cells = (
             f"{each}@{target}" for each, target in _names(history.nights, "workload", "target")

@@ -81,7 +81,7 @@ def detail(chosen: Sequence[Series], whole: bool = False, width: int | None = No
 def sparkline(series: Series, cuts: bool = False, width: int = _WIDTH) -> str:
     """The nights as `width` characters at most, each the median of as many nights, with a mark
     before the one in which a shift begins; with `cuts` also before one that begins an epoch."""
-    values = [None if f is None else math.log(f) for f in series.nights["F"]]
+    values = [None if f is None else math.log(f) for f in series.nights["F"].to_list()]
     known = [value for value in values if value is not None]
     if not known:
         return _GAP * min(width, len(values))

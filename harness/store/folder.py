@@ -70,7 +70,7 @@ class Folder:
         return found
 
     def address(self, name: str) -> str:
-        return str(self.path / name)
+        return f"{self.path}/{name}"
 
     def write(self, name: str, data: bytes, *, new: bool = False) -> None:
         if new and (self.path / name).exists():

@@ -43,16 +43,14 @@ def history(
 
     found = nights.of_results(results)
     time = None if begin is None else datetime(begin.year, begin.month, begin.day, tzinfo=UTC)
-    plain = format == "terminal" and cell is None
-    asked = series.Asked(cell, target or (), workload or (), time, headline=plain)
-    chosen = series.choose(found, asked)
+    chosen = series.choose(found, series.Asked(cell, target or (), workload or (), time))
     if format == "json":
         text = series.as_json(found, chosen)
     elif format == "csv":
         text = series.as_csv(chosen)
-    elif plain:
-        every = series.choose(found, series.Asked(None, target or (), workload or (), time))
-        text = timeline.overview(chosen, hidden=len(every) - len(chosen))
+    elif cell is None:
+        headline = tuple(each for each in chosen if each.name["headline"]) or chosen
+        text = timeline.overview(headline, hidden=len(chosen) - len(headline))
     else:
         text = timeline.detail(chosen, whole=since is not None)
     print(text, end="")
