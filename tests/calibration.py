@@ -25,12 +25,12 @@ ALPHAS = (0.05, 0.01, 0.001)
 
 class Null(NamedTuple):
     """Of many series without a change, of one length and autocorrelation: the statistic on the
-    normal scale without any allowance, and the autocorrelation as estimated."""
+    normal scale without any allowance, and the noise as estimated."""
 
     n: int
     rho: float
     z: Floats
-    estimated: Floats
+    estimated: changes.Noise
 
 
 def series(n: int, rho: float, count: int, rng: np.random.Generator) -> Floats:
@@ -45,11 +45,11 @@ def series(n: int, rho: float, count: int, rng: np.random.Generator) -> Floats:
 def null(test: str, n: int, rho: float, count: int, rng: np.random.Generator) -> Null:
     rows, inside, split, rest, levels = _split(test, series(n, rho, count, rng))
     many = np.full(count, float(n))
-    noise = changes._noise(rest, many, levels, _committed(test))
+    noise = changes._noise(changes._sums(rest, many, levels, _committed(test)))
     first, second = changes._levels(rows, inside, split, many)
     error = np.sqrt(noise.long_run * (1 / split + 1 / (n - split)))
     z = changes._normal(np.abs(second - first) / error, noise.freedom)
-    return Null(n, rho, z, noise.rho)
+    return Null(n, rho, z, noise)
 
 
 def _committed(test: str) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -92,7 +92,7 @@ def bias(test: str, count: int, rng: np.random.Generator) -> Floats:
 def sizes(test: str, found: Null, allowance: tuple[float, float]) -> Floats:
     """How often each of `ALPHAS` is reached with this allowance."""
     n = np.full(found.z.size, float(found.n))
-    z = found.z / changes._allowance(allowance, found.estimated, n)
+    z = found.z / changes._allowance(allowance, found.estimated)
     p = changes._p_of_largest(z, n) if test == "scan" else changes._two_sided(z)
     return np.array([(p <= alpha).mean() for alpha in ALPHAS])
 

@@ -3,7 +3,9 @@
 Nights are not independent: a page cache, a disk that fills, the weather of a host last for days.
 So the noise of a series is modelled as AR(1) about one level before and one after the split, its
 coefficient ρ corrected for the bias that the two fitted levels give it, and the variance of a mean
-is that of an AR(1) process, γ₀(1+ρ)/((1−ρ)n). With D the difference of the two levels, over its
+is that of an AR(1) process, γ₀(1+ρ)/((1−ρ)n). A series that is cut often has short segments, which
+tell little of their noise; so it is that of all its segments together (`noise`), each about levels
+of its own, except where one is noisier than that. With D the difference of the two levels, over its
 standard error,
 
 - where the split is known (`step`), D is as Student's t with n(1−ρ²)/(1+ρ²) − 2 degrees of
@@ -45,6 +47,9 @@ STEP_SIDE = 3
 AGAIN = 20
 """Nights that a part must have to be split once more before the noise is judged."""
 
+NOISIER = 0.05
+"""The level at which a segment is shown to be noisier than its series, in either way."""
+
 _SCAN_BIAS = ((2.4, 7.1), (3.2, 3.8))
 _STEP_BIAS = ((1.9, 5.9), (0.0, 0.0))
 """(a, b), (a', b'): E(r) = ρ − (a + bρ + (a' + b'ρ)m)/n for the lag-1 autocorrelation r of what is
@@ -81,34 +86,104 @@ class Step(NamedTuple):
     rho: Floats
 
 
-class _Noise(NamedTuple):
+class Noise(NamedTuple):
+    """What is known of the noise of each segment or series, NaN where nothing is: the
+    autocorrelation ρ, `long_run`, the variance of a mean times the number of its nights, the
+    degrees of freedom of that, and of how many nights it is known."""
+
     rho: Floats
     long_run: Floats
-    """The variance of a mean times the number of its nights."""
     freedom: Floats
+    nights: Floats
+
+    @property
+    def variance(self) -> Floats:
+        return self.long_run * (1 - self.rho) / (1 + self.rho)
+
+    def of(self, chosen: Ints) -> Noise:
+        return Noise(*(each[chosen] for each in self))
 
 
-def scan(values: Floats, starts: Ints, sizes: Ints) -> Scan:
+class _Sums(NamedTuple):
+    """Of the nights of a segment about its levels: what its noise is estimated from, and what is
+    added to ρ and to its factor for the bias, times the nights. Those of segments add up."""
+
+    squares: Floats
+    lag: Floats
+    nights: Floats
+    levels: Floats
+    bias: Floats
+    shrinkage: Floats
+
+
+def scan(values: Floats, starts: Ints, sizes: Ints, known: Noise | None = None) -> Scan:
     """The likeliest change of level inside each segment of `values`.
 
-    Segment i is `sizes[i]` values from `starts[i]` on. Values must be finite.
+    Segment i is `sizes[i]` values from `starts[i]` on. Values must be finite. `known` is the noise
+    of each segment's series, believed where the segment is not shown to be noisier.
     """
     split = np.full(sizes.size, -1, dtype=np.int64)
     p = np.ones(sizes.size)
     for chosen in _alike(sizes, np.flatnonzero(sizes >= LEAST)):
-        rows, inside = _rows(values, starts[chosen], sizes[chosen])
         n = sizes[chosen].astype(np.float64)
-        split[chosen], distance = _largest(rows, np.zeros_like(n), n)
-        rest, levels = _rest_about_four(_rest(rows, inside, split[chosen], n), split[chosen], n)
-        noise = _noise(rest, n, levels, _SCAN_BIAS)
-        t = distance / np.sqrt(noise.long_run)
-        z = _normal(t, noise.freedom) / _allowance(_ALLOWANCE["scan"], noise.rho, n)
-        p[chosen] = _p_of_largest(z, n)
+        split[chosen], distance, sums = _likeliest(values, starts[chosen], sizes[chosen])
+        best = _noise(sums) if known is None else _best(sums, known.of(chosen))
+        p[chosen] = _p_of_scan(distance, best, n)
     return Scan(split, p)
 
 
-def step(values: Floats, starts: Ints, sizes: Ints, splits: Ints, level: float = 0.95) -> Step:
-    """The change of level of each segment at its given split; segments as in `scan`."""
+def noise(values: Floats, starts: Ints, sizes: Ints, series: Ints) -> Noise:
+    """The noise of each of the series 0 … k−1, of which segment i is one of `series[i]`: that of
+    all its segments of `LEAST` nights and more, each about levels of its own."""
+    count = int(series.max()) + 1 if series.size else 0
+    total = _Sums(*(np.zeros(count) for _ in _Sums._fields))
+    for chosen in _alike(sizes, np.flatnonzero(sizes >= LEAST)):
+        *_, sums = _likeliest(values, starts[chosen], sizes[chosen])
+        for whole, part in zip(total, sums, strict=True):
+            np.add.at(whole, series[chosen], part)
+    none = total.nights == 0
+    found = _noise(_Sums(*(np.where(none, 1.0, each) for each in total)))
+    return Noise(*(np.where(none, np.nan, each) for each in found))
+
+
+def _likeliest(values: Floats, starts: Ints, sizes: Ints) -> tuple[Ints, Floats, _Sums]:
+    """Of each segment the likeliest split, |D|·√(k(n−k)/n) there, and what its noise is from."""
+    rows, inside = _rows(values, starts, sizes)
+    n = sizes.astype(np.float64)
+    split, distance = _largest(rows, np.zeros_like(n), n)
+    rest, levels = _rest_about_four(_rest(rows, inside, split, n), split, n)
+    return split, distance, _sums(rest, n, levels, _SCAN_BIAS)
+
+
+def _p_of_scan(distance: Floats, noise: Noise, n: Floats) -> Floats:
+    z = _normal(distance / np.sqrt(noise.long_run), noise.freedom)
+    return _p_of_largest(z / _allowance(_ALLOWANCE["scan"], noise), n)
+
+
+def _best(own: _Sums, known: Noise) -> Noise:
+    """What is known of the whole series, where neither the variance nor the autocorrelation of a
+    segment's own nights is shown to be larger (each at `NOISIER`, the logarithm of a variance and
+    an autocorrelation being about normal); else its own: one epoch may be noisier."""
+    one = NormalDist().inv_cdf(1 - NOISIER)
+    as_known = _noise_at(known.rho, own)
+    expected = known.rho - (own.bias + own.shrinkage * known.rho) / own.nights
+    spread = np.sqrt((1 - known.rho**2) / own.nights)
+    with np.errstate(invalid="ignore"):
+        believed = (
+            as_known.variance <= np.exp(one * np.sqrt(2 / as_known.freedom)) * known.variance
+        ) & (own.lag / own.squares <= expected + one * spread)
+    return Noise(*(np.where(believed, *each) for each in zip(known, _noise(own), strict=True)))
+
+
+def step(
+    values: Floats,
+    starts: Ints,
+    sizes: Ints,
+    splits: Ints,
+    known: Noise | None = None,
+    level: float = 0.95,
+) -> Step:
+    """The change of level of each segment at its given split; segments and `known` as in `scan`."""
     out = Step(*(np.full(sizes.size, np.nan) for _ in Step._fields))
     enough = (splits >= STEP_SIDE) & (sizes - splits >= STEP_SIDE)
     for chosen in _alike(sizes, np.flatnonzero(enough)):
@@ -116,16 +191,24 @@ def step(values: Floats, starts: Ints, sizes: Ints, splits: Ints, level: float =
         n, before = sizes[chosen].astype(np.float64), splits[chosen].astype(np.float64)
         first, second = _levels(rows, inside, splits[chosen], n)
         rest = _rest(rows, inside, splits[chosen], n)
-        noise = _noise(rest, n, np.full_like(n, 2.0), _STEP_BIAS)
-        error = np.sqrt(noise.long_run * (1 / before + 1 / (n - before)))
-        allowance = _allowance(_ALLOWANCE["step"], noise.rho, n)
-        z = _normal(np.abs(second - first) / error, noise.freedom) / allowance
-        wide = NormalDist().inv_cdf((1 + level) / 2) * allowance
-        out.shift[chosen] = second - first
-        out.half[chosen] = error * _student(wide, noise.freedom)
-        out.p[chosen] = _two_sided(z)
-        out.rho[chosen] = noise.rho
+        sums = _sums(rest, n, np.full_like(n, 2.0), _STEP_BIAS)
+        best = _noise(sums) if known is None else _best(sums, known.of(chosen))
+        shift, apart = second - first, 1 / before + 1 / (n - before)
+        p, half = _p_of_step(shift, best, apart, level)
+        found = Step(shift, half, p, best.rho)
+        for whole, part in zip(out, found, strict=True):
+            whole[chosen] = part
     return out
+
+
+def _p_of_step(shift: Floats, noise: Noise, apart: Floats, level: float) -> tuple[Floats, Floats]:
+    """p and the half width of the interval of a difference of means, whose variance is `apart`
+    times that of the noise."""
+    error = np.sqrt(noise.long_run * apart)
+    allowance = _allowance(_ALLOWANCE["step"], noise)
+    z = _normal(np.abs(shift) / error, noise.freedom) / allowance
+    wide = NormalDist().inv_cdf((1 + level) / 2) * allowance
+    return _two_sided(z), error * _student(wide, noise.freedom)
 
 
 def _alike(sizes: Ints, chosen: Ints) -> Iterator[Ints]:
@@ -202,27 +285,37 @@ def _rest_about_four(rest: Floats, splits: Ints, n: Floats) -> tuple[Floats, Flo
     return out, levels
 
 
-def _noise(
+def _sums(
     rest: Floats, n: Floats, levels: Floats, bias: tuple[tuple[float, float], tuple[float, float]]
-) -> _Noise:
-    """AR(1) fitted to what the rows are about so many levels."""
+) -> _Sums:
     squares = np.maximum((rest**2).sum(axis=1), n * _ROUNDING**2)
     lag = (rest[:, :-1] * rest[:, 1:]).sum(axis=1)
     (a, b), (more_a, more_b) = bias
-    a_, b_ = a + more_a * (levels - 2), b + more_b * (levels - 2)
+    more = levels - 2
+    return _Sums(squares, lag, n, levels, a + more_a * more, b + more_b * more)
+
+
+def _noise(of: _Sums) -> Noise:
+    """AR(1) fitted to what nights are about their levels."""
+    n = of.nights
+    corrected = (of.lag / of.squares + of.bias / n) / np.maximum(1 - of.shrinkage / n, 0.1)
     # Anticorrelation would make intervals narrower; nobody has seen nights that avoid each other.
-    rho = np.clip((lag / squares + a_ / n) / np.maximum(1 - b_ / n, 0.1), 0.0, _LARGEST)
+    return _noise_at(np.clip(corrected, 0.0, _LARGEST), of)
+
+
+def _noise_at(rho: Floats, of: _Sums) -> Noise:
+    n = of.nights
     inflation = (1 + rho) / (1 - rho)
-    variance = squares / np.maximum(n - levels * inflation, _LEAST_SHARE * n)
-    freedom = np.maximum(n * (1 - rho**2) / (1 + rho**2) - levels, 2.0)
-    return _Noise(rho, variance * inflation, freedom)
+    variance = of.squares / np.maximum(n - of.levels * inflation, _LEAST_SHARE * n)
+    freedom = np.maximum(n * (1 - rho**2) / (1 + rho**2) - of.levels, 2.0)
+    return Noise(rho, variance * inflation, freedom, n)
 
 
-def _allowance(constants: tuple[float, float], rho: Floats, n: Floats) -> Floats:
+def _allowance(constants: tuple[float, float], noise: Noise) -> Floats:
     """By how much a statistic on the normal scale is larger than it would be if ρ and the variance
     were known."""
     c, d = constants
-    independent = np.maximum(n * (1 - rho) / (1 + rho), 1.0)
+    independent = np.maximum(noise.nights * (1 - noise.rho) / (1 + noise.rho), 1.0)
     out: Floats = 1 + c / independent + d / independent**2
     return out
 

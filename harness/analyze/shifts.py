@@ -4,7 +4,8 @@ Inside an epoch nobody knows of a change, so its night is searched for, and what
 searched again (binary segmentation). From epoch to epoch the night is known. Tests that belong
 together are judged together by Benjamini & Hochberg: those of all series of a host in the epochs
 that one night began, and those of all series that one night cut. So a night has a verdict of its
-own, which years of other nights do not change.
+own, which years of other nights do not change, but by telling how noisy a series is: after a cut
+its few nights alone hardly could.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy as np
 import polars as pl
 
 from harness.analyze import epochs
-from harness.analyze.changes import LEAST, STEP_SIDE, Step, scan, step
+from harness.analyze.changes import LEAST, STEP_SIDE, Noise, Step, noise, scan, step
 from harness.analyze.codes import ordered_codes
 from harness.analyze.estimate import Floats, Ints
 from harness.analyze.history import UNCONFIRMED, Shift
@@ -51,13 +52,21 @@ def shifts(nights: Nights) -> tuple[Shift, ...]:
     overhead = nights.logs("F")
     rows = np.flatnonzero(np.isfinite(overhead))
     values = overhead[rows]
-    levels = [level for level in _levels(nights, rows, values) if level.size >= STEP_SIDE]
+    if not rows.size:
+        return ()
+    stretches = _stretches(nights, rows)
+    known = noise(values, stretches.start, stretches.size, stretches.series)
+    levels = [
+        level
+        for level in _levels(nights, rows, values, stretches, known)
+        if level.size >= STEP_SIDE
+    ]
     pairs = [
         (one, other) for one, other in itertools.pairwise(levels) if one.series == other.series
     ]
     if not pairs:
         return ()
-    found = _steps(values, pairs)
+    found = _steps(values, pairs, known)
     p = np.array([math.nan if after.p is None else after.p for _, after in pairs])
     cut = np.flatnonzero(np.isnan(p))
     p[cut] = found.p[cut]
@@ -78,18 +87,36 @@ def shifts(nights: Nights) -> tuple[Shift, ...]:
     )
 
 
-def _levels(nights: Nights, rows: Ints, values: Floats) -> list[_Level]:
-    """The values of each series and epoch, split where the search found a change."""
-    if not rows.size:
-        return []
+@dataclass(frozen=True, slots=True)
+class _Stretches:
+    """The values of each series and epoch: the number of the series and the epoch, and where among
+    the nights that have a value they begin, and how many they are."""
+
+    series: Ints
+    epoch: Ints
+    start: Ints
+    size: Ints
+
+    def each(self) -> Iterator[tuple[int, int, int, int]]:
+        columns = (self.series, self.epoch, self.start, self.size)
+        return zip(*(column.tolist() for column in columns), strict=True)
+
+
+def _stretches(nights: Nights, rows: Ints) -> _Stretches:
     series, epoch = nights.series[rows].astype(np.int64), nights.epoch[rows]
-    begins = np.flatnonzero((np.diff(series, prepend=-1) != 0) | (np.diff(epoch, prepend=-1) != 0))
-    sizes = np.diff(begins, append=rows.size)
-    found = _searched(values, begins, sizes)
+    start = np.flatnonzero((np.diff(series, prepend=-1) != 0) | (np.diff(epoch, prepend=-1) != 0))
+    return _Stretches(series[start], epoch[start], start, np.diff(start, append=rows.size))
+
+
+def _levels(
+    nights: Nights, rows: Ints, values: Floats, stretches: _Stretches, known: Noise
+) -> list[_Level]:
+    """The values of each series and epoch, split where the search found a change."""
+    found = _searched(values, stretches, known)
     tests = list(found)
     inside: dict[int, list[_Split]] = {}
     if tests:
-        family = _families(nights, rows[begins[[each.segment for each in tests]]])
+        family = _families(nights, rows[stretches.start[[each.segment for each in tests]]])
         judged = _hochberg(np.array([each.p for each in tests]), family) <= ALPHA
         kept: set[int] = set()
         for number, each in enumerate(tests):
@@ -98,12 +125,12 @@ def _levels(nights: Nights, rows: Ints, values: Floats) -> list[_Level]:
                 kept.add(number)
                 inside.setdefault(each.segment, []).append(each)
     out = []
-    for segment, (start, size) in enumerate(zip(begins.tolist(), sizes.tolist(), strict=True)):
+    for segment, (series, epoch, start, size) in enumerate(stretches.each()):
         splits = sorted(inside.get(segment, []), key=lambda each: each.at)
         edges = [start, *(each.at for each in splits), start + size]
         ps = [None, *(each.p for each in splits)]
         out += [
-            _Level(int(series[begin]), int(epoch[begin]), begin, end - begin, p)
+            _Level(series, epoch, begin, end - begin, p)
             for begin, end, p in zip(edges, edges[1:], ps, strict=False)
         ]
     return out
@@ -120,19 +147,20 @@ class _Split:
     parent: int | None
 
 
-def _searched(values: Floats, starts: Ints, sizes: Ints) -> Iterator[_Split]:
+def _searched(values: Floats, stretches: _Stretches, known: Noise) -> Iterator[_Split]:
     """The likeliest change of each segment that is long enough, and of the parts of those that
     are split there; a part comes after what it is a part of."""
     number = 0
     todo: list[tuple[int, int, int, int | None]] = [
         (segment, start, size, None)
-        for segment, (start, size) in enumerate(zip(starts.tolist(), sizes.tolist(), strict=True))
+        for segment, (_, _, start, size) in enumerate(stretches.each())
         if size >= LEAST
     ]
     while todo:
         places = np.array([start for _, start, _, _ in todo])
         lengths = np.array([size for _, _, size, _ in todo])
-        found = scan(values, places, lengths)
+        series = stretches.series[[segment for segment, *_ in todo]]
+        found = scan(values, places, lengths, known.of(series))
         again: list[tuple[int, int, int, int | None]] = []
         for part, split, p in zip(todo, found.split.tolist(), found.p.tolist(), strict=True):
             segment, start, size, parent = part
@@ -147,12 +175,14 @@ def _searched(values: Floats, starts: Ints, sizes: Ints) -> Iterator[_Split]:
         todo = again
 
 
-def _steps(values: Floats, pairs: list[tuple[_Level, _Level]]) -> Step:
+def _steps(values: Floats, pairs: list[tuple[_Level, _Level]], known: Noise) -> Step:
     """The step from the one level of each pair to the other."""
     places = [_places(pair) for pair in pairs]
     sizes = np.array([each.size for each in places])
     splits = np.array([one.size for one, _ in pairs])
-    return step(values[np.concatenate(places)], np.cumsum(sizes) - sizes, sizes, splits)
+    series = np.array([one.series for one, _ in pairs])
+    starts = np.cumsum(sizes) - sizes
+    return step(values[np.concatenate(places)], starts, sizes, splits, known.of(series))
 
 
 def _places(pair: tuple[_Level, _Level]) -> Ints:

@@ -147,6 +147,62 @@ def test_the_tail_of_the_maximum_is_that_of_a_brownian_bridge() -> None:
         assert 0.6 * p - slack < found < p + slack
 
 
+# ------------------------------------------------------------------ what earlier epochs tell
+def after_a_cut(
+    nights: int, rho: float, size: float, count: int, seed: int, noisier: float = 1.0
+) -> tuple[float, float]:
+    """How often a shift in the last `RECENT` nights of an epoch is found at 5 %, by that epoch
+    alone, and knowing four earlier ones of 30 nights; `noisier` is its deviation beside theirs."""
+    rows = calibration.series(120 + nights, rho, count, np.random.default_rng(seed))
+    rows[:, 120:] *= noisier
+    rows[:, -RECENT:] += size
+    sizes = np.tile([30, 30, 30, 30, nights], count)
+    starts, series = np.cumsum(sizes) - sizes, np.repeat(np.arange(count), 5)
+    known = changes.noise(rows.ravel(), starts, sizes, series)
+    last = rows.ravel(), starts[4::5], sizes[4::5]
+    alone, told = (changes.scan(*last, noise).p <= ALPHA for noise in (None, known))
+    return float(alone.mean()), float(told.mean())
+
+
+def test_a_series_of_one_epoch_knows_no_more_than_that_epoch() -> None:
+    rows = shifted(40, 0.3, 1.5, 12, 300, seed=12)
+    known = changes.noise(*flat(rows), np.arange(300))
+    assert (changes.scan(*flat(rows), known).p == changes.scan(*flat(rows)).p).all()
+    assert (known.nights == 40).all()
+
+
+def test_a_series_of_short_epochs_only_is_judged_by_what_each_shows() -> None:
+    rows = shifted(24, 0.3, 3.0, 12, 100, seed=13)
+    values = rows.ravel()
+    short = np.arange(300) * 8
+    known = changes.noise(values, short, np.full(300, 8), np.repeat(np.arange(100), 3))
+    assert np.isnan(known.rho).all()
+    splits = np.full(100, 12)
+    alone, told = (changes.step(*flat(rows), splits, noise) for noise in (None, known))
+    assert (alone.p == told.p).all()
+    assert (alone.half == told.half).all()
+
+
+@pytest.mark.parametrize(("nights", "rho"), [(20, 0.3), (40, 0.6)])
+def test_after_a_cut_what_the_series_knows_finds_more_and_errs_no_more(
+    nights: int, rho: float
+) -> None:
+    said = {row[:2]: row[2:] for row in page_table(6)}[nights, rho]
+    count = 1500
+    wrong = after_a_cut(nights, rho, 0.0, count, seed=nights)[1] * count
+    assert wrong <= stats.binom.isf(0.001, count, said[1])
+    alone, known = after_a_cut(nights, rho, 3.0, count, seed=nights + 1)
+    assert known * count >= stats.binom.isf(0.999, count, said[3])
+    assert known > alone + 0.1
+
+
+def test_an_epoch_that_is_noisier_than_the_others_raises_no_more_alarms() -> None:
+    count = 1500
+    for noisier in (1.5, 2.0, 3.0):
+        wrong = after_a_cut(40, 0.3, 0.0, count, seed=21, noisier=noisier)[1] * count
+        assert wrong <= stats.binom.isf(0.001, count, 0.055), noisier
+
+
 # ------------------------------------------------------------------ how often wrongly and rightly
 @pytest.mark.parametrize("rho", RHO)
 @pytest.mark.parametrize("n", NIGHTS)
@@ -188,12 +244,31 @@ def test_the_table_in_the_page_is_what_is_measured(capsys: pytest.CaptureFixture
                 for size, after in CASES
             ]
             rows.append((n, rho, *measured))
+    require_page(rows, count, capsys)
+
+
+@pytest.mark.long
+def test_the_table_of_young_epochs_is_what_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    count = 20_000
+    rows: list[tuple[float, ...]] = []
+    for nights in (20, 40):
+        for rho in RHO:
+            wrong = after_a_cut(nights, rho, 0.0, count, seed=nights)
+            right = after_a_cut(nights, rho, 3.0, count, seed=nights)
+            rows.append((nights, rho, *wrong, *right))
+    require_page(rows, count, capsys)
+
+
+def require_page(
+    rows: list[tuple[float, ...]], count: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Print `rows` of shares of `count` series, and fail where the page says otherwise."""
     with capsys.disabled():
         print()
         for row in rows:
             shares = [f"{100 * share:.1f} %" for share in row[2:]]
             print("| " + " | ".join([f"{row[0]:g}", f"{row[1]:g}", *shares]) + " |")
-    said = page_table()
+    said = page_table(len(rows[0]))
     assert [row[:2] for row in said] == [row[:2] for row in rows]
     for row, promised_row in zip(rows, said, strict=True):
         for promise, rate in zip(promised_row[2:], row[2:], strict=True):
@@ -222,13 +297,13 @@ CASES = ((0.0, 0), (1.0, 15), (2.0, 15), (2.0, RECENT), (3.0, RECENT))
 """Size of the shift in standard deviations, and how many nights ago."""
 
 
-def page_table() -> list[tuple[float, ...]]:
-    """The rows of the measured table in docs/history.md, as shares."""
+def page_table(columns: int) -> list[tuple[float, ...]]:
+    """The rows of the measured table of so many columns in docs/history.md, as shares."""
     text = (ROOT / "docs" / "history.md").read_text()
     rows = []
     for line in text.splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if len(cells) == 2 + len(CASES) and re.fullmatch(r"\d+", cells[0]):
+        if len(cells) == columns and re.fullmatch(r"\d+", cells[0]):
             shares = [float(cell.removesuffix(" %")) / 100 for cell in cells[2:]]
             rows.append((int(cells[0]), float(cells[1]), *shares))
     return rows
@@ -236,4 +311,4 @@ def page_table() -> list[tuple[float, ...]]:
 
 def promised(n: int, rho: float) -> float:
     """The false-alarm rate that the page says."""
-    return next(row[2] for row in page_table() if row[:2] == (n, rho))
+    return next(row[2] for row in page_table(2 + len(CASES)) if row[:2] == (n, rho))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from datetime import timedelta
 
@@ -46,6 +47,7 @@ def by_run(
     return frame.with_columns(pl.col("overhead_low", "overhead_high").cast(pl.Float64))
 
 
+@functools.cache
 def name(number: int, host: str = "lab1") -> str:
     return night(number, {}, host=host).manifest.run
 
@@ -186,6 +188,25 @@ def test_where_native_moved_too_it_was_the_host() -> None:
     long_ago = still * np.where(np.arange(60) < 10, 0.999, 1.0)
     (other,) = shifts(found({"a": logs}, facts(60), long_ago))
     assert other.moved == "backend"
+
+
+def test_a_shift_in_a_young_epoch_is_found_among_many_series() -> None:
+    """A kernel every 24 nights, and the last one 16 nights old: a shift of 3.5 deviations a week
+    ago, which by those 16 nights alone could not be told from the chance of sixty series."""
+    kernels = [{"kvm": {"kernel": f"6.1.{number // 24}"}} for number in range(136)]
+    seen = pl.concat(
+        observed.frame(night(number, {}, kernel).manifest) for number, kernel in enumerate(kernels)
+    )
+    right = alarms = 0
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        series = {f"m{number:02}": NOISE * rng.standard_normal(136) for number in range(60)}
+        series["m30"][129:] += 3.5 * NOISE
+        told = shifts(found(series, seen))
+        right += [day(shift) for shift in told if shift.metric == "m30"][:1] == [129]
+        alarms += sum(shift.metric != "m30" for shift in told)
+    assert right >= 8
+    assert alarms <= 10
 
 
 def test_what_other_nights_and_hosts_showed_does_not_change_what_a_night_says() -> None:
