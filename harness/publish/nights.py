@@ -23,6 +23,7 @@ from harness.errors import HarnessError
 from harness.publish import overheads
 from harness.record import Run
 
+_MOST_NAMED = 10
 _OF_SHIFT = ("host", "scenario", "target", "label", "workload", "metric", "run")
 
 
@@ -123,9 +124,12 @@ def _without_native(part: pl.LazyFrame) -> list[str]:
 
 
 def _nothing(results: Path, told: _Told) -> HarnessError:
+    shown = [*told.warnings[:_MOST_NAMED]]
+    if (more := len(told.warnings) - len(shown)) > 0:
+        shown.append(f"and {more} more")
     return HarnessError(
         f"there is no run in {results / 'runs'} to make a history of"
-        + "".join(f"\n  {text}" for text in told.warnings),
+        + "".join(f"\n  {text}" for text in shown),
         "mend what is told, measure with baremark bench, or name another folder with --results",
     )
 

@@ -200,6 +200,20 @@ def test_where_every_run_is_damaged_each_is_told(tmp_path: Path) -> None:
     assert caught.value.message.count("is left out: cannot read") == 3
 
 
+def test_of_many_damaged_runs_the_first_ten_are_told_and_the_others_counted(
+    tmp_path: Path,
+) -> None:
+    for number in range(13):
+        folder = tmp_path / "runs" / f"202611{number + 10}T010000Z-lab1"
+        folder.mkdir(parents=True)
+        (folder / "manifest.json").write_text("{}\n")
+    with pytest.raises(HarnessError) as caught:
+        of_results(tmp_path, TODAY)
+    lines = caught.value.message.splitlines()
+    assert [line.split()[1][:8] for line in lines[1:-1]] == [f"202611{n + 10}" for n in range(10)]
+    assert lines[-1] == "  and 3 more"
+
+
 def test_a_torn_file_of_the_dataset_is_told_with_its_cure(results: Path) -> None:
     of_results(results, TODAY)
     (file, *_) = sorted((results / "dataset").glob("*.parquet"))
