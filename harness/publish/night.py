@@ -60,7 +60,13 @@ class Night:
 
     @property
     def partial(self) -> bool:
-        return bool(self.absent) or not self.whole or self.table is None
+        return bool(self.absent) or not self.whole or self.table is None or self.distrusted
+
+    @property
+    def distrusted(self) -> bool:
+        """Whether native differs from itself too often for a table of this night to be believed."""
+        sections = () if self.table is None else self.table.sections
+        return any(each.control is not None and not each.control.trusted for each in sections)
 
     @property
     def exit_code(self) -> int:
@@ -124,7 +130,8 @@ def _body(night: Night) -> Iterator[str]:
     if night.table is not None:
         yield _itself(night.table)
     if night.warnings:
-        yield "Not in the history: " + _few([_short(each) for each in night.warnings])
+        told = _few([_short(each) for each in night.warnings])
+        yield f"Not in the history, or not confirmed: {told}"
     if night.written:
         yield "Written: " + ", ".join(night.written)
 

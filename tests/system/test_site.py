@@ -196,29 +196,38 @@ def test_a_chart_stands_on_the_sheet_of_its_heading(
     site: Path, page: Page, tmp_path: Path, kind: str
 ) -> None:
     """A chart is never cut, so one that is taller than what is left leaves most of a sheet bare."""
-    if shutil.which("pdftotext") is None:
-        pytest.skip("there is no pdftotext: apt-get install poppler-utils")
     page.open({"backends": site / "backends" / "kvm.html", "releases": site / "releases.html",
                "workloads": site / "workloads" / "disk-fdatasync.html"}[kind])  # fmt: skip
-    (tmp_path / "page.pdf").write_bytes(page.pdf())
-    command = ["pdftotext", "-l", "1", str(tmp_path / "page.pdf"), "-"]
-    first = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert "overhead versus native (log scale)" in first
+    assert "overhead versus native (log scale)" in sheets(page, tmp_path)[0]
 
 
 def test_columns_keep_their_names_on_every_sheet_of_paper(
     site: Path, page: Page, tmp_path: Path
 ) -> None:
     """A browser repeats the head of a table on each sheet, but not the buttons in it."""
-    if shutil.which("pdftotext") is None:
-        pytest.skip("there is no pdftotext: apt-get install poppler-utils")
     page.open(run_page(site))
-    (tmp_path / "page.pdf").write_bytes(page.pdf())
-    command = ["pdftotext", "-layout", str(tmp_path / "page.pdf"), "-"]
-    sheets = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\f")
-    tabled = [sheet for sheet in sheets if "randread" in sheet or "cpu-matrix" in sheet]
+    printed = sheets(page, tmp_path)
+    tabled = [sheet for sheet in printed if "randread" in sheet or "cpu-matrix" in sheet]
     assert len(tabled) > 1
     assert [sheet for sheet in tabled if not re.search(r"workload +metric +unit", sheet)] == []
+
+
+def test_paper_tells_how_to_read_a_table(site: Path, page: Page, tmp_path: Path) -> None:
+    """Nobody can unfold it there."""
+    page.open(run_page(site))
+    text = "\n".join(sheets(page, tmp_path))
+    assert "How to read this table" in text
+    assert "Bold: the interval excludes 0" in text
+
+
+def sheets(page: Page, folder: Path) -> list[str]:
+    """The text of each sheet of paper that the open page is printed on."""
+    if shutil.which("pdftotext") is None:
+        pytest.skip("there is no pdftotext: apt-get install poppler-utils")
+    (folder / "page.pdf").write_bytes(page.pdf())
+    command = ["pdftotext", "-layout", str(folder / "page.pdf"), "-"]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return text.split("\f")
 
 
 def test_a_phone_keeps_the_name_of_a_row_in_sight(site: Path, page: Page) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import junitparser
 import pytest
 
+from harness.analyze.control import Control
 from harness.analyze.history import Shift
 from harness.analyze.overhead import overhead
 from harness.dataset import frame
@@ -76,6 +77,17 @@ def made(*shifts: Shift, **changes: object) -> Night:
 def test_only_a_confirmed_regression_fails_a_night(of: Night, code: int, verdict: str) -> None:
     assert (of.exit_code, of.verdict) == (code, verdict)
     assert night.render(of, "text").splitlines()[0].endswith(f": {verdict}.")
+
+
+def test_a_night_in_which_native_differs_from_itself_is_partial_and_says_so() -> None:
+    of = made()
+    assert of.table is not None
+    (section,) = of.table.sections
+    control = Control(differing=5, pairs=19, low=0.12, high=0.49, alpha=0.05)
+    of = replace(of, table=replace(of.table, sections=(replace(section, control=control),)))
+    assert (of.exit_code, of.verdict) == (3, "partial")
+    assert "so its table is not to be trusted" in night.render(of, "text")
+    assert '<failure message="the table is not to be trusted"' in night.render(of, "junit")
 
 
 def test_a_summary_has_ten_lines_at_most() -> None:
