@@ -18,7 +18,7 @@ import polars as pl
 
 from harness import catalogue, parts
 from harness.catalogue import Catalogue, File
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UseError
 from harness.record import Run
 from harness.samples import FORMAT, held
 from harness.samples import SCHEMA as SCHEMA
@@ -153,8 +153,9 @@ def update(
 def look(source: Source, runs: Collection[str] | None = None) -> Catalogue:
     """Which files hold which runs. `runs` limits that to files that may hold them.
 
-    Raises HarnessError where there is nothing to read or one of `runs` is not there, where a file
-    is not Parquet, and where one was written in a version of the format that is not known.
+    Raises UseError where there is nothing to read, and HarnessError where one of `runs` is not
+    there, where a file is not Parquet, and where one was written in a version of the format that
+    is not known.
     """
     if isinstance(source, str) or (isinstance(source, Path) and source.is_dir()):
         source = open_store(source)
@@ -171,7 +172,7 @@ def look(source: Source, runs: Collection[str] | None = None) -> Catalogue:
             "baremark dataset ls names the runs; baremark dataset build adds what is missing",
         )
     if not found.files:
-        raise HarnessError(
+        raise UseError(
             f"there is no dataset file in {getattr(source, 'url', source)}",
             "measure first with `baremark run`, or give the folder that holds the runs",
         )

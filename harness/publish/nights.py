@@ -19,7 +19,7 @@ from harness.analyze.history import History, Shift
 from harness.analyze.nights import nights
 from harness.analyze.overhead import overhead
 from harness.analyze.shifts import shifts
-from harness.errors import HarnessError
+from harness.errors import HarnessError, UseError
 from harness.publish import overheads
 from harness.record import Run
 
@@ -31,8 +31,8 @@ def of_results(results: Path, today: date | None = None) -> History:
     """The history of the runs in `results`, judged again from their ledgers; the two tables of its
     dataset are brought up to date on the way. Acknowledgements count as of `today` (UTC).
 
-    Raises HarnessError where no run is left to make a history of, and UseError where the file of
-    acknowledgements has mistakes.
+    Raises HarnessError where no run is left to make a history of, and UseError where there never
+    was one or the file of acknowledgements has mistakes.
     """
     known = acknowledgements.read(results)
     day = today or datetime.now(UTC).date()
@@ -127,7 +127,8 @@ def _nothing(results: Path, told: _Told) -> HarnessError:
     shown = [*told.warnings[:_MOST_NAMED]]
     if (more := len(told.warnings) - len(shown)) > 0:
         shown.append(f"and {more} more")
-    return HarnessError(
+    kind = HarnessError if shown else UseError
+    return kind(
         f"there is no run in {results / 'runs'} to make a history of"
         + "".join(f"\n  {text}" for text in shown),
         "mend what is told, measure with baremark bench, or name another folder with --results",

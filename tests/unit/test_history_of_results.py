@@ -188,7 +188,7 @@ def test_an_imported_run_is_told_and_left_out(results: Path) -> None:
 
 
 def test_no_run_at_all(tmp_path: Path) -> None:
-    with pytest.raises(HarnessError, match="there is no run in"):
+    with pytest.raises(UseError, match="there is no run in"):
         of_results(tmp_path, TODAY)
 
 
