@@ -9,7 +9,7 @@ between the nights is in the difference.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,15 +17,17 @@ import numpy as np
 import polars as pl
 
 from harness.analyze import estimate, two_samples
-from harness.analyze.blocks import Cells, Pairs, cells, pairs
+from harness.analyze.blocks import Cells, Flags, Pairs, cells, pairs
 from harness.analyze.estimate import Floats
 from harness.analyze.verdict import (
     EQUIVALENT,
     SLOWER,
     TOO_SMALL,
     UNRESOLVED,
+    Blocks,
     adjusted,
     detectable_effect,
+    flipped,
     margins,
 )
 
@@ -87,17 +89,24 @@ def same_blocks(
     """Targets of the same runs, block by block: a row for each pairing and metric, with the columns
     of `SCHEMA`, `p_adjusted` and `verdict`."""
     paired = pairs(cells(samples))
-    rows = []
+    rows: list[dict[str, Any]] = []
+    inside: list[dict[tuple[str, int], float]] = []
     for each in pairing:
         before, after = _by_key(paired, each.base), _by_key(paired, each.candidate)
         for key in before.keys() & after.keys():
             runs = sorted(before[key].keys() & after[key].keys())
             sign = 1.0 if key[-1] == "lower" else -1.0
-            values = [
-                (paired.cells.values[before[key][run]], paired.cells.values[after[key][run]])
+            ratios = {
+                (run, block): ratio
                 for run in runs
-            ]
-            d = np.concatenate([_log_ratio(old, new, sign) for old, new in values])
+                for block, ratio in _log_ratios(
+                    paired.cells.values[before[key][run]],
+                    paired.cells.values[after[key][run]],
+                    sign,
+                )
+            }
+            inside.append(ratios)
+            d = np.array(list(ratios.values()))
             if d.size == 0:
                 rows.append(_row(paired, each, key, before[key], after[key]))
                 continue
@@ -119,7 +128,7 @@ def same_blocks(
                 | {"unit_of_n": "block", "n_base": d.size, "n_candidate": d.size}
                 | {"method": estimate.METHOD, "mde_percent": _known(100 * math.expm1(effect))}
             )
-    return _judged(rows, level)
+    return _judged(rows, level, inside)
 
 
 def apart(
@@ -199,9 +208,11 @@ def _by_key(paired: Pairs, target: str) -> dict[tuple[Any, ...], dict[str, int]]
     return found
 
 
-def _log_ratio(old: Floats, new: Floats, sign: float) -> Floats:
+def _log_ratios(old: Floats, new: Floats, sign: float) -> Iterator[tuple[int, float]]:
+    """The blocks in which both have a value, with what it says."""
     usable = np.isfinite(old) & np.isfinite(new) & (old > 0) & (new > 0)
-    return sign * (np.log(new[usable]) - np.log(old[usable]))
+    ratios = sign * (np.log(new[usable]) - np.log(old[usable]))
+    return zip(np.flatnonzero(usable).tolist(), ratios.tolist(), strict=True)
 
 
 def _sample(paired: Pairs, rows: Mapping[str, int], by_run: bool) -> Floats:
@@ -265,13 +276,20 @@ def _known(number: float) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _judged(rows: list[dict[str, Any]], level: float) -> pl.DataFrame:
+def _judged(
+    rows: list[dict[str, Any]],
+    level: float,
+    inside: Sequence[Mapping[tuple[str, int], float]] | None = None,
+) -> pl.DataFrame:
     """Adjust for how many rows are judged together, a family for each pairing, and say what may
-    be said."""
-    frame = pl.DataFrame(rows, schema=SCHEMA, orient="row").sort(
+    be said. `inside` has the ratios of each row by run and block, where both sides share them."""
+    frame = pl.DataFrame(rows, schema=SCHEMA, orient="row").with_row_index("row").sort(
         "host", "scenario", "base", "candidate", "resource", "workload", "workload_version",
         "metric_index", "metric",
     )  # fmt: skip
+    blocks = None
+    if inside is not None:
+        blocks = _blocks([inside[row] for row in frame["row"]], frame["headline"].to_numpy())
     alpha = (1 - level) * (1 + 1e-12)
     different = pl.col("p_adjusted") <= alpha
     said = (
@@ -288,4 +306,16 @@ def _judged(rows: list[dict[str, Any]], level: float) -> pl.DataFrame:
         .otherwise(pl.lit(UNRESOLVED))
     )
     family = ["host", "scenario", "base", "candidate"]
-    return adjusted(frame, family).with_columns(verdict=said)
+    return adjusted(frame.drop("row"), family, blocks).with_columns(verdict=said)
+
+
+def _blocks(inside: Sequence[Mapping[tuple[str, int], float]], headline: Flags) -> Blocks:
+    numbers = {block: number for number, block in enumerate(sorted(set().union(*inside)))}
+    n = np.array([len(of_row) for of_row in inside], dtype=np.int64)
+    wanted = flipped(headline, n)
+    few = [of_row for of_row, chosen in zip(inside, wanted, strict=True) if chosen]
+    return Blocks(
+        np.array([ratio for of_row in few for ratio in of_row.values()]),
+        np.where(wanted, n, -1),
+        np.array([numbers[block] for of_row in few for block in of_row], dtype=np.int64),
+    )

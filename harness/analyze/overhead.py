@@ -14,10 +14,18 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import polars as pl
 
-from harness.analyze.blocks import Pairs, cells, pairs
+from harness.analyze.blocks import Flags, Pairs, cells, pairs
 from harness.analyze.codes import ordered_codes
 from harness.analyze.estimate import METHOD, Floats, Ints, estimate_groups, medians
-from harness.analyze.verdict import adjusted, apart, detectable_effect, margins, verdict
+from harness.analyze.verdict import (
+    Blocks,
+    adjusted,
+    apart,
+    detectable_effect,
+    flipped,
+    margins,
+    verdict,
+)
 
 KEYS = (
     "host",
@@ -47,7 +55,10 @@ _TIES = ("target", "backend", "class", "label", "nested", "imported", "unit", "b
 
 
 def overhead(
-    samples: pl.LazyFrame | Sequence[pl.LazyFrame], level: float = 0.95, by_run: bool = False
+    samples: pl.LazyFrame | Sequence[pl.LazyFrame],
+    level: float = 0.95,
+    by_run: bool = False,
+    judged: bool = True,
 ) -> pl.DataFrame:
     """The overhead frame of `samples` (columns of `harness.dataset.SCHEMA`).
 
@@ -69,24 +80,29 @@ def overhead(
     - `F`, `F_low`, `F_high`: slowdown factor exp θ, θ the Hodges–Lehmann estimate of
       s·(ln x_target − ln x_native), and its interval at `level`; above 1 is slower than native.
     - `overhead_percent`, `overhead_low`, `overhead_high`: 100·(F − 1).
-    - `p`: of the signed-rank test that θ is 0; `p_adjusted`: over the rows of the host, by Holm
-      for headline rows and by Benjamini–Hochberg for the others (a control's is its `p`);
-      `margin`: the half width of equivalence as a ratio; `p_equivalent`: of the test that F lies
-      outside it.
+    - `p`: of the signed-rank test that θ is 0; `p_adjusted`: over the rows of the host, see
+      `harness.analyze.verdict.adjusted` (a control's is its `p`); `margin`: the half width of
+      equivalence as a ratio; `p_equivalent`: of the test that F lies outside it.
     - `sd`: of d; `mde`, `mde_percent`: minimum detectable effect on the log ratio, in percent.
     - `level`, `method`, `verdict` (see `harness.analyze.verdict`).
 
-    Native's own rows come first in each metric and have no F. What is not known is null.
+    Where rows are not to be `judged`, `p_adjusted` and `verdict` are left out: of thousands of runs
+    that is most of the work. Native's own rows come first in each metric and have no F. What is not
+    known is null.
     Raises HarnessError where there are no rows or a run has no native target.
     """
     if isinstance(samples, pl.LazyFrame):
-        return from_pairs(pairs(cells(samples)), level, by_run)
+        return from_pairs(pairs(cells(samples)), level, by_run, judged)
     with ThreadPoolExecutor(max_workers=_AT_A_TIME) as pool:
-        parts = pool.map(lambda part: from_pairs(pairs(cells(part)), level, by_run), samples)
+        parts = pool.map(
+            lambda each: from_pairs(pairs(cells(each)), level, by_run, judged), samples
+        )
         return pl.concat(list(parts), rechunk=False)
 
 
-def from_pairs(paired: Pairs, level: float = 0.95, by_run: bool = False) -> pl.DataFrame:
+def from_pairs(
+    paired: Pairs, level: float = 0.95, by_run: bool = False, judged: bool = True
+) -> pl.DataFrame:
     """`overhead` from pairs already made."""
     table = paired.cells.table.with_columns(
         pl.Series("n_missing", paired.missing), pl.Series("n_invalid", paired.invalid)
@@ -118,8 +134,7 @@ def from_pairs(paired: Pairs, level: float = 0.95, by_run: bool = False) -> pl.D
         "mde": effect,
         "mde_percent": 100 * np.expm1(effect),
     }
-    family = ["host", "scenario", *(["run"] if by_run else [])]
-    return (
+    made = (
         grouped.drop("cell")
         .with_columns(pl.Series(key, of, nan_to_null=True) for key, of in columns.items())
         .with_columns((100 * (pl.col(f) - 1)).alias(name) for f, name in _PERCENT.items())
@@ -128,9 +143,23 @@ def from_pairs(paired: Pairs, level: float = 0.95, by_run: bool = False) -> pl.D
             pl.lit(level).alias("level"),
             pl.lit(METHOD).alias("method"),
         )
-        .pipe(adjusted, family)
-        .with_columns(verdict(1 - level).alias("verdict"))
     )
+    if not judged:
+        return made
+    wanted = flipped(grouped["headline"].to_numpy(), n) & ~grouped["control"].to_numpy()
+    blocks = _blocks(paired, order, in_group, wanted, n)
+    family = ["host", "scenario", *(["run"] if by_run else [])]
+    return made.pipe(adjusted, family, blocks).with_columns(verdict(1 - level).alias("verdict"))
+
+
+def _blocks(paired: Pairs, order: Ints, in_group: Ints, wanted: Flags, n: Ints) -> Blocks:
+    """The values of the groups `wanted`, as `adjusted` takes them; a block is one of a run."""
+    cell = order[np.repeat(wanted, in_group)]
+    d = paired.d[cell]
+    run = paired.cells.table["run"].to_physical().to_numpy().astype(np.int64)[cell]
+    number = run[:, None] * d.shape[1] + np.arange(d.shape[1])
+    present = np.isfinite(d)
+    return Blocks(d[present], np.where(wanted, n, -1), number[present])
 
 
 def _pooled(table: pl.DataFrame) -> pl.DataFrame:

@@ -1,20 +1,26 @@
 """What may be said of an overhead, and what its blocks could have shown.
 
-The rows of a host are judged together: the headline rows by Holm's procedure (the chance that any
-of them is wrongly called different is at most α), the others by Benjamini & Hochberg's over all
-rows (of those called different, a share α is expected to be wrongly so).
+The rows of a host are judged together: the headline rows so that the chance that any of them is
+wrongly called different is at most α (`harness.analyze.together`; by Holm's procedure where there
+are very many blocks, or the rows have none in common), the others by Benjamini & Hochberg's over
+all rows (of those called different, a share α is expected to be wrongly so).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from harness.analyze.codes import ordered_codes
 from harness.analyze.estimate import Floats, Ints
+from harness.analyze.together import MOST_BLOCKS, step_down
 from harness.model import OTHER_MACHINE, Resource
+
+Flags = npt.NDArray[np.bool_]
 
 BASELINE = "baseline"
 CONTROL = "control"
@@ -81,12 +87,37 @@ def apart() -> pl.Expr:
     return pl.col("label").cast(pl.String).str.ends_with(OTHER_MACHINE)
 
 
-def adjusted(frame: pl.DataFrame, family: Sequence[str]) -> pl.DataFrame:
+FEW_BLOCKS = 8
+"""With fewer, Benjamini & Hochberg's procedure can call no row different unless a third of all rows
+is (six blocks: two thirds), however large the difference."""
+
+
+class Blocks(NamedTuple):
+    """What the rows of a frame are made of: the values `d` of one row after another, `n` (rows,)
+    how many each has, and the `block` of each value, the same number being the same block. `n` is
+    -1 for a row that has too many to be `flipped`, of which no values are given."""
+
+    d: Floats
+    n: Ints
+    block: Ints
+
+
+def flipped(headline: Flags, n: Ints) -> Flags:
+    """Which rows of `n` blocks `adjusted` wants the values of."""
+    return n <= np.where(headline, MOST_BLOCKS, FEW_BLOCKS - 1)
+
+
+def adjusted(
+    frame: pl.DataFrame, family: Sequence[str], blocks: Blocks | None = None
+) -> pl.DataFrame:
     """Add `p_adjusted` to a frame with `p`, `headline` and `control`, whose rows keep their order.
 
-    `family` names the columns whose rows are judged together.
+    `family` names the columns whose rows are judged together. With `blocks` the headline rows of
+    a family are judged by `step_down`, and p is at least a row's own; without them, or where they
+    are more than `MOST_BLOCKS`, by Holm's procedure. The others are judged by Benjamini &
+    Hochberg's over all rows; where these have fewer than `FEW_BLOCKS`, by `step_down` over all.
     Sources: Holm, Scand. J. Statist. 6 (1979); Benjamini & Hochberg, J. R. Statist. Soc. B 57
-    (1995).
+    (1995); of `step_down` see there.
     """
     out = frame["p"].to_numpy().copy()
     judged = np.flatnonzero((frame["p"].is_not_null() & ~frame["control"]).to_numpy())
@@ -95,8 +126,43 @@ def adjusted(frame: pl.DataFrame, family: Sequence[str]) -> pl.DataFrame:
         lead = frame["headline"].to_numpy()[judged]
         p, together = out[judged], host[judged].astype(np.int64)
         found = np.where(lead, _holm(p, 2 * together + lead), _hochberg(p, together))
+        if blocks is not None:
+            for group in _groups(together, np.flatnonzero(lead)):
+                d = _matrix(blocks, judged[group], MOST_BLOCKS)
+                if d is not None:
+                    found[group] = np.maximum(p[group], step_down(d))
+            for group in _groups(together, np.arange(p.size)):
+                d = _matrix(blocks, judged[group], FEW_BLOCKS - 1)
+                if d is not None:
+                    every = np.maximum(p[group], step_down(d))
+                    found[group] = np.where(lead[group], found[group], every)
         out[judged] = np.minimum(found, 1.0)
     return frame.with_columns(pl.Series("p_adjusted", out, nan_to_null=True))
+
+
+def _groups(together: Ints, rows: Ints) -> list[Ints]:
+    """`rows` by family."""
+    rows = rows[np.argsort(together[rows], kind="stable")]
+    parts = np.split(rows, np.flatnonzero(np.diff(together[rows])) + 1)
+    return [part for part in parts if part.size]
+
+
+def _matrix(blocks: Blocks, rows: Ints, most: int) -> Floats | None:
+    """The values of `rows` (rows, blocks), NaN where there is none; None where there are more than
+    `most` blocks."""
+    size = blocks.n[rows]
+    if (size < 0).any():
+        return None
+    given = np.maximum(blocks.n, 0)
+    starts = np.cumsum(given) - given
+    within = np.arange(int(size.sum())) - np.repeat(np.cumsum(size) - size, size)
+    chosen = np.repeat(starts[rows], size) + within
+    distinct, column = np.unique(blocks.block[chosen], return_inverse=True)
+    if distinct.size > most:
+        return None
+    d = np.full((rows.size, distinct.size), np.nan)
+    d[np.repeat(np.arange(rows.size), size), column] = blocks.d[chosen]
+    return d
 
 
 def _holm(p: Floats, group: Ints) -> Floats:

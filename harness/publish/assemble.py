@@ -126,7 +126,6 @@ def _section(
             )
         )
     missing = [each for run in runs for each in run.manifest.missing]
-    shown = [figure for group in groups for row in group.rows for figure in row.figures]
     plain = [
         *notes.about_import(runs),
         *notes.about_host(columns, missing),
@@ -137,7 +136,6 @@ def _section(
         *notes.about_unseen(judgements, runs),
         *notes.about_precision(runs),
         *notes.about_control(itself),
-        *notes.about_power(shown, groups, 1 - float(records[0]["level"])),
     ]
     every = (*numbered.notes, *plain)
     return Section(

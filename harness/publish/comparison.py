@@ -13,6 +13,7 @@ from harness.errors import UseError
 from harness.model import Estimate
 from harness.publish import figures
 from harness.publish.markdown import escaped
+from harness.publish.notes import judged_together
 
 if TYPE_CHECKING:
     import polars as pl
@@ -174,9 +175,12 @@ def _told(comparison: Comparison) -> list[str]:
             )
     lines.append(
         "▲ slower than base, ▼ faster, ≈ equivalent, ‼ suspect (a check doubts one side), "
-        "· unresolved, which is not “no difference”; "
-        "headline rows by Holm, all others by Benjamini–Hochberg. Δ is the minimum detectable "
-        "effect."
+        "· unresolved, which is not “no difference”. Δ is the minimum detectable effect. "
+        + (
+            judged_together(comparison.level)
+            if comparison.same_blocks
+            else "Headline rows are judged together by Holm, all others by Benjamini–Hochberg."
+        )
     )
     apart = [row for row in comparison.rows if row.headline and _excludes_one(row)]
     if together := [row for row in apart if row.verdict == "unresolved"]:

@@ -105,7 +105,7 @@ def _judged(folder: Path) -> Run:
 def _overhead(parts: list[pl.LazyFrame]) -> pl.DataFrame | None:
     """The overhead of each run that has trials of native; None where none has."""
     try:
-        return overhead(parts, by_run=True)
+        return overhead(parts, by_run=True, judged=False)
     except HarnessError:
         # Rare, so looked for only where there was trouble.
         lacking = [run for part in parts for run in _without_native(part)]
@@ -113,7 +113,7 @@ def _overhead(parts: list[pl.LazyFrame]) -> pl.DataFrame | None:
         left = [part for part in whole if part.select(pl.len()).collect().item()]
         if not lacking and len(left) == len(parts):
             raise
-    return overhead(left, by_run=True) if left else None
+    return overhead(left, by_run=True, judged=False) if left else None
 
 
 def _without_native(part: pl.LazyFrame) -> list[str]:

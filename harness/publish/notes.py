@@ -8,9 +8,10 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from harness.analyze.stopping import too_wide
+from harness.analyze.verdict import FEW_BLOCKS
 from harness.model import OTHER_MACHINE
 from harness.publish.figures import FIRM, duration
-from harness.publish.table import Column, Figure, Group, Note, RunFacts, Section
+from harness.publish.table import Column, Group, Note, RunFacts, Section
 from harness.record import Missing, Run, Trial, TrialStatus
 
 if TYPE_CHECKING:
@@ -290,27 +291,6 @@ def about_control(itself: Control | None) -> list[Note]:
     return [Note(None, text)]
 
 
-def about_power(shown: Sequence[Figure], groups: Sequence[Group], alpha: float) -> list[Note]:
-    """Say so where so few blocks could resolve no headline row, whatever its overhead."""
-    rows = [row for group in groups for row in group.rows if row.headline]
-    paired = [f for row in rows for f in row.figures if f.factor is not None]
-    enough = [f.n for f in shown if f.factor is not None and f.factor.low is not None]
-    if not enough or not paired:
-        return []
-    most = max(enough)
-    if len(paired) * 2.0 ** (1 - most) <= alpha:
-        return []
-    needed = _blocks_needed(len(paired), alpha)
-    return [
-        Note(
-            None,
-            f"{most} blocks are too few to call any of {len(paired)} headline figures slower when "
-            f"they are judged together; {needed} would be enough (--preset publication, or fewer "
-            "workloads). The intervals are each row's own.",
-        )
-    ]
-
-
 def unresolved(groups: Sequence[Group], alpha: float) -> str:
     """How many headline figures are unresolved, why, and what would resolve more of them; empty
     where there is no figure."""
@@ -323,24 +303,29 @@ def unresolved(groups: Sequence[Group], alpha: float) -> str:
         return f"All {len(paired)} figures are resolved." if len(paired) > 1 else ""
     told = f"{len(waiting)} of {len(paired)} figures are unresolved"
     most = max(f.n for f in waiting)
-    needed = _blocks_needed(len(paired), alpha)
-    if most >= needed:
+    if most < (needed := _blocks_needed(alpha)):
         return (
-            f"{told}. More blocks than {most}, or fewer figures to be judged together, would "
-            "resolve more."
+            f"{told}. With {most} block{'' if most == 1 else 's'} none can be called slower, "
+            f"however slow it is: that takes {needed}."
         )
-    few = int(alpha * (1 + 1e-12) * 2.0 ** (most - 1))
-    fewer = f", or at most {few} figure{'' if few == 1 else 's'}" if few else ""
+    return f"{told}. More blocks than {most} would resolve more."
+
+
+def _blocks_needed(alpha: float) -> int:
+    """The fewest blocks in which anything can be called different: the smallest p of a signed-rank
+    test, and of flipping whole blocks, is 2^(1−n)."""
+    return next(n for n in count(1) if 2.0 ** (1 - n) <= alpha * (1 + 1e-12))
+
+
+def judged_together(level: float) -> str:
+    """How rows of the same blocks are judged together, in a sentence."""
+    percent = f"{100 * (1 - level):.2g} %"
     return (
-        f"{told}. So many are judged together that with {most} blocks none of them can be called "
-        f"slower, however slow it is: that takes {needed} blocks{fewer}."
+        f"The chance that any headline row is wrongly called different is {percent} at most (signs "
+        "of whole blocks flipped, step down: Romano & Wolf 2005); of the others called different "
+        f"{percent} are expected to be none (Benjamini–Hochberg; with fewer than {FEW_BLOCKS} "
+        "blocks they are judged like those)."
     )
-
-
-def _blocks_needed(figures: int, alpha: float) -> int:
-    """The fewest blocks in which Holm's procedure can call one of `figures` different: the
-    smallest p of a signed-rank test is 2^(1−n)."""
-    return next(n for n in count(1) if figures * 2.0 ** (1 - n) <= alpha * (1 + 1e-12))
 
 
 def reading(sections: Sequence[Section], level: float, method: str) -> tuple[str, ...]:
@@ -358,7 +343,7 @@ def reading(sections: Sequence[Section], level: float, method: str) -> tuple[str
         "≈ equivalent (within ±1 % for cpu, memory and kernel, ±3 % for disk and network), "
         "‼ suspect (faster than native beyond its own interval, so that something else may have "
         "been measured, or a check failed: see the notes), · unresolved, which is not "
-        '"no difference". Headline rows by Holm, the others by Benjamini–Hochberg.',
+        f'"no difference". {judged_together(level)}',
         "n: blocks in which target and native both gave a value. Δ: the smallest overhead, in "
         "percent, that so many blocks would detect (power .8, α .05). Where the targets differ: "
         "one figure each, in their order.",

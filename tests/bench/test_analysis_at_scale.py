@@ -45,7 +45,7 @@ from harness.analyze.overhead import overhead
 from harness.dataset import batches
 folder, out, by_run = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3] == "night"
 begin = time.perf_counter()
-frame = overhead(batches(folder), by_run=by_run)
+frame = overhead(batches(folder), by_run=by_run, judged=not by_run)
 spent = time.perf_counter() - begin
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 if by_run:

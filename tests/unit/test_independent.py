@@ -107,6 +107,8 @@ def by_hand(rows: DataFrame, level: float) -> list[dict[str, Any]]:
             row[f"{prefix}value_median"] = numbers.median()
         row["verdict"] = "baseline" if is_native else "no result"
         if d and not is_native:
+            positive = [key for key in sorted(both) if mine[key] > 0 and base[key] > 0]
+            row["d"] = dict(zip(positive, d, strict=True))
             row |= relative(d, level, 0.01 if group.resource.iloc[0] == "cpu" else 0.03)
         row["headline"] = metric == HEADLINE[name]
         row["control"] = target.endswith("+control")
@@ -116,16 +118,15 @@ def by_hand(rows: DataFrame, level: float) -> list[dict[str, Any]]:
 
 
 def judge(rows: list[dict[str, Any]], alpha: float) -> None:
-    """Verdicts over all rows: Holm by its definition, Benjamini–Hochberg by scipy."""
+    """Verdicts over all rows: the headline ones by every flip of the blocks' signs, the others by
+    scipy's Benjamini–Hochberg or, with fewer than eight blocks, like those but over all rows."""
     tested = [row for row in rows if "p" in row and not row["control"]]
     everything = stats.false_discovery_control([row["p"] for row in tested], method="bh")
     for row, p in zip(tested, everything, strict=True):
         row["p_adjusted"] = p
-    lead = sorted((row for row in tested if row["headline"]), key=lambda row: row["p"])
-    worst = 0.0
-    for step, row in enumerate(lead):
-        worst = max(worst, min(1.0, (len(lead) - step) * row["p"]))
-        row["p_adjusted"] = worst
+    if len({key for row in tested for key in row["d"]}) < 8:
+        flip(tested)
+    flip([row for row in tested if row["headline"]])
     for row in rows:
         if row["control"]:
             row["verdict"] = "control"
@@ -140,6 +141,24 @@ def judge(rows: list[dict[str, Any]], alpha: float) -> None:
                 row["verdict"] = "equivalent"
             else:
                 row["verdict"] = "unresolved"
+
+
+def flip(rows: list[dict[str, Any]]) -> None:
+    keys = sorted({key for row in rows for key in row["d"]})
+    signs = np.array(list(itertools.product([1.0, -1.0], repeat=len(keys) - 1)))
+    signs = np.hstack([np.ones((len(signs), 1)), signs])
+    t: dict[int, Any] = {}
+    for number, row in enumerate(rows):
+        d = signs[:, [key in row["d"] for key in keys]] * list(row["d"].values())
+        n = d.shape[1]
+        t[number] = np.zeros(len(d))
+        if n > 1:
+            t[number] = np.abs(d.mean(axis=1)) / (d.std(axis=1, ddof=1) / np.sqrt(n))
+    worst = 0.0
+    for number in sorted(t, key=lambda each: -t[each][0]):
+        largest = np.max([t[each] for each in t if t[each][0] <= t[number][0]], axis=0)
+        worst = max(worst, float((largest >= t[number][0] * (1 - 1e-9)).mean()))
+        rows[number]["p_adjusted"] = max(worst, rows[number]["p"])
 
 
 def relative(d: list[float], level: float, margin: float) -> dict[str, Any]:
@@ -179,10 +198,24 @@ def tail(t: int, n: int) -> float:
     return float(stats.wilcoxon(series, alternative="less", method="exact").pvalue)
 
 
-@pytest.mark.parametrize(("seed", "level"), [(1, 0.95), (2, 0.95), (3, 0.9), (4, 0.99)])
-def test_frame_equals_an_independent_implementation(seed: int, level: float) -> None:
+@pytest.mark.parametrize(
+    ("seed", "level", "blocks"),
+    [
+        (1, 0.95, (7, 3)),
+        (5, 0.95, (7,)),
+        (6, 0.9, (6,)),
+        (2, 0.95, (9, 4)),
+        (3, 0.9, (8,)),
+        (4, 0.99, (9, 3, 5)),
+    ],
+)
+def test_frame_equals_an_independent_implementation(
+    seed: int, level: float, blocks: tuple[int, ...]
+) -> None:
+    """Up to 13 blocks every flip is tried on both sides; beyond, a headline row's adjusted p is of
+    4,999 flips here and of all there."""
     rng = np.random.default_rng(seed)
-    runs = [random_run(rng, name, blocks) for name, blocks in (("a", 9), ("b", 4), ("c", 6))]
+    runs = [random_run(rng, name, count) for name, count in zip("abc", blocks, strict=False)]
     samples = pl.concat([frame(run) for run in runs])
     found = overhead(samples.lazy(), level=level)
     rows = pd.DataFrame(samples.with_columns(pl.col(pl.Categorical).cast(pl.String)).to_dicts())
@@ -198,4 +231,6 @@ def test_frame_equals_an_independent_implementation(seed: int, level: float) -> 
             if np.isnan(there):
                 assert mine[name] is None, (name, row)
             else:
-                assert mine[name] == pytest.approx(there, rel=1e-12, abs=1e-12), (name, row)
+                drawn = name == "p_adjusted" and row["headline"] and sum(blocks) > 13
+                near = 5 * np.sqrt(there / 4999) + 2e-4 if drawn else 1e-12
+                assert mine[name] == pytest.approx(there, rel=1e-12, abs=near), (name, row)

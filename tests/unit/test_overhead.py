@@ -69,25 +69,43 @@ def test_faster_than_native_is_suspect() -> None:
     assert found["verdict"].to_list() == ["suspect"] * 3
 
 
-def test_faster_than_native_is_suspect_where_too_few_blocks_could_call_it_slower() -> None:
-    """With six blocks and three rows no adjusted p can be small; an alarm needs none."""
-    value = noisy({NATIVE.name: 1, DOCKER.name: 0.5}, BASE, {"latency_p99"}, seed=1)
-    found = of(make_run(value, blocks=6)).filter(~pl.col("native"), pl.col("headline"))
-    assert min(found["p_adjusted"]) > 0.05
-    assert found["verdict"].to_list() == ["suspect"] * 2
+def unsteady(target: str, workload: str, metric: str, block: int) -> float:
+    """Half of native's time on the CPU, give or take; on the disk as much more as less, in turn:
+    that row's t is as large as any where the signs of every other block are flipped."""
+    if target != DOCKER.name:
+        return 100.0
+    if workload == CPU.name:
+        return 100.0 * (1.2, 1.9, 1.4, 2.2, 1.1, 1.6)[block]
+    return 100.0 * (1.5 if block % 2 else 1 / 1.5)
 
 
-def test_headline_rows_are_judged_together_by_holm() -> None:
-    """Six blocks give p = 1/32 at best: enough for one row by itself, not for one of two."""
+def test_faster_than_native_is_suspect_where_too_few_blocks_could_call_it_different() -> None:
+    """An alarm waits for no adjusted p."""
+    found = of(make_run(unsteady, blocks=6)).filter(~pl.col("native"))
+    row = one(found, DOCKER.name, "events")
+    assert row["p"] == pytest.approx(1 / 32)
+    assert row["p_adjusted"] == pytest.approx(2 / 32)
+    assert row["verdict"] == "suspect"
+
+
+def test_six_blocks_can_tell_however_many_headline_rows_are_judged_together() -> None:
+    """p = 1/32 at best for each by itself and, as the blocks are flipped for all at once, for all
+    of them together."""
     value = noisy({NATIVE.name: 1, DOCKER.name: 1.5}, BASE, {"latency_p99"}, seed=1)
-    alone = of(make_run(value, workloads=[CPU], blocks=6)).filter(~pl.col("native"))
-    assert alone["verdict"].to_list() == ["slower"]
-    both = of(make_run(value, blocks=6)).filter(~pl.col("native"))
-    assert both["p"].to_list() == pytest.approx([1 / 32] * 3)
-    lead = both.filter("headline")
-    assert lead["p_adjusted"].to_list() == pytest.approx([2 / 32] * 2)
-    assert lead["verdict"].to_list() == ["unresolved"] * 2
-    assert both.filter(~pl.col("headline"))["verdict"].to_list() == ["slower"]
+    found = of(make_run(value, blocks=6)).filter(~pl.col("native"))
+    assert found["p"].to_list() == pytest.approx([1 / 32] * 3)
+    assert found["p_adjusted"].to_list() == pytest.approx([1 / 32] * 3)
+    assert found["verdict"].to_list() == ["slower"] * 3
+
+
+def test_more_blocks_than_are_flipped_are_judged_by_holm() -> None:
+    value = noisy({NATIVE.name: 1, DOCKER.name: 1.003}, BASE, {"latency_p99"}, seed=3)
+    few, many = (
+        of(make_run(value, blocks=n)).filter("headline", ~pl.col("native")) for n in (64, 65)
+    )
+    p = sorted(many["p"])
+    assert sorted(many["p_adjusted"]) == pytest.approx([min(2 * p[0], 1), max(2 * p[0], p[1])])
+    assert 1e-4 < min(few["p_adjusted"]) < 1
 
 
 def test_native_against_itself_is_a_row_of_its_own_and_counts_for_nobody_else() -> None:

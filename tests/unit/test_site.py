@@ -179,25 +179,20 @@ def test_the_first_page_has_the_newest_figures_and_says_what_it_lacks(
 @pytest.mark.parametrize(
     ("blocks", "few", "told"),
     [
-        (10, None, " of 95 figures are unresolved. So many are judged together that with 10 blocks "
-         "none of them can be called slower, however slow it is: that takes 12 blocks, or at most "
-         "25 figures."),
-        (6, 1, "that takes 10 blocks, or at most 1 figure."),
-        (5, 1, "25 of 25 figures are unresolved. So many are judged together that with 5 blocks "
-         "none of them can be called slower, however slow it is: that takes 10 blocks."),
-        (12, 1, " of 25 figures are unresolved. More blocks than 12, or fewer figures"),
+        (6, None, r"\d+ of 95 figures are unresolved\. More blocks than 6 would resolve more\."),
+        (5, 1, r"25 of 25 figures are unresolved\. With 5 blocks none can be called slower, "
+               r"however slow it is: that takes 6\."),
     ],
 )  # fmt: skip
 def test_the_heat_map_says_why_so_much_is_unresolved(
     tmp_path: Path, blocks: int, few: int | None, told: str
 ) -> None:
-    """p of n blocks is 2^(1−n) at least, and Holm asks of the smallest of m that it be α/m at
-    most: 25·2^(1−10) = 0.049."""
+    """p of n blocks is 2^(1−n) at least."""
     save(night(0, blocks=blocks, of=workloads(few)), tmp_path / "results")
     sites.build(tmp_path / "results", tmp_path / "site")
     (caption,) = re.findall("<figcaption>(Headline.*?)</figcaption>",
                             (tmp_path / "site" / "index.html").read_text())  # fmt: skip
-    assert told in caption
+    assert re.search(told, caption), caption
 
 
 def test_a_warning_on_the_page_of_releases_is_of_a_target_that_is_there(
