@@ -194,9 +194,9 @@ def test_two_releases_of_qemu_are_compared_in_the_same_blocks(
 
 
 OLD, NEW = "7.2", "10.0"
-NIGHTS = 4
+NIGHTS = 7
 """On either release: a level has three nights at least."""
-SHORT = ("--preset", "quick", "-w", "kernel-fork", "-w", "kernel-syscall")
+SHORT = ("--preset", "quick", "-w", "kernel-syscall")
 
 
 @pytest.mark.long
