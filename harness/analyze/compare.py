@@ -306,7 +306,7 @@ def _judged(
         .otherwise(pl.lit(UNRESOLVED))
     )
     family = ["host", "scenario", "base", "candidate"]
-    return adjusted(frame.drop("row"), family, blocks).with_columns(verdict=said)
+    return adjusted(frame.drop("row"), family, blocks, 1 - level).with_columns(verdict=said)
 
 
 def _blocks(inside: Sequence[Mapping[tuple[str, int], float]], headline: Flags) -> Blocks:

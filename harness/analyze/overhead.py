@@ -149,7 +149,9 @@ def from_pairs(
     wanted = flipped(grouped["headline"].to_numpy(), n) & ~grouped["control"].to_numpy()
     blocks = _blocks(paired, order, in_group, wanted, n)
     family = ["host", "scenario", *(["run"] if by_run else [])]
-    return made.pipe(adjusted, family, blocks).with_columns(verdict(1 - level).alias("verdict"))
+    return made.pipe(adjusted, family, blocks, 1 - level).with_columns(
+        verdict(1 - level).alias("verdict")
+    )
 
 
 def _blocks(paired: Pairs, order: Ints, in_group: Ints, wanted: Flags, n: Ints) -> Blocks:

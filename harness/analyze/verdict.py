@@ -108,7 +108,7 @@ def flipped(headline: Flags, n: Ints) -> Flags:
 
 
 def adjusted(
-    frame: pl.DataFrame, family: Sequence[str], blocks: Blocks | None = None
+    frame: pl.DataFrame, family: Sequence[str], blocks: Blocks | None = None, alpha: float = 0.05
 ) -> pl.DataFrame:
     """Add `p_adjusted` to a frame with `p`, `headline` and `control`, whose rows keep their order.
 
@@ -116,6 +116,7 @@ def adjusted(
     a family are judged by `step_down`, and p is at least a row's own; without them, or where they
     are more than `MOST_BLOCKS`, by Holm's procedure. The others are judged by Benjamini &
     Hochberg's over all rows; where these have fewer than `FEW_BLOCKS`, by `step_down` over all.
+    A row of so few blocks that no p could be `alpha` is not in the way of the others.
     Sources: Holm, Scand. J. Statist. 6 (1979); Benjamini & Hochberg, J. R. Statist. Soc. B 57
     (1995); of `step_down` see there.
     """
@@ -130,11 +131,11 @@ def adjusted(
             for group in _groups(together, np.flatnonzero(lead)):
                 d = _matrix(blocks, judged[group], MOST_BLOCKS)
                 if d is not None:
-                    found[group] = np.maximum(p[group], step_down(d))
+                    found[group] = np.maximum(p[group], _stepped(d, alpha))
             for group in _groups(together, np.arange(p.size)):
                 d = _matrix(blocks, judged[group], FEW_BLOCKS - 1)
                 if d is not None:
-                    every = np.maximum(p[group], step_down(d))
+                    every = np.maximum(p[group], _stepped(d, alpha))
                     found[group] = np.where(lead[group], found[group], every)
         out[judged] = np.minimum(found, 1.0)
     return frame.with_columns(pl.Series("p_adjusted", out, nan_to_null=True))
@@ -145,6 +146,17 @@ def _groups(together: Ints, rows: Ints) -> list[Ints]:
     rows = rows[np.argsort(together[rows], kind="stable")]
     parts = np.split(rows, np.flatnonzero(np.diff(together[rows])) + 1)
     return [part for part in parts if part.size]
+
+
+def _stepped(d: Floats, alpha: float) -> Floats:
+    """`step_down`; of the rows that can be called different at `alpha`, among themselves: the
+    first that is not called so ends it for all that come after, and that with the largest t may
+    be one of four blocks."""
+    p = step_down(d)
+    able = 2.0 ** (1 - np.isfinite(d).sum(axis=1)) <= alpha * (1 + 1e-12)
+    if able.any() and not able.all():
+        p[able] = step_down(d[able])
+    return p
 
 
 def _matrix(blocks: Blocks, rows: Ints, most: int) -> Floats | None:

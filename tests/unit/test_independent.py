@@ -124,9 +124,12 @@ def judge(rows: list[dict[str, Any]], alpha: float) -> None:
     everything = stats.false_discovery_control([row["p"] for row in tested], method="bh")
     for row, p in zip(tested, everything, strict=True):
         row["p_adjusted"] = p
+    able = [row for row in tested if 2.0 ** (1 - len(row["d"])) <= alpha + 1e-12]
     if len({key for row in tested for key in row["d"]}) < 8:
         flip(tested)
+        flip(able)
     flip([row for row in tested if row["headline"]])
+    flip([row for row in able if row["headline"]])
     for row in rows:
         if row["control"]:
             row["verdict"] = "control"
@@ -144,6 +147,8 @@ def judge(rows: list[dict[str, Any]], alpha: float) -> None:
 
 
 def flip(rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        return
     keys = sorted({key for row in rows for key in row["d"]})
     signs = np.array(list(itertools.product([1.0, -1.0], repeat=len(keys) - 1)))
     signs = np.hstack([np.ones((len(signs), 1)), signs])

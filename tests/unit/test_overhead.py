@@ -98,6 +98,27 @@ def test_six_blocks_can_tell_however_many_headline_rows_are_judged_together() ->
     assert found["verdict"].to_list() == ["slower"] * 3
 
 
+def test_a_row_of_four_blocks_is_not_in_the_way_of_one_of_six() -> None:
+    """Its t may be the largest of all, and its p is 1/8 at least."""
+
+    def value(target: str, workload: str, metric: str, block: int) -> float:
+        if workload == CPU.name:
+            slow = 20 * (1 + 1e-4 * (block % 3)) if block < 4 else 0.0
+        else:
+            slow = 3 * (1 + 0.1 * (block % 3))
+        sign = 1 if metric == "latency_p99" else -1
+        return 100.0 * slow**sign if target == DOCKER.name and slow else 100.0
+
+    def ending(target: str, workload: str, block: int) -> tuple[TrialStatus, str | None]:
+        lost = target == DOCKER.name and workload == CPU.name and block >= 4
+        return (TrialStatus.FAILED, "why") if lost else (TrialStatus.OK, None)
+
+    found = of(make_run(value, blocks=6, ending=ending)).filter(~pl.col("native"))
+    assert one(found, DOCKER.name, "events")["verdict"] == "n too small"
+    assert one(found, DOCKER.name, "iops")["p_adjusted"] == pytest.approx(1 / 32)
+    assert one(found, DOCKER.name, "iops")["verdict"] == "slower"
+
+
 def test_more_blocks_than_are_flipped_are_judged_by_holm() -> None:
     value = noisy({NATIVE.name: 1, DOCKER.name: 1.003}, BASE, {"latency_p99"}, seed=3)
     few, many = (
