@@ -25,6 +25,13 @@ _SECTOR_BYTES = 512
 _NO_DISK = re.compile(r"(?:loop|ram|zram|sr|fd)\d")
 _CPU = "/sys/devices/system/cpu/cpu"
 _PRESSURE = "/proc/pressure/cpu"
+_EVERYBODY = "everybody"
+_SUM = (
+    'cat /proc/[0-9]*/stat 2>/dev/null | awk \'{ init += /^1 /; sub(/^.*[)] /, ""); '
+    f'sum += $12 + $13 + $14 + $15 }} END {{ if (init) print "{_EVERYBODY}:" sum }}\''
+)
+"""The ticks of all processes and of those that they have reaped; nothing where not even the first
+one is seen, as others' are hidden then."""
 _OF_CPU = (
     "cpufreq/cpuinfo_avg_freq",
     "cpufreq/scaling_cur_freq",
@@ -46,7 +53,8 @@ class Process:
 class Reading:
     """The counters at one moment: ticks by CPU, bytes by block device (read, written), ticks by
     process, frequencies in kHz by CPU (a mean over some time before, the one just set), ticks at
-    each frequency by CPU, governors and counts of heat by CPU, µs of waiting for a CPU."""
+    each frequency by CPU, governors and counts of heat by CPU, µs of waiting for a CPU, ticks of
+    all processes that are or were."""
 
     cpus: dict[int, list[int]] = field(default_factory=dict)
     disks: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -57,6 +65,7 @@ class Reading:
     governors: dict[int, str] = field(default_factory=dict)
     heat: dict[int, int] = field(default_factory=dict)
     pressure_us: int | None = None
+    everybody: int | None = None
 
 
 def read(host: Session, cpus: Sequence[int], processes: Collection[str]) -> Reading | None:
@@ -68,7 +77,7 @@ def read(host: Session, cpus: Sequence[int], processes: Collection[str]) -> Read
     files += [f"/proc/{process}/stat" for process in processes]
     files += [f"{_CPU}{cpu}/{name}" for cpu in cpus for name in _OF_CPU]
     try:
-        reply = host.run(shlex.join(["grep", "-sH", "", *files]), limit_s=LIMIT_S)
+        reply = host.run(f"{shlex.join(['grep', '-sH', '', *files])}; {_SUM}", limit_s=LIMIT_S)
     except ConnectionLost:
         return None
     return parse(reply.stdout.decode(errors="replace"))
@@ -88,6 +97,7 @@ def parse(text: str) -> Reading:
     should be one, is left out."""
     seen = Reading()
     pressure_us: int | None = None
+    everybody: int | None = None
     for line in text.splitlines():
         file, _, content = line.partition(":")
         words = content.split()
@@ -102,6 +112,8 @@ def parse(text: str) -> Reading:
         elif file == _PRESSURE:
             if words[:1] == ["some"] and (found := re.search(r"\btotal=(\d+)", content)):
                 pressure_us = int(found[1])
+        elif file == _EVERYBODY:
+            everybody = int(content) if content.isascii() and content.isdigit() else None
         elif file.startswith("/proc/"):
             if ticks := _numbers(content.rpartition(")")[2].split()[11:13]):
                 seen.processes[file.split("/")[2]] = Process(*ticks)
@@ -117,6 +129,7 @@ def parse(text: str) -> Reading:
         seen.governors,
         seen.heat,
         pressure_us,
+        everybody,
     )
 
 
@@ -178,6 +191,10 @@ def between(
     own = used.get(process) if process is not None else None
     served = [used[number] for number in peers if number in used]
     waited_us = _difference(before.pressure_us, after.pressure_us)
+    everybody = _difference(before.everybody, after.everybody)
+    others = None
+    if own is not None and everybody is not None:
+        others = max(0, everybody - own.user - own.system) / _HZ
     return HostLoad(
         total_s=sum(ticks) / _HZ,
         busy_s=(user + nice + system + irq + softirq) / _HZ,
@@ -194,6 +211,7 @@ def between(
         pressure_s=None if waited_us is None else waited_us / 1e6,
         mhz_mean=_mhz_mean(before, after, cpus),
         governor=_governor(before, after, cpus),
+        others_s=others,
     )
 
 

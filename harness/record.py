@@ -57,7 +57,9 @@ class HostLoad:
     `process_user_s` the parts of the two outside the kernel. `peer_s` is the CPU time of the
     peer's server that worked most, and `peer_user_s` such a part of all of them, where the peer is
     on this host. `pressure_s` is how long any task of the whole host waited for a CPU
-    (/proc/pressure/cpu, `some`). `read_bytes` and `written_bytes` are those of the block device
+    (/proc/pressure/cpu, `some`). `others_s` is the CPU time of all processes of the host but the
+    target's, wherever they ran: /proc/stat is sampled at each tick, this is counted.
+    `read_bytes` and `written_bytes` are those of the block device
     that moved most. `mhz` is the mean frequency of the target's CPUs at the end, `mhz_mean` that
     over the whole trial, `governor` what chooses it, `thermal` how often heat slowed them.
     None: not observable.
@@ -78,6 +80,7 @@ class HostLoad:
     pressure_s: float | None = None
     mhz_mean: float | None = None
     governor: str | None = None
+    others_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from harness import publish, settings
+from harness import metering, publish, settings
 from harness.analyze import validity
 from harness.analyze.overhead import overhead
 from harness.analyze.validity import About, Finding, Outcome
@@ -128,6 +131,17 @@ def test_work_on_the_host_that_is_not_the_guests_own_is_foreign() -> None:
     assert "on its host" in found.text
     unknown = trial(host_load=HostLoad(20.0, 13.0, 0.0, process_s=None))
     assert judged("foreign_load", unknown) == []
+
+
+def test_what_the_clocks_tick_charges_beyond_all_processes_is_not_foreign() -> None:
+    """3 s by samples, of which all other processes together counted .1 s, or 2 s."""
+    load = HostLoad(20.0, 13.0, 0.0, process_s=10.0, others_s=0.1)
+    assert judged("foreign_load", trial(host_load=load)) == []
+    (found,) = judged("foreign_load", trial(host_load=replace(load, others_s=2.0)))
+    assert found.outcome is Outcome.REJECTED
+    assert found.figures["busy_s"] == 12.0
+    # Others on other CPUs are not in this target's way.
+    assert judged("foreign_load", trial(host_load=replace(load, busy_s=10.0, others_s=9.0))) == []
 
 
 def test_time_stolen_from_the_host_of_a_guest_counts_as_its_own() -> None:
@@ -453,6 +467,45 @@ def test_waiting_the_peer_and_the_mean_frequency_are_read_where_the_host_tells_t
     assert (load.pressure_s, load.peer_s, load.peer_user_s) == (0.25, 0.7, 0.7)
     assert (load.mhz, load.mhz_mean) == (1900.0, 2000.0)
     assert load.governor == "performance, powersave"
+
+
+EVERYBODY = """\
+/proc/stat:cpu0 {busy} 0 0 {idle} 0 0 0 0
+/proc/7/stat:7 (qemu) S 1 1 1 0 -1 1 1 1 1 1 {own} 0 0 0 20
+everybody:{all}
+"""
+
+
+def test_the_time_of_all_other_processes_is_what_everybody_used_less_the_target() -> None:
+    before = parse(EVERYBODY.format(busy=100, idle=100, own=50, all=10_000_000_000))
+    after = parse(EVERYBODY.format(busy=400, idle=300, own=250, all=10_000_000_210))
+    load = between(before, after, [0], "7")
+    assert load is not None
+    assert (load.busy_s, load.process_s, load.others_s) == (3.0, 2.0, 0.1)
+    untold = between(before, parse(EVERYBODY.split("everybody")[0].format(
+        busy=400, idle=300, own=250)), [0], "7")  # fmt: skip
+    assert untold is not None
+    assert untold.others_s is None
+    no_process = between(before, after, [0])
+    assert no_process is not None
+    assert no_process.others_s is None
+
+
+def test_this_machine_tells_what_everybody_used() -> None:
+    """By the command itself, in the shell that a session has; more than this process used."""
+
+    def told() -> int:
+        text = subprocess.run(["sh", "-c", metering._SUM], capture_output=True, text=True).stdout
+        everybody = parse(text).everybody
+        assert everybody is not None
+        return everybody
+
+    before, used = told(), time.process_time()
+    while time.process_time() < used + 0.3:
+        pass
+    # A child that was waited for counts too.
+    subprocess.run([sys.executable, "-c", "for n in range(3_000_000): pass"], check=True)
+    assert told() - before >= 30
 
 
 @pytest.mark.parametrize(

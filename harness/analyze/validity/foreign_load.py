@@ -1,7 +1,10 @@
 """Work on the target's CPUs that is not the program's, seen by the target and by its host.
 
 A guest does not see what its host does: there, all that the guest's own process did not use of
-the CPUs that it is pinned to was used by others.
+the CPUs that it is pinned to was used by others. What a host's CPUs did is sampled at each tick of
+its clock (/proc/stat): a thread that always wakes at a tick, as an idle vCPU may for hours, is
+charged for all of it. What processes used is counted. So others did not use more than all other
+processes together did, on whatever CPU.
 
 Where the kernel works for the program in threads of its own (disk, network), its time cannot be
 told from a stranger's, so no trial of such a workload is rejected. But the kernel's threads spend
@@ -141,6 +144,8 @@ def _accounts(trial: Trial, about: About) -> Iterator[_Account]:
         # A record of the first format: its own sum is not of its own CPUs, the host's is.
         own_s = trial.cpu.own_s
     if seen_s is not None and own_s is not None:
+        if load.others_s is not None:
+            seen_s = min(seen_s, own_s + load.others_s)
         yield _Account(
             seen_s, own_s + peer_s, load.total_s, HOST_ROUNDING_TICKS, "CPUs' time on its host"
         )
