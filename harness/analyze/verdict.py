@@ -2,7 +2,7 @@
 
 The rows of a host are judged together: the headline rows so that the chance that any of them is
 wrongly called different is at most α (`harness.analyze.together`; by Holm's procedure where there
-are very many blocks, or the rows have none in common), the others by Benjamini & Hochberg's over
+are many blocks, or the rows have none in common), the others by Benjamini & Hochberg's over
 all rows (of those called different, a share α is expected to be wrongly so).
 """
 

@@ -8,6 +8,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from harness.analyze.stopping import too_wide
+from harness.analyze.together import MOST_BLOCKS
 from harness.analyze.verdict import FEW_BLOCKS
 from harness.model import OTHER_MACHINE
 from harness.publish.figures import FIRM, duration
@@ -322,9 +323,9 @@ def judged_together(level: float) -> str:
     percent = f"{100 * (1 - level):.2g} %"
     return (
         f"The chance that any headline row is wrongly called different is {percent} at most (signs "
-        "of whole blocks flipped, step down: Romano & Wolf 2005); of the others called different "
-        f"{percent} are expected to be none (Benjamini–Hochberg; with fewer than {FEW_BLOCKS} "
-        "blocks they are judged like those)."
+        f"of whole blocks flipped, step down: Romano & Wolf 2005; beyond {MOST_BLOCKS} blocks "
+        f"Holm); of the others called different {percent} are expected to be none "
+        f"(Benjamini–Hochberg; with fewer than {FEW_BLOCKS} blocks they are judged like those)."
     )
 
 

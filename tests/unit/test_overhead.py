@@ -122,7 +122,7 @@ def test_a_row_of_four_blocks_is_not_in_the_way_of_one_of_six() -> None:
 def test_more_blocks_than_are_flipped_are_judged_by_holm() -> None:
     value = noisy({NATIVE.name: 1, DOCKER.name: 1.003}, BASE, {"latency_p99"}, seed=3)
     few, many = (
-        of(make_run(value, blocks=n)).filter("headline", ~pl.col("native")) for n in (64, 65)
+        of(make_run(value, blocks=n)).filter("headline", ~pl.col("native")) for n in (24, 25)
     )
     p = sorted(many["p"])
     assert sorted(many["p_adjusted"]) == pytest.approx([min(2 * p[0], 1), max(2 * p[0], p[1])])
