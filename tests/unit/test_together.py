@@ -75,7 +75,11 @@ def test_p_is_two_to_the_one_minus_n_at_least_whatever_the_number_of_rows() -> N
 def test_one_row_alone_has_the_p_of_flipping_its_signs() -> None:
     """As scipy does it, with every flip."""
     d = np.random.default_rng(3).normal(0.4, 1.0, (1, 9))
-    t = lambda x, axis: np.abs(x.mean(axis)) / x.std(axis, ddof=1)  # noqa: E731
+
+    def t(values: Floats, axis: int) -> Floats:
+        found: Floats = np.abs(values.mean(axis)) / values.std(axis, ddof=1)
+        return found
+
     same = stats.permutation_test(
         (d[0],), t, permutation_type="samples", alternative="greater", n_resamples=math.inf
     )
