@@ -14,11 +14,12 @@ Knows no table's columns; reads and writes no rows.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 from polars.datatypes import DataType
@@ -27,11 +28,15 @@ from harness.errors import HarnessError
 from harness.store import Entry, Gone, Store, whole
 from harness.store.folder import Folder
 
+T = TypeVar("T")
+
 SUFFIX = ".parquet"
 COMPACTED = "00-"
 _READERS = 16
 """Requests at a time to an object store, which answers each in milliseconds."""
 _LOOKS = 20
+_UNLOCKED = 5
+"""How often to begin anew beside a writer before it has to wait for the reader."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +122,17 @@ class Catalogue:
         return {at: (files[at], frozenset(runs[at])) for at in sorted(runs)}
 
     @property
+    def stores(self) -> dict[str, Store]:
+        """By URL those in which its files are."""
+        return {file.store.url: file.store for file in self.files}
+
+    @property
+    def changed(self) -> bool:
+        """Whether one of its files is not there any more, or is another one by now."""
+        now = {(url, entry) for url, store in self.stores.items() for entry in store.entries()}
+        return any((file.store.url, file.entry) not in now for file in self.files)
+
+    @property
     def spare(self) -> tuple[File, ...]:
         """The files of which nothing is read: what a killed compaction left."""
         counting = self.counting
@@ -151,6 +167,35 @@ def of_store(
             passed_over += refused
         return Catalogue(format, tuple(files))
     raise HarnessError(f"{store.url} changes all the time", "say it again when the others are done")
+
+
+def at_one_moment(look: Callable[[], Catalogue], make: Callable[[Catalogue], T]) -> T:
+    """What `make` makes of the rows of what `look` finds, those of one moment though files may be
+    merged or written anew meanwhile: then it is made anew.
+
+    A writer that is never done could take away the files of every look. After some, a folder is
+    read under its lock, so the next does come to its end; an object store has no lock.
+
+    Raises what `look` raises, what `make` raises of files that are still there (OSError or
+    PolarsError where they cannot be read), and HarnessError where they changed every time.
+    """
+    for _ in range(_UNLOCKED):
+        found = look()
+        try:
+            return make(found)
+        except (OSError, pl.exceptions.PolarsError):
+            if not found.changed:
+                raise
+    with ExitStack() as locks:
+        for _, store in sorted(found.stores.items()):
+            locks.enter_context(store.locked())
+        found = look()
+        try:
+            return make(found)
+        except (OSError, pl.exceptions.PolarsError):
+            if not found.changed:
+                raise
+    raise HarnessError("the dataset changes all the time", "say it again when it is at rest")
 
 
 def of_paths(paths: Iterable[Path], format: Format) -> Catalogue:

@@ -34,8 +34,6 @@ T = TypeVar("T")
 
 BATCH_ROWS = 4_000_000
 """Rows that are analysed at a time: half a GiB of memory."""
-_LOOKS = 5
-"""How often to begin anew because files were merged while they were read."""
 
 
 def write(run: Run, results: Path, ledger: tuple[int, str] | None = None) -> Path:
@@ -173,7 +171,7 @@ def look(source: Source, runs: Collection[str] | None = None) -> Catalogue:
         )
     if not found.files:
         raise UseError(
-            f"there is no dataset file in {getattr(source, 'url', source)}",
+            f"there is no dataset file in {_named(source)}",
             "measure first with `baremark run`, or give the folder that holds the runs",
         )
     return found
@@ -220,29 +218,26 @@ def read(
 
     Raises what `look` raises, and HarnessError where the rows cannot be read.
     """
-    for _ in range(_LOOKS):
-        found = look(source, runs)
-        try:
-            return make(_batches(found, runs, most_rows))
-        except (OSError, pl.exceptions.ComputeError) as error:
-            if not _changed(found):
-                raise HarnessError(
-                    f"cannot read the rows of {found.files[0].store.url}: {error}",
-                    "baremark dataset build writes anew what is damaged, if it is deleted first",
-                ) from error
-    raise HarnessError("the dataset changes all the time", "say it again when it is at rest")
+    try:
+        return catalogue.at_one_moment(
+            lambda: look(source, runs), lambda found: make(_batches(found, runs, most_rows))
+        )
+    except (OSError, pl.exceptions.ComputeError) as error:
+        raise HarnessError(
+            f"cannot read the rows of {_named(source)}: {error}",
+            "baremark dataset build writes anew what is damaged, if it is deleted first",
+        ) from error
+
+
+def _named(source: Source) -> str:
+    if isinstance(source, str | Path):
+        return str(source)
+    return ", ".join(map(str, source)) if isinstance(source, Sequence) else source.url
 
 
 def _batches(found: Catalogue, runs: Collection[str] | None, most_rows: int) -> list[pl.LazyFrame]:
     groups = parts.by_host(parts.pieces(found, runs), most_rows)
     return [parts.scan(FORMAT, group) for group in groups]
-
-
-def _changed(found: Catalogue) -> bool:
-    """Whether a file that counted is not there any more, or is another one."""
-    stores = {file.store.url: file.store for file in found.files}
-    now = {(url, entry) for url, store in stores.items() for entry in store.entries()}
-    return any((file.store.url, file.entry) not in now for file in found.files)
 
 
 def _runs(results: Path) -> Iterator[Path]:

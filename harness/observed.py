@@ -23,7 +23,6 @@ from harness import catalogue, dataset, parts
 from harness.catalogue import Catalogue, File, Format, Held
 from harness.errors import HarnessError
 from harness.record import Manifest, TargetRecord
-from harness.store import Gone
 from harness.store.folder import Folder
 
 SCHEMA_VERSION = 1
@@ -89,8 +88,6 @@ preset is."""
 
 
 FORMAT = Format("observed targets", SCHEMA_VERSION, SCHEMA, source="manifest")
-_LOOKS = 5
-"""How often to begin anew because files were merged while they were read."""
 
 
 def frame(manifest: Manifest) -> pl.DataFrame:
@@ -156,21 +153,15 @@ def build(
 def read(results: Path, runs: Collection[str]) -> pl.DataFrame:
     """The rows of `runs`, which the table of `results` holds; those of one moment, though files
     may be merged meanwhile. Raises HarnessError where they cannot be read."""
-    for _ in range(_LOOKS):
-        found = _catalogue(results)
-        try:
-            return _scanned(found, runs).collect()
-        except (OSError, pl.exceptions.PolarsError) as error:
-            try:
-                for file in found.files:
-                    catalogue.refuse_vanished(file.store, file.entry, error)
-            except Gone:
-                continue
-            raise HarnessError(
-                f"cannot read the rows of {results / 'dataset' / FOLDER}: {error}",
-                "delete that folder: it is built again from the manifests of the runs",
-            ) from None
-    raise HarnessError("the dataset changes all the time", "say it again when it is at rest")
+    try:
+        return catalogue.at_one_moment(
+            lambda: _catalogue(results), lambda found: _scanned(found, runs).collect()
+        )
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise HarnessError(
+            f"cannot read the rows of {results / 'dataset' / FOLDER}: {error}",
+            "delete that folder: it is built again from the manifests of the runs",
+        ) from None
 
 
 def scan(source: Path | Sequence[Path]) -> pl.LazyFrame:

@@ -135,7 +135,7 @@ def _flock(file: int, folder: Path) -> None:
         except BlockingIOError:
             if time.monotonic() > end:
                 raise HarnessError(
-                    f"another process has been writing in {folder} for {_LOCKED_S:.0f} s",
+                    f"another process has been at work in {folder} for {_LOCKED_S:.0f} s",
                     "wait for it to end, or stop it",
                 ) from None
             time.sleep(0.01)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -431,6 +432,42 @@ def test_a_file_that_goes_between_looking_and_reading_is_looked_for_again(tmp_pa
 
     assert_frame_equal(rows(dataset.read(root, make)), of(NOVEMBER))
     assert looks == 2
+
+
+def test_a_reader_that_always_loses_has_the_writer_wait(root: str) -> None:
+    """Only a folder can be locked; beside an object store's busy writer nothing is read wrongly."""
+    store = open_store(root)
+    put(store, *NOVEMBER)
+    looks = 0
+
+    def make(parts: list[pl.LazyFrame]) -> pl.DataFrame:
+        nonlocal looks
+        looks += 1
+        if store.options is not None or is_free(Path(root)):
+            put(store, NOVEMBER[looks % 3])
+            compaction.compact(store, FORMAT)
+        return pl.concat(parts).collect()
+
+    if store.options is None:
+        assert_frame_equal(rows(dataset.read(root, make)), of(NOVEMBER))
+        assert is_free(Path(root))
+    else:
+        with pytest.raises(HarnessError, match="changes all the time"):
+            dataset.read(root, make)
+    assert looks == 6
+    assert_reads_as(root, NOVEMBER)
+
+
+def is_free(folder: Path) -> bool:
+    """Whether a writer would have the lock of `folder` at once."""
+    file = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(file)
+    return True
 
 
 def test_rows_that_cannot_be_read_end_in_one_message(tmp_path: Path) -> None:

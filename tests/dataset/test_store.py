@@ -138,7 +138,7 @@ def test_a_lock_is_waited_for_and_ends_with_its_holder(tmp_path: Path) -> None:
     patch = pytest.MonkeyPatch()
     patch.setattr("harness.store.folder._LOCKED_S", 0.1)
     try:
-        with pytest.raises(HarnessError, match="another process has been writing"), folder.locked():
+        with pytest.raises(HarnessError, match="another process has been at work"), folder.locked():
             pass
     finally:
         patch.undo()
