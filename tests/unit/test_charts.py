@@ -23,16 +23,16 @@ from harness.analyze.history import SERIES, Shift
 from harness.analyze.overhead import from_pairs
 from harness.errors import HarnessError, UseError
 from harness.publish import charts, figures, table
-from harness.publish.charts import axis, draw, palette
+from harness.publish.charts import axis, draw, palette, style
 from harness.publish.charts.blocks import blocks
 from harness.publish.charts.heatmap import heatmap
-from harness.publish.charts.history import history
+from harness.publish.charts.history import history, order_of
 from harness.publish.charts.intervals import intervals, of_section
 from harness.publish.reading import Reading, read
 from harness.publish.table import Section
 from harness.record import Run
 from tests.lab import night, save, workloads
-from tests.synthetic import NATIVE, example, make_run
+from tests.synthetic import DOCKER, KVM, NATIVE, example, make_run
 
 
 def reading(run: Run) -> Reading:
@@ -246,7 +246,7 @@ def test_points_are_the_ratio_in_each_block() -> None:
     (p99,) = [
         each
         for each in draw.distributions(lab, lab.table.sections[0])
-        if each.metric == "latency_p99" and each.series == draw.ITSELF
+        if each.metric == "latency_p99" and each.series == style.ITSELF
     ]
     for block in range(7):
         ratio = seen["lab1", "events", block] / seen["container", "events", block]
@@ -254,6 +254,44 @@ def test_points_are_the_ratio_in_each_block() -> None:
         ratio = seen["lab1+control", "latency_p99", block] / seen["lab1", "latency_p99", block]
         assert p99.factors[block] == pytest.approx(ratio)
     assert p99.estimate is None
+
+
+def colours(spec: Any) -> dict[str, tuple[str, str]]:
+    """Colour and shape of each series in a chart."""
+    found: dict[str, dict[str, str]] = {"color": {}, "shape": {}}
+
+    def walk(part: Any) -> None:
+        for key, each in part.items() if isinstance(part, dict) else enumerate(part):
+            if key in found and isinstance(each, dict) and each.get("field") == "series":
+                for name, look in zip(each["scale"]["domain"], each["scale"]["range"], strict=True):
+                    assert found[key].setdefault(name, look) == look
+            elif isinstance(each, dict | list):
+                walk(each)
+
+    walk(spec)
+    return {name: (found["color"][name], found["shape"][name]) for name in found["color"]}
+
+
+def test_a_target_looks_the_same_in_every_chart_of_a_page() -> None:
+    lab = reading(make_run(lambda *_: 3.0, [NATIVE, DOCKER, KVM], blocks=7, control=True))
+    (section,) = lab.table.sections
+    headers = {(section.host, column.target, column.label): column.header
+               for column in section.columns if not column.native}  # fmt: skip
+    order = order_of(headers, section.host)
+    assert len(order) == 2
+    points = colours(blocks(draw.distributions(lab, section), "lab1", order=order))
+    assert points.pop(style.ITSELF)[0] == palette.LIGHT["muted"]
+    assert points == colours(intervals(of_section(section), "lab1", order=order))
+    assert len({colour for colour, _ in points.values()}) == 2
+    for target in ("kvm", "container"):  # alone, as in a history or on the page of a backend
+        name = next(each for (_, of, _), each in headers.items() if of == target)
+        course = nights().filter(pl.col("target") == target)
+        course = course.with_columns(
+            pl.lit({"container": "docker"}.get(target, target)).alias("label")
+        )
+        assert colours(history(course, [SHIFT], headers)) == {name: points[name]}
+        alone = [mark for mark in of_section(section) if mark.series == name]
+        assert colours(intervals(alone, "lab1", order=order)) == {name: points[name]}
 
 
 def test_nothing_to_draw_is_an_error_and_no_empty_picture() -> None:

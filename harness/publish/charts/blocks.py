@@ -29,14 +29,19 @@ class Distribution:
     estimate: Estimate | None
 
 
-def blocks(found: Sequence[Distribution], about: str, alone: bool = True) -> dict[str, Any]:
+def blocks(
+    found: Sequence[Distribution], about: str, alone: bool = True, order: Sequence[str] = ()
+) -> dict[str, Any]:
     """A chart a workload and metric of `found`, a line a target: its blocks as points over its
-    estimate with the interval. Raises HarnessError where there is none."""
+    estimate with the interval. `order` is what `style.colour` takes. Raises HarnessError where
+    there is none."""
     rows = list(dict.fromkeys((each.workload, each.metric) for each in found if each.factors))
     if not rows:
         raise nothing(f"{about} has no block with a pair of target and native")
     charts = [
-        _one([each for each in found if (each.workload, each.metric) == row and each.factors])
+        _one(
+            [each for each in found if (each.workload, each.metric) == row and each.factors], order
+        )
         for row in rows
     ]
     if len(charts) == 1 and not alone:
@@ -56,7 +61,7 @@ def blocks(found: Sequence[Distribution], about: str, alone: bool = True) -> dic
     )
 
 
-def _one(found: Sequence[Distribution]) -> alt.LayerChart | alt.FacetChart:
+def _one(found: Sequence[Distribution], order: Sequence[str]) -> alt.LayerChart | alt.FacetChart:
     names = [each.series for each in found]
     points = [
         {"series": each.series, "theta": axis.theta(factor)}
@@ -90,8 +95,8 @@ def _one(found: Sequence[Distribution]) -> alt.LayerChart | alt.FacetChart:
         .encode(
             y=across,
             x=alt.X("theta:Q", scale=scale, axis=ruler),
-            color=style.colour(names, named=False),
-            shape=style.shape(names, named=False),
+            color=style.colour(names, order, named=False),
+            shape=style.shape(names, order, named=False),
         )
     )
     whole = style.marks(estimates).encode(y=across)

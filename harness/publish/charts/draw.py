@@ -17,10 +17,10 @@ from harness.publish.charts.blocks import Distribution, blocks
 from harness.publish.charts.heatmap import heatmap
 from harness.publish.charts.history import history
 from harness.publish.charts.intervals import intervals, of_section
+from harness.publish.charts.style import ITSELF
 from harness.publish.reading import Reading, read
 from harness.publish.table import Column, Section
 
-ITSELF = "native again (A/A)"
 """What native's second trial is called: the harness's own scatter."""
 
 
@@ -36,13 +36,15 @@ def of_runs(
     if len(reading.table.sections) != 1:
         places = ", ".join(f"{each.host} ({each.scenario})" for each in reading.table.sections)
         raise UseError(f"these runs are of {places}", "draw one chart for each of them")
-    section = narrowed(reading.table.sections[0], workloads, targets)
+    (whole,) = reading.table.sections
+    order = [column.header for column in whole.columns if not column.native]
+    section = narrowed(whole, workloads, targets)
     about = f"{section.host}, {', '.join(run.manifest.run for run in reading.runs)}"
     if kind == "heatmap":
         return heatmap(section)
     if kind == "intervals":
-        return intervals(of_section(section), about)
-    return blocks(distributions(reading, section), about)
+        return intervals(of_section(section), about, order=order)
+    return blocks(distributions(reading, section), about, order=order)
 
 
 def of_results(results: Path, workloads: Sequence[str], targets: Sequence[str]) -> Spec:
@@ -75,6 +77,7 @@ def of_results(results: Path, workloads: Sequence[str], targets: Sequence[str]) 
         for run in newest["run"]
         for section in read([ledger.find(results / "runs", run)]).table.sections
         for column in section.columns
+        if not column.native
     }
     return history(chosen, past.shifts, headers)
 

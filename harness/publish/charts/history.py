@@ -33,6 +33,11 @@ def header(headers: Headers, host: str, target: str, label: str, kind: str) -> s
     return headers.get((host, target, label), f"{target} ({inside})")
 
 
+def order_of(headers: Headers, host: str) -> list[str]:
+    """The targets of `host` in the order that gives each its colour (`style.colour`)."""
+    return [name for (of, _, _), name in headers.items() if of == host]
+
+
 def history(
     nights: pl.DataFrame, shifts: Sequence[Shift], headers: Headers, alone: bool = True
 ) -> dict[str, Any]:
@@ -72,11 +77,12 @@ def _cell(
 ) -> alt.VConcatChart:
     rows = _rows(nights, headers)
     names = sorted({str(row["series"]) for row in rows})
+    order = order_of(headers, rows[0]["host"])
     ends = axis.reach(x for row in rows for x in (row["F"], row["F_low"], row["F_high"]))
     above = alt.layer(
-        *_lines(rows, names, ends),
+        *_lines(rows, names, order, ends),
         *_epochs(nights, worded),
-        *_shifts(_of_cell(shifts, rows[0]), headers, names, rows),
+        *_shifts(_of_cell(shifts, rows[0]), headers, names, order, rows),
     ).properties(width=_WIDTH, height=_HEIGHT)
     if worded:
         above = above.properties(title=f"{rows[0]['workload']} · {rows[0]['metric']}")
@@ -104,12 +110,12 @@ def _text(nights: pl.DataFrame) -> pl.DataFrame:
 
 
 def _lines(
-    rows: list[dict[str, Any]], names: list[str], ends: tuple[float, float]
+    rows: list[dict[str, Any]], names: list[str], order: list[str], ends: tuple[float, float]
 ) -> list[alt.Chart]:
     scale, ruler = axis.along(ends, orient="left", title="overhead versus native")
     kept = ("time", "series", "theta", "low", "high", "epoch")
     base = style.marks([{key: row[key] for key in kept} for row in rows]).encode(
-        x=_time(labels=False), color=style.colour(names), detail="epoch:N"
+        x=_time(labels=False), color=style.colour(names, order), detail="epoch:N"
     )
     up = alt.Y("theta:Q", scale=scale, axis=ruler)
     return [
@@ -117,7 +123,9 @@ def _lines(
         .mark_area(opacity=0.16)
         .encode(y=alt.Y("low:Q", scale=scale, axis=ruler), y2="high:Q"),
         base.mark_line(strokeWidth=1.75).encode(y=up),
-        base.mark_point(filled=True, size=26, opacity=1).encode(y=up, shape=style.shape(names)),
+        base.mark_point(filled=True, size=26, opacity=1).encode(
+            y=up, shape=style.shape(names, order)
+        ),
     ]
 
 
@@ -144,7 +152,11 @@ def _epochs(nights: pl.DataFrame, worded: bool) -> list[alt.Chart]:
 
 
 def _shifts(
-    shifts: Sequence[Shift], headers: Headers, names: list[str], rows: list[dict[str, Any]]
+    shifts: Sequence[Shift],
+    headers: Headers,
+    names: list[str],
+    order: list[str],
+    rows: list[dict[str, Any]],
 ) -> list[alt.Chart]:
     """A triangle where a level begins: up for slower, down for faster; filled where confirmed."""
     classes = {(row["target"], row["label"]): row["class"] for row in rows}
@@ -168,7 +180,7 @@ def _shifts(
         x=_time(labels=False),
         y="theta:Q",
         shape=alt.Shape("way:N", scale=None),
-        color=style.colour(names),
+        color=style.colour(names, order),
     )
     firm = base.transform_filter("datum.firm").mark_point(filled=True, size=190, opacity=1)
     open_ = base.transform_filter("!datum.firm").mark_point(

@@ -46,8 +46,11 @@ def of_section(section: Section, every_metric: bool = True) -> list[Mark]:
     ]
 
 
-def intervals(marks: Sequence[Mark], about: str, alone: bool = True) -> dict[str, Any]:
-    """The chart of `marks`, grouped and in their order; `about` says what they are of.
+def intervals(
+    marks: Sequence[Mark], about: str, alone: bool = True, order: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The chart of `marks`, grouped and in their order; `about` says what they are of, `order` is
+    what `style.colour` takes.
 
     Raises HarnessError where there is none.
     """
@@ -73,6 +76,7 @@ def intervals(marks: Sequence[Mark], about: str, alone: bool = True) -> dict[str
         _group(
             [value for value in values if value["group"] == group],
             names,
+            order,
             ends,
             last=group == groups[-1],
             extent=max(style.width_of(mark.row) for mark in marks),
@@ -92,6 +96,7 @@ def intervals(marks: Sequence[Mark], about: str, alone: bool = True) -> dict[str
 def _group(
     values: list[dict[str, Any]],
     names: list[str],
+    order: Sequence[str],
     ends: tuple[float, float],
     last: bool,
     extent: float,
@@ -117,7 +122,7 @@ def _group(
             scale=alt.Scale(domain=rows, paddingInner=0.25),
         ),
         yOffset=alt.YOffset("series:N", scale=alt.Scale(domain=names)),
-        color=style.colour(names),
+        color=style.colour(names, order),
     )
     rule = base.transform_filter("datum.low != null").mark_rule(strokeWidth=2.25)
     dot = base.mark_point(filled=True, size=46, opacity=1)
@@ -125,6 +130,6 @@ def _group(
         rule.encode(x=alt.X("low:Q", scale=scale, axis=ruler), x2="high:Q"),
         dot.encode(
             x=alt.X("theta:Q", scale=scale, axis=ruler),
-            shape=style.shape(names),
+            shape=style.shape(names, order),
         ),
     ).properties(width=_WIDTH, height=len(rows) * max(_LEAST_STEP, _A_SERIES * len(names)))

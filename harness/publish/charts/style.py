@@ -8,7 +8,7 @@ from typing import Any
 import altair as alt
 from altair.utils.schemapi import disable_debug_mode
 
-from harness.publish.charts.palette import LIGHT, series
+from harness.publish.charts.palette import LIGHT, SHAPES, series
 
 # Altair looks at every part again whenever a chart grows: half the time of a site. The tests look
 # at whole specifications instead.
@@ -55,6 +55,8 @@ def lines_of(header: str) -> str:
     return f"{name}\n({rest}" if rest else name
 
 
+ITSELF = "native again (A/A)"
+"""What native's second visit is called among the targets; it has none of their colours."""
 LINES = "split(datum.label, '\\n')"
 """The expression of a label that has such lines."""
 
@@ -64,16 +66,24 @@ def width_of(text: str) -> float:
     return max(len(line) for line in text.split("\n")) * _CHARACTER
 
 
-def colour(names: Sequence[str], named: bool = True) -> alt.Color:
-    """The colour of each of `names`, in their order; `named` by a legend, or where they stand."""
-    scale = alt.Scale(domain=list(names), range=[series(i)[0] for i in range(len(names))])
+def colour(names: Sequence[str], order: Sequence[str] = (), named: bool = True) -> alt.Color:
+    """The colour of each of `names`: that of its place in `order`, which holds all that are shown
+    beside this chart, so that a target looks the same in each; those that are not in it come
+    after. `named` by a legend, or where they stand."""
+    scale = alt.Scale(domain=list(names), range=[each for each, _ in _looks(names, order)])
     return alt.Color("series:N", scale=scale, title=None, legend=_legend() if named else None)
 
 
-def shape(names: Sequence[str], named: bool = True) -> alt.Shape:
-    """The shape of each of `names`, in their order; one legend with `colour`."""
-    scale = alt.Scale(domain=list(names), range=[series(i)[1] for i in range(len(names))])
+def shape(names: Sequence[str], order: Sequence[str] = (), named: bool = True) -> alt.Shape:
+    """The shape of each of `names`, chosen as its `colour` is; one legend with that."""
+    scale = alt.Scale(domain=list(names), range=[each for _, each in _looks(names, order)])
     return alt.Shape("series:N", scale=scale, title=None, legend=_legend() if named else None)
+
+
+def _looks(names: Sequence[str], order: Sequence[str]) -> list[tuple[str, str]]:
+    known = [name for name in dict.fromkeys((*order, *names)) if name != ITSELF]
+    places = {name: series(place) for place, name in enumerate(known)}
+    return [places.get(name, (LIGHT["muted"], SHAPES[0])) for name in names]
 
 
 def _legend() -> alt.Legend:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from harness.model import NATIVE_BACKEND
+from harness.publish.charts.history import order_of
 from harness.publish.charts.intervals import intervals, of_section
 from harness.publish.site import names, views
 from harness.publish.site.pages import Pages, chart
@@ -35,7 +36,7 @@ def write(pages: Pages, nights: Sequence[Night], past: Past) -> None:
             if column.backend != NATIVE_BACKEND:
                 kinds.setdefault(column.backend, {})[column.architecture] = None
     for backend in sorted(kinds):
-        found = [_here(night, backend) for night in _newest_with(nights, backend)]
+        found = [_here(night, backend, past) for night in _newest_with(nights, backend)]
         pages.write(
             names.backend_page(backend),
             "backend.html",
@@ -61,7 +62,7 @@ def _newest_with(nights: Sequence[Night], backend: str) -> list[Night]:
     return [found[place] for place in sorted(found)]
 
 
-def _here(night: Night, backend: str) -> _Here:
+def _here(night: Night, backend: str, past: Past) -> _Here:
     section = night.section
     mine = {column.header for column in section.columns if column.backend == backend}
     places = [
@@ -69,12 +70,14 @@ def _here(night: Night, backend: str) -> _Here:
         for place, column in enumerate(section.columns)
         if column.native or column.backend == backend
     ]
+    order = order_of(past.headers, section.host)
+    about = f"{backend} on {section.host}"
     marks = [mark for mark in of_section(section, every_metric=False) if mark.series in mine]
     trials = addresses(night.manifest, f"../{names.trials_page(night.name)}")
     seen = {each.target.name: each.fingerprint for each in night.manifest.targets}
     return _Here(
         night,
-        chart(intervals(marks, f"{backend} on {section.host}", alone=False)) if marks else None,
+        chart(intervals(marks, about, alone=False, order=order)) if marks else None,
         views.of_section(section, trials, places),
         tuple(
             (

@@ -167,6 +167,7 @@ def of(found: History | None, why: str | None, nights: Sequence[Night]) -> Past:
         (night.section.host, column.target, column.label): column.header
         for night in nights
         for column in night.section.columns
+        if not column.native
     }
     pages = frozenset(night.name for night in nights)
     if found is None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.ledger import MANIFEST, RAW
 from harness.model import CONTROL, Workload
-from harness.publish.charts.draw import ITSELF
+from harness.publish.charts.style import ITSELF
 from harness.publish.site import names
 from harness.publish.site.archive import packed
 from harness.publish.site.evidence import Evidence

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from harness.model import Workload
 from harness.publish.charts.blocks import blocks
+from harness.publish.charts.history import order_of
 from harness.publish.site import names, views
 from harness.publish.site.pages import Pages, chart
 from harness.publish.site.past import Past
@@ -33,7 +34,7 @@ def write(pages: Pages, nights: Sequence[Night], past: Past) -> None:
     for night in nights:
         known |= {each.name: each for each in night.manifest.workloads}
     for name in sorted(known):
-        here = [_here(night, name) for night in _newest_with(nights, name)]
+        here = [_here(night, name, past) for night in _newest_with(nights, name)]
         pages.write(
             names.workload_page(name),
             "workload.html",
@@ -55,15 +56,16 @@ def _newest_with(nights: Sequence[Night], workload: str) -> list[Night]:
     return [found[place] for place in sorted(found)]
 
 
-def _here(night: Night, workload: str) -> _Here:
+def _here(night: Night, workload: str, past: Past) -> _Here:
     found = list(of_workload(night, workload))
     metrics = list(dict.fromkeys(each.metric for each in found))
     about = f"{night.section.host}, run {night.name}"
+    order = order_of(past.headers, night.section.host)
     pictures = []
     for metric in metrics:
         of = [each for each in found if each.metric == metric]
         if any(each.factors for each in of):
-            pictures.append((metric, chart(blocks(of, about, alone=False))))
+            pictures.append((metric, chart(blocks(of, about, alone=False, order=order))))
     section = _only(night.section, workload)
     trials = addresses(night.manifest, f"../{names.trials_page(night.name)}")
     return _Here(night, section, tuple(pictures), views.of_section(section, trials))
