@@ -11,7 +11,7 @@ import pytest
 from harness import marks
 from harness.model import Metric, Resource, Workload
 from harness.outcome import judged
-from harness.record import TrialStatus
+from harness.record import CpuTime, TrialStatus
 from harness.session import Reply
 
 from .test_tools import OUTPUTS
@@ -80,3 +80,25 @@ def test_output_without_its_digest_is_a_failed_trial(cut: int) -> None:
     whole = reply(hashlib.sha256(OUTPUT).hexdigest())
     outcome = judged(replace(whole, stderr=whole.stderr[:-cut]), WORK, 60)
     assert outcome.status is TrialStatus.FAILED
+
+
+def test_cpu_time_is_read_from_the_marks() -> None:
+    said = (
+        b"baremark begin 7 1\nbaremark end 2 0\n"
+        b"baremark stat cpu2 100 0 50 1000 5 1 2 0 0 0 cpu3 0 0 0 0 0 0 0 0 0 0"
+        b" to cpu2 200 0 60 1195 5 1 2 4 0 0 cpu3 90 0 0 0 0 0 0 0 0 0\n"
+        b"0m0.000000s 0m0.000000s\n0m1.900000s 1m0.100000s\n"
+    )
+    assert marks.cpu_time(said) == CpuTime(
+        total_s=3.99,
+        busy_s=2.0,
+        steal_s=0.04,
+        own_s=62.0,
+        cpus=2,
+        user_s=1.9,
+        own_user_s=1.9,
+    )
+    assert marks.cpu_time(b"baremark stat to\n0m0.0s 0m0.0s\n0m0.0s 0m0.0s\n") is None
+    other = said.replace(b"to cpu2", b"to cpu7")
+    assert marks.cpu_time(other) is None
+    assert marks.cpu_time(b"") is None
