@@ -67,8 +67,7 @@ def _architectures(section: Section) -> dict[str, Any]:
 
 
 def _control(section: Section) -> dict[str, Any] | None:
-    itself = section.control
-    return None if itself is None else {**asdict(itself), "trusted": itself.trusted}
+    return None if section.control is None else section.control.document()
 
 
 def _group(section: Section, group: Group) -> dict[str, Any]:

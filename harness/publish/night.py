@@ -211,7 +211,7 @@ def _json(night: Night) -> str:
         "absent": dict(night.absent),
         "shifts": [{**asdict(each), "started": each.started.isoformat()} for each in night.shifts],
         "native_against_itself": {
-            section.host: None if section.control is None else asdict(section.control)
+            section.host: None if section.control is None else section.control.document()
             for section in (night.table.sections if night.table else ())
         },
         "warnings": list(night.warnings),

@@ -286,8 +286,9 @@ def about_control(itself: Control | None) -> list[Note]:
     )
     if not itself.trusted:
         text += (
-            " That is more than chance allows: THIS TABLE IS NOT TO BE TRUSTED. Look for other "
-            "work on the machine, and measure again."
+            " That is more than chance allows (so many or more come up in "
+            f"{100 * itself.chance:.2g} % of tables): THIS TABLE IS NOT TO BE TRUSTED. Look for "
+            "other work on the machine, and measure again."
         )
     return [Note(None, text)]
 

@@ -10,8 +10,9 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binom  # type: ignore[import-untyped]
 
-from harness.analyze.control import control, wilson
+from harness.analyze.control import Control, control, wilson
 from harness.analyze.overhead import overhead
 from harness.analyze.summary import summary
 from harness.analyze.verdict import detectable_effect
@@ -155,10 +156,31 @@ def test_the_harness_own_error_is_counted_with_its_wilson_interval() -> None:
     assert found is not None
     assert (found.differing, found.pairs) == (1, 2)
     assert found.alpha == pytest.approx(0.05)
-    assert found.trusted is False
+    assert found.chance == pytest.approx(1 - 0.95**2)
+    assert found.trusted is True  # of two, one is called different in every tenth table
+    assert found.document()["trusted"] is True
     # By hand, z = 1.959964: (.5 + z²/4) / (1 + z²/2) ± …
     assert found.low == pytest.approx(0.0945, abs=1e-4)
     assert found.high == pytest.approx(0.9055, abs=1e-4)
+
+
+@pytest.mark.parametrize("pairs", [1, 2, 3, 4, 5, 8, 19, 40, 200])
+def test_a_harness_that_errs_as_promised_is_distrusted_in_a_fortieth_of_tables_at_most(
+    pairs: int,
+) -> None:
+    """Of three metrics one is enough to lift Wilson's lower bound above α: in every seventh."""
+    every = [Control(k, pairs, *wilson(k, pairs), 0.05) for k in range(pairs + 1)]
+    for each in every:
+        assert each.chance == pytest.approx(binom.sf(each.differing - 1, pairs, 0.05))
+    distrusted = [each.differing for each in every if not each.trusted]
+    assert sum(binom.pmf(distrusted, pairs, 0.05)) <= 0.025
+    assert distrusted == list(range(min(distrusted, default=2), pairs + 1))
+    assert not [k for k in distrusted if every[k].low <= 0.05]
+    if pairs > 3:  # one that calls half of them different is found out, mostly
+        assert binom.sf(min(distrusted) - 1, pairs, 0.5) > 0.6
+    if pairs == 3:
+        assert every[1].low > 0.05
+        assert every[1].trusted
 
 
 @pytest.mark.parametrize(
