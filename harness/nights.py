@@ -8,7 +8,7 @@ release and the new.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +25,11 @@ from harness.releases import PRODUCTS, Releases
 if TYPE_CHECKING:
     from harness.analyze.history import History, Shift
     from harness.console import Console
+
+CONFIRMING = 2
+"""Times the blocks of an ordinary night. A shift is told by many nights together, so what is to
+settle it in one run must see more than one of them does: of a quick night's six blocks all would
+have to agree."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,10 +191,7 @@ def _confirmed(
     for each in wanted:
         told = f"{each.target}: {each.releases.name} {' against '.join(each.releases.releases)}"
         console.say(f"confirm a shift of {told}")
-        request = replace(
-            plan.request,
-            workloads=tuple(w for w in plan.request.workloads if w.name in each.workloads),
-        )
+        request = _more(plan.request, each.workloads)
         try:
             with releases.beside(plan.inventory, [each.target], each.releases) as made:
                 done = steps.whole(made.inventory, [made.host], request, plan.results, console)
@@ -205,6 +207,17 @@ def _confirmed(
         night, shifts=(), warnings=tuple(troubles), confirming=(*night.confirming, *names)
     )
     return _with_history(night, plan, absent, console)
+
+
+def _more(request: Request, workloads: Collection[str]) -> Request:
+    """What the night measured of these workloads, over more blocks; a precision, and the most
+    blocks that were asked for, stay what they are."""
+    preset = request.preset
+    if not preset.to_precision and request.precision is None:
+        blocks, most = CONFIRMING * preset.blocks, CONFIRMING * preset.max_blocks
+        preset = replace(preset, blocks=blocks, max_blocks=most)
+    chosen = tuple(each for each in request.workloads if each.name in workloads)
+    return replace(request, preset=preset, workloads=chosen)
 
 
 def _published(

@@ -193,10 +193,12 @@ def test_two_releases_of_qemu_are_compared_in_the_same_blocks(
         assert row["ratio"]["point"] > 0
 
 
-OLD, NEW = "7.2", "10.0"
+OLD, NEW = "7.2", ("11.1", "10.0")
+"""A release of a stable suite; the first that can be had of a suite that moves on, and a stable
+one's. Under TCG kernel-switch is slower by a sixth from 7.2 to 11.1, less from 7.2 to 10.0."""
 NIGHTS = 7
 """On either release: a level has three nights at least."""
-SHORT = ("--preset", "quick", "-w", "kernel-syscall")
+SHORT = ("--preset", "quick", "-w", "kernel-switch")
 
 
 @pytest.mark.long
@@ -206,10 +208,13 @@ def test_an_upgrade_that_shifts_a_series_is_confirmed_by_the_night_that_sees_it(
     """Nothing is stood in for: nights on the old release, nights on the new, and in the last of
     them the candidate, for which both releases are brought up and interleaved."""
     results = tmp_path_factory.mktemp("upgraded")
-    for release, measured in ((OLD, NIGHTS), (NEW, NIGHTS - 1)):
-        _ask_for(inventory, release)
-        where = ("-i", str(inventory))
-        baremark("up", *where, "-t", "guest")
+    where = ("-i", str(inventory))
+    new = ""
+    for releases, measured in (((OLD,), NIGHTS), (NEW, NIGHTS - 1)):
+        for new in releases:
+            _ask_for(inventory, new)
+            if baremark("up", *where, "-t", "guest", status=None).returncode == 0:
+                break
         for _ in range(measured):
             baremark("run", *where, "-t", "guest", *SHORT, "--results", str(results))
         baremark("down", *where)
@@ -223,11 +228,11 @@ def test_an_upgrade_that_shifts_a_series_is_confirmed_by_the_night_that_sees_it(
     assert document["absent"] == {}
     told = [each for each in document["shifts"] if each["changed"] and "release" in each["changed"]]
     if not told:
-        pytest.skip("between these two releases no series shifted here")
+        pytest.skip(f"no series shifted here between QEMU {OLD} and {new}")
     (run,) = document["confirming"]
     compared = ledger.read_run(results / "runs" / run)
     assert {record.target.name for record in compared.manifest.targets} == {
-        *("native", "guest-qemu-7-2", "guest-qemu-10-0")
+        *("native", *(f"guest-qemu-{release.replace('.', '-')}" for release in (OLD, new)))
     }
     for each in told:
         # A noisy machine may leave too few blocks; then the line says so and breaks nothing.

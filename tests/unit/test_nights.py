@@ -34,6 +34,7 @@ BESIDE = tuple(
     Kind(f"guest-qemu-{each}", "kvm", BackendClass.TYPE1, "kvm") for each in ("7-2", "10-0")
 )
 UPGRADE, TONIGHT = 8, 15
+OTHER = replace(CPU, name="cpu-other")
 
 
 @pytest.fixture
@@ -71,15 +72,15 @@ def hold(
     monkeypatch: pytest.MonkeyPatch,
     measured: Sequence[Run | HarnessError],
     site: Path | None = None,
-) -> tuple[Night, list[Host]]:
+) -> tuple[Night, list[tuple[Host, Request]]]:
     """A night in which the machine gives these runs, one after another; and what it was asked."""
-    asked: list[Host] = []
+    asked: list[tuple[Host, Request]] = []
     left = list(measured)
 
     def whole(
         inventory: Path, hosts: Sequence[Host], request: Request, results: Path, console: Console
     ) -> bench.Whole:
-        asked.extend(hosts)
+        asked.extend((host, request) for host in hosts)
         given = left.pop(0)
         if isinstance(given, HarnessError):
             raise given
@@ -87,7 +88,7 @@ def hold(
 
     monkeypatch.setattr("harness.bench.whole", whole)
     hosts = inventories.load(lab / "hosts.yml")
-    request = Request(Preset("nightly", 8, 1, 8), (CPU,))
+    request = Request(Preset("nightly", 8, 1, 8), (CPU, OTHER))
     plan = nights.Plan(lab / "hosts.yml", hosts, request, lab / "results", site, True)
     made = nights.hold(plan, Console())
     assert not left
@@ -98,7 +99,12 @@ def test_a_shift_at_a_new_release_is_confirmed_by_comparing_old_and_new(
     lab: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made, asked = hold(lab, monkeypatch, [one(TONIGHT), both(TONIGHT + 1, 1.08)])
-    assert {target.name for target in asked[1].targets[1:]} == {each.name for each in BESIDE}
+    (_, tonight), (host, confirming) = asked
+    assert {target.name for target in host.targets[1:]} == {each.name for each in BESIDE}
+    # What shifted alone, and over more blocks than one night has.
+    assert (tonight.preset.blocks, tonight.workloads) == (8, (CPU, OTHER))
+    assert confirming.preset == replace(tonight.preset, blocks=16, max_blocks=16)
+    assert confirming.workloads == (CPU,)
     (shift,) = made.regressions
     assert (shift.target, shift.workload, shift.status) == ("guest", "cpu-one", "confirmed")
     assert shift.low < 1.08 < shift.high
@@ -139,7 +145,7 @@ def test_what_was_compared_once_is_not_compared_every_night(
     first, _ = hold(lab, monkeypatch, [one(TONIGHT), other])
     assert [shift.status for shift in first.shifts] == ["unconfirmed"]
     second, asked = hold(lab, monkeypatch, [one(TONIGHT + 2)])
-    assert [host.name for host in asked] == ["lab1"]
+    assert [host.name for host, _ in asked] == ["lab1"]
     assert second.confirming == ()
 
 
