@@ -1,34 +1,37 @@
 """Whether the level of a series changed, and where: tests that bear autocorrelation.
 
 Nights are not independent: a page cache, a disk that fills, the weather of a host last for days.
-So the noise of a series is modelled as AR(1) about one level before and one after the split, its
-coefficient ρ corrected for the bias that the two fitted levels give it, and the variance of a mean
-is that of an AR(1) process, γ₀(1+ρ)/((1−ρ)n). A series that is cut often has short segments, which
-tell little of their noise; so it is that of all its segments together (`noise`), each about levels
-of its own, except where one is noisier than that. With D the difference of the two levels, over its
-standard error,
+So a series is modelled as one level before and one after a split, and AR(1) noise about them, whose
+coefficient ρ nobody knows. For each ρ of a grid everything is exact: the levels are estimated by
+generalized least squares, and their difference over its standard error is Student's t with n − 2
+degrees of freedom. Over the grid these are weighed by what the series itself tells of ρ, which is
+the restricted likelihood (that of all contrasts in which no level is left), every ρ being as likely
+before. So
 
-- where the split is known (`step`), D is as Student's t with n(1−ρ²)/(1+ρ²) − 2 degrees of
-  freedom, the number of independent nights with as good an estimate of the variance;
-- where it is not (`scan`), the largest |D| over all splits with `SIDE` nights on each side is as
-  the maximum of a standardized Brownian bridge.
+- where the split is known (`step`), p is the weighted mean of the two-sided tails of t, and the
+  interval holds all differences that would not be rejected so;
+- where it is not (`scan`), the split is that of least squares, and each tail is made that of the
+  largest of all splits with `SIDE` nights on each side (`_p_of_largest`).
 
-Both are first brought to the normal scale, where what is known of ρ and of the variance only by
-estimate is allowed for by `_ALLOWANCE`: its constants are fitted to simulated null distributions
-(tests/unit/test_changes.py makes them again). There is no resampling, and all segments are tested
-at once. The split with the largest |D| is that of least squares, as ruptures finds it (the tests
-compare the two); ruptures itself is not used here, for importing it takes longer than all of this.
+A large and sharp change is found in few nights whatever ρ may be: noise that drifts from night to
+night does not jump by many times its own steps.
 
-Sources: bias of the autocorrelation, Marriott & Pope, Biometrika 41 (1954) 390; the maximum, Miller
-& Siegmund, Biometrics 38 (1982) 1011; t on the normal scale, Wallace, Ann. Math. Statist. 30 (1959)
-1124; the largest D as the split of least squares, Hawkins, JASA 72 (1977) 180; splitting again what
-was split, Vostrikova, Soviet Math. Dokl. 24 (1981) 55.
+A series that is cut often has short segments, which tell little of their noise; so it is that of
+all its segments together (`noise`), each about levels of its own, except where a segment is shown
+to be noisier than that. Nothing is resampled and no constant is fitted, and all segments are tested
+at once. The split of least squares is the one that ruptures finds (the tests compare the two);
+ruptures itself is not used here, for importing it takes longer than all of this.
+
+Sources: the weighing of ρ, Zellner & Tiao, JASA 59 (1964) 763; restricted likelihood, Harville,
+JASA 72 (1977) 320; the maximum, Miller & Siegmund, Biometrics 38 (1982) 1011; t on the normal
+scale, Wallace, Ann. Math. Statist. 30 (1959) 1124; splitting again what was split, Vostrikova,
+Soviet Math. Dokl. 24 (1981) 55.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -44,23 +47,18 @@ LEAST = 12
 STEP_SIDE = 3
 """Nights on either side of a split at a known night."""
 
-AGAIN = 20
-"""Nights that a part must have to be split once more before the noise is judged."""
-
 NOISIER = 0.05
 """The level at which a segment is shown to be noisier than its series, in either way."""
 
-_SCAN_BIAS = ((2.4, 7.1), (3.2, 3.8))
-_STEP_BIAS = ((1.9, 5.9), (0.0, 0.0))
-"""(a, b), (a', b'): E(r) = ρ − (a + bρ + (a' + b'ρ)m)/n for the lag-1 autocorrelation r of what is
-left about two levels and m more."""
-_ALLOWANCE = {"scan": (1.9, 0.5), "step": (2.6, 1.2)}
-_LARGEST = 0.95
-"""ρ is not taken to be larger; there is hardly a level then that could change."""
-_LEAST_SHARE = 0.2
-"""Of the nights, for the degrees of freedom of the variance, however large ρ."""
+SHOWN = 0.05
+"""The level at which a segment has two levels when its noise is judged."""
+
+GRID = np.linspace(0.0, 0.95, 20)
+"""The ρ that are weighed. Beyond there is hardly a level that could change; nights that avoid each
+other, which would make intervals narrower, nobody has seen."""
 _ROUNDING = 1e-9
 """A standard deviation on the log scale that is nothing but rounding."""
+_HALVINGS = 40
 _CHUNK = 1 << 18
 """Nights held at a time."""
 
@@ -76,44 +74,52 @@ class Scan(NamedTuple):
 
 
 class Step(NamedTuple):
-    """Of each segment, about a given split: the mean after minus the mean before, the half width
-    of its interval, and `p` of the test that it is 0; NaN where a side is shorter than
-    `STEP_SIDE`. `rho` is the autocorrelation of the nights about their levels."""
+    """Of each segment, about a given split: the mean after minus the mean before, the interval of
+    that, and `p` of the test that it is 0; NaN where a side is shorter than `STEP_SIDE`. `rho` is
+    the autocorrelation of the nights about their levels, as weighed."""
 
     shift: Floats
-    half: Floats
+    low: Floats
+    high: Floats
     p: Floats
     rho: Floats
 
 
 class Noise(NamedTuple):
-    """What is known of the noise of each segment or series, NaN where nothing is: the
-    autocorrelation ρ, `long_run`, the variance of a mean times the number of its nights, the
-    degrees of freedom of that, and of how many nights it is known."""
+    """What is known of the noise of segments or series. `squares` (k, G) is for each ρ of `GRID`
+    the sum of squares of what is left when it is taken away, on `freedom` (k,) degrees of freedom;
+    `logs` (k, G) what the determinants add to the log likelihood of ρ. Those of segments add up.
+    Where `freedom` is 0 nothing is known."""
 
-    rho: Floats
-    long_run: Floats
+    squares: Floats
+    logs: Floats
     freedom: Floats
-    nights: Floats
-
-    @property
-    def variance(self) -> Floats:
-        return self.long_run * (1 - self.rho) / (1 + self.rho)
 
     def of(self, chosen: Ints) -> Noise:
         return Noise(*(each[chosen] for each in self))
 
+    @property
+    def weights(self) -> Floats:
+        """How likely each ρ of `GRID` is, summing up to 1."""
+        likely = self.logs - self.freedom[:, None] / 2 * np.log(self.squares)
+        weights = np.exp(likely - likely.max(axis=1, keepdims=True))
+        out: Floats = weights / weights.sum(axis=1, keepdims=True)
+        return out
 
-class _Sums(NamedTuple):
-    """Of the nights of a segment about its levels: what its noise is estimated from, and what is
-    added to ρ and to its factor for the bias, times the nights. Those of segments add up."""
+    @property
+    def variance(self) -> Floats:
+        """Of the part of a night that the night before does not tell, for each ρ."""
+        out: Floats = self.squares / self.freedom[:, None]
+        return out
 
-    squares: Floats
-    lag: Floats
-    nights: Floats
-    levels: Floats
-    bias: Floats
-    shrinkage: Floats
+
+class _Fit(NamedTuple):
+    """Two levels about a split, for each ρ of `GRID`: their difference, by what its variance is
+    larger than the noise's, and the noise about them."""
+
+    difference: Floats
+    apart: Floats
+    noise: Noise
 
 
 def scan(values: Floats, starts: Ints, sizes: Ints, known: Noise | None = None) -> Scan:
@@ -125,54 +131,58 @@ def scan(values: Floats, starts: Ints, sizes: Ints, known: Noise | None = None) 
     split = np.full(sizes.size, -1, dtype=np.int64)
     p = np.ones(sizes.size)
     for chosen in _alike(sizes, np.flatnonzero(sizes >= LEAST)):
-        n = sizes[chosen].astype(np.float64)
-        split[chosen], distance, sums = _likeliest(values, starts[chosen], sizes[chosen])
-        best = _noise(sums) if known is None else _best(sums, known.of(chosen))
-        p[chosen] = _p_of_scan(distance, best, n)
+        rows, inside = _rows(values, starts[chosen], sizes[chosen])
+        split[chosen] = _least_squares(rows, sizes[chosen])
+        fit = _fit(rows, inside, split[chosen], sizes[chosen])
+        best = fit.noise if known is None else _best(fit.noise, known.of(chosen))
+        p[chosen] = _p_of_scan(fit, best, sizes[chosen])
     return Scan(split, p)
+
+
+def _p_of_scan(fit: _Fit, noise: Noise, sizes: Ints) -> Floats:
+    z = _normal(_t(fit, noise), noise.freedom[:, None])
+    tails = _p_of_largest(z, sizes.astype(np.float64)[:, None])
+    out: Floats = (noise.weights * tails).sum(axis=1)
+    return out
 
 
 def noise(values: Floats, starts: Ints, sizes: Ints, series: Ints) -> Noise:
     """The noise of each of the series 0 … k−1, of which segment i is one of `series[i]`: that of
-    all its segments of `LEAST` nights and more, each about levels of its own."""
+    all its segments of `LEAST` nights and more, each about its level, or about two where a change
+    of level is shown by itself (at `SHOWN`)."""
     count = int(series.max()) + 1 if series.size else 0
-    total = _Sums(*(np.zeros(count) for _ in _Sums._fields))
+    total = Noise(np.zeros((count, GRID.size)), np.zeros((count, GRID.size)), np.zeros(count))
     for chosen in _alike(sizes, np.flatnonzero(sizes >= LEAST)):
-        *_, sums = _likeliest(values, starts[chosen], sizes[chosen])
-        for whole, part in zip(total, sums, strict=True):
-            np.add.at(whole, series[chosen], part)
-    none = total.nights == 0
-    found = _noise(_Sums(*(np.where(none, 1.0, each) for each in total)))
-    return Noise(*(np.where(none, np.nan, each) for each in found))
+        rows, inside = _rows(values, starts[chosen], sizes[chosen])
+        fit = _fit(rows, inside, _least_squares(rows, sizes[chosen]), sizes[chosen])
+        # Two levels about the likeliest split always take something away, of noise as well.
+        shown = _p_of_scan(fit, fit.noise, sizes[chosen]) <= SHOWN
+        about = _about_one(rows, sizes[chosen])
+        for whole, one, two in zip(total, about, fit.noise, strict=True):
+            np.add.at(whole, series[chosen], _where(shown, two, one))
+    return total
 
 
-def _likeliest(values: Floats, starts: Ints, sizes: Ints) -> tuple[Ints, Floats, _Sums]:
-    """Of each segment the likeliest split, |D|·√(k(n−k)/n) there, and what its noise is from."""
-    rows, inside = _rows(values, starts, sizes)
-    n = sizes.astype(np.float64)
-    split, distance = _largest(rows, np.zeros_like(n), n)
-    rest, levels = _rest_about_four(_rest(rows, inside, split, n), split, n)
-    return split, distance, _sums(rest, n, levels, _SCAN_BIAS)
-
-
-def _p_of_scan(distance: Floats, noise: Noise, n: Floats) -> Floats:
-    z = _normal(distance / np.sqrt(noise.long_run), noise.freedom)
-    return _p_of_largest(z / _allowance(_ALLOWANCE["scan"], noise), n)
-
-
-def _best(own: _Sums, known: Noise) -> Noise:
-    """What is known of the whole series, where neither the variance nor the autocorrelation of a
-    segment's own nights is shown to be larger (each at `NOISIER`, the logarithm of a variance and
-    an autocorrelation being about normal); else its own: one epoch may be noisier."""
+def _best(own: Noise, known: Noise) -> Noise:
+    """What is known of the whole series, where that is more than a segment tells of itself and
+    neither the variance nor the autocorrelation of the segment's own nights is shown to be larger
+    (each at `NOISIER`); else its own: one epoch may be noisier."""
+    more = known.freedom > own.freedom + 1  # all of one segment about one level have that many
+    known = Noise(*(_where(more, each, mine) for each, mine in zip(known, own, strict=True)))
+    weights = known.weights
+    here = np.arange(len(weights)), weights.argmax(axis=1)
+    ratio = own.variance[here] / known.variance[here]
+    # The logarithm of a variance ratio is about normal.
     one = NormalDist().inv_cdf(1 - NOISIER)
-    as_known = _noise_at(known.rho, own)
-    expected = known.rho - (own.bias + own.shrinkage * known.rho) / own.nights
-    spread = np.sqrt((1 - known.rho**2) / own.nights)
-    with np.errstate(invalid="ignore"):
-        believed = (
-            as_known.variance <= np.exp(one * np.sqrt(2 / as_known.freedom)) * known.variance
-        ) & (own.lag / own.squares <= expected + one * spread)
-    return Noise(*(np.where(believed, *each) for each in zip(known, _noise(own), strict=True)))
+    larger = np.log(ratio) > one * np.sqrt(2 / own.freedom + 2 / known.freedom)
+    above = (weights * GRID).sum(axis=1)[:, None] < GRID
+    longer = (own.weights * above).sum(axis=1) > 1 - NOISIER
+    believed = more & ~larger & ~longer
+    return Noise(*(_where(believed, each, mine) for each, mine in zip(known, own, strict=True)))
+
+
+def _where(flags: Flags, yes: Floats, no: Floats) -> Floats:
+    return np.where(flags.reshape(-1, *([1] * (yes.ndim - 1))), yes, no)
 
 
 def step(
@@ -181,34 +191,70 @@ def step(
     sizes: Ints,
     splits: Ints,
     known: Noise | None = None,
-    level: float = 0.95,
+    level: float | None = 0.95,
 ) -> Step:
-    """The change of level of each segment at its given split; segments and `known` as in `scan`."""
+    """The change of level of each segment at its given split; segments and `known` as in `scan`.
+    Without `level` there are no intervals, which take longer than all else."""
     out = Step(*(np.full(sizes.size, np.nan) for _ in Step._fields))
     enough = (splits >= STEP_SIDE) & (sizes - splits >= STEP_SIDE)
     for chosen in _alike(sizes, np.flatnonzero(enough)):
         rows, inside = _rows(values, starts[chosen], sizes[chosen])
-        n, before = sizes[chosen].astype(np.float64), splits[chosen].astype(np.float64)
-        first, second = _levels(rows, inside, splits[chosen], n)
-        rest = _rest(rows, inside, splits[chosen], n)
-        sums = _sums(rest, n, np.full_like(n, 2.0), _STEP_BIAS)
-        best = _noise(sums) if known is None else _best(sums, known.of(chosen))
-        shift, apart = second - first, 1 / before + 1 / (n - before)
-        p, half = _p_of_step(shift, best, apart, level)
-        found = Step(shift, half, p, best.rho)
+        fit = _fit(rows, inside, splits[chosen], sizes[chosen])
+        best = fit.noise if known is None else _best(fit.noise, known.of(chosen))
+        found = _judged(fit, best, level)
         for whole, part in zip(out, found, strict=True):
             whole[chosen] = part
     return out
 
 
-def _p_of_step(shift: Floats, noise: Noise, apart: Floats, level: float) -> tuple[Floats, Floats]:
-    """p and the half width of the interval of a difference of means, whose variance is `apart`
-    times that of the noise."""
-    error = np.sqrt(noise.long_run * apart)
-    allowance = _allowance(_ALLOWANCE["step"], noise)
-    z = _normal(np.abs(shift) / error, noise.freedom) / allowance
-    wide = NormalDist().inv_cdf((1 + level) / 2) * allowance
-    return _two_sided(z), error * _student(wide, noise.freedom)
+def _judged(fit: _Fit, noise: Noise, level: float | None) -> Step:
+    weights = noise.weights
+    error = np.sqrt(fit.apart * noise.variance)
+    freedom = noise.freedom[:, None]
+
+    def p(difference: Floats) -> Floats:
+        z = _normal(np.abs(fit.difference - difference[:, None]) / error, freedom)
+        out: Floats = (weights * _two_sided(z)).sum(axis=1)
+        return out
+
+    means = fit.difference[:, 0]  # those of ρ = 0; with autocorrelation others would be better
+    none = np.zeros_like(means)
+    low, high = none * np.nan, none * np.nan
+    if level is not None:
+        low, high = _interval(p, fit, weights, error * _far(level, freedom), level)
+        low, high = np.minimum(low, means), np.maximum(high, means)
+    return Step(means, low, high, p(none), (weights * GRID).sum(axis=1))
+
+
+def _far(level: float, freedom: Floats) -> Floats:
+    """In standard errors; no difference that is farther off has a p over 1 − `level`, for any ρ."""
+    return _student(np.array(-NormalDist().inv_cdf((1 - level) / 4)), freedom)
+
+
+def _interval(
+    p: Callable[[Floats], Floats], fit: _Fit, weights: Floats, far: Floats, level: float
+) -> tuple[Floats, Floats]:
+    """The ends of the differences that `p` does not reject."""
+    weighed = (weights * fit.difference).sum(axis=1)
+    likely = fit.difference[np.arange(len(weights)), weights.argmax(axis=1)]
+    middle = np.where(p(weighed) > 1 - level, weighed, likely)
+    low = _edge(p, middle, (fit.difference - far).min(axis=1), 1 - level)
+    high = _edge(p, middle, (fit.difference + far).max(axis=1), 1 - level)
+    return low, high
+
+
+def _edge(p: Callable[[Floats], Floats], inner: Floats, outer: Floats, alpha: float) -> Floats:
+    """Where `p` falls to `alpha` between `inner`, where it is larger, and `outer`."""
+    for _ in range(_HALVINGS):
+        between = (inner + outer) / 2
+        larger = p(between) > alpha
+        inner, outer = np.where(larger, between, inner), np.where(larger, outer, between)
+    return outer
+
+
+def _t(fit: _Fit, noise: Noise) -> Floats:
+    out: Floats = np.abs(fit.difference) / np.sqrt(fit.apart * noise.variance)
+    return out
 
 
 def _alike(sizes: Ints, chosen: Ints) -> Iterator[Ints]:
@@ -233,90 +279,67 @@ def _rows(values: Floats, starts: Ints, sizes: Ints) -> tuple[Floats, Flags]:
     return np.where(inside, rows - centre[:, None], 0.0), inside
 
 
-def _largest(rows: Floats, begin: Floats, end: Floats) -> tuple[Ints, Floats]:
-    """The split of each row between `begin` and `end` with the largest |D|·√(k(n−k)/n), and that;
-    `begin` and 0 where there is no room for one. The rows sum up to 0 before, and in, that part.
-    """
-    size = (end - begin)[:, None]
-    k = np.arange(1, rows.shape[1] + 1) - begin[:, None]
-    sums = np.cumsum(rows, axis=1)
-    possible = (k >= SIDE) & (k <= size - SIDE)
+def _least_squares(rows: Floats, sizes: Ints) -> Ints:
+    """The number of nights of each row before the split that leaves the least squares."""
+    n = sizes.astype(np.float64)[:, None]
+    k = np.arange(1, rows.shape[1] + 1)
+    possible = (k >= SIDE) & (k <= n - SIDE)
     with np.errstate(divide="ignore", invalid="ignore"):
         # The sum of all n is 0, so the difference of the means is n/(k(n−k)) times that of k.
-        distance = np.abs(sums) * np.sqrt(size / (k * (size - k)))
-    distance = np.where(possible, distance, -1.0)
-    at = distance.argmax(axis=1)
-    largest = distance[np.arange(len(rows)), at]
-    none = largest < 0
-    return np.where(none, begin, at + 1).astype(np.int64), np.where(none, 0.0, largest)
+        distance = np.abs(np.cumsum(rows, axis=1)) * np.sqrt(n / (k * (n - k)))
+    split: Ints = np.where(possible, distance, -1.0).argmax(axis=1) + 1
+    return split
 
 
-def _levels(rows: Floats, inside: Flags, splits: Ints, n: Floats) -> tuple[Floats, Floats]:
-    before = np.arange(rows.shape[1]) < splits[:, None]
-    first = np.where(before, rows, 0.0).sum(axis=1) / splits
-    second = np.where(~before & inside, rows, 0.0).sum(axis=1) / (n - splits)
-    return first, second
+def _fit(rows: Floats, inside: Flags, splits: Ints, sizes: Ints) -> _Fit:
+    """Generalized least squares of two levels about each row's split, for each ρ of `GRID`.
+
+    With w₁ = √(1−ρ²)·y₁ and w_t = y_t − ρ·y_{t−1} the noise is independent; what the levels have
+    there is 1−ρ a night, and ρ or 1 where one takes the other's place. Everything is made of a few
+    sums of the y.
+    """
+    row, rho = np.arange(len(rows)), GRID[None, :]
+    before = splits.astype(np.float64)[:, None]
+    after = sizes.astype(np.float64)[:, None] - before
+    first, last = rows[:, :1], rows[row, sizes - 1][:, None]
+    ends, begins = rows[row, splits - 1][:, None], rows[row, splits][:, None]
+    ahead = np.where(np.arange(rows.shape[1]) < splits[:, None], rows, 0.0).sum(axis=1)[:, None]
+    behind = np.where(inside, rows, 0.0).sum(axis=1)[:, None] - ahead
+    jump = begins - rho * ends
+    of_one = (1 - rho**2) * first + (1 - rho) * (ahead - first - rho * (ahead - ends)) - rho * jump
+    of_other = jump + (1 - rho) * (behind - begins - rho * (behind - last))
+    one = 1 - rho**2 + (before - 1) * (1 - rho) ** 2 + rho**2
+    other = 1 + (after - 1) * (1 - rho) ** 2
+    determinant = one * other - rho**2
+    level = (other * of_one + rho * of_other) / determinant
+    then = (one * of_other + rho * of_one) / determinant
+    n = before + after
+    rest = np.maximum(
+        _whitened(rows, first, last) - level * of_one - then * of_other, n * _ROUNDING**2
+    )
+    logs = 0.5 * (np.log(1 - rho**2) - np.log(determinant))
+    apart = (one + other - 2 * rho) / determinant
+    return _Fit(then - level, apart, Noise(rest, logs, n[:, 0] - 2))
 
 
-def _rest(rows: Floats, inside: Flags, splits: Ints, n: Floats) -> Floats:
-    """What each row is about its levels before and after its split; 0 where it has no value."""
-    first, second = _levels(rows, inside, splits, n)
-    before = np.arange(rows.shape[1]) < splits[:, None]
-    return np.where(inside, rows - np.where(before, first[:, None], second[:, None]), 0.0)
+def _about_one(rows: Floats, sizes: Ints) -> Noise:
+    """The noise about one level, as in `_fit`."""
+    rho = GRID[None, :]
+    n = sizes.astype(np.float64)[:, None]
+    first, last = rows[:, :1], rows[np.arange(len(rows)), sizes - 1][:, None]
+    whole = _whitened(rows, first, last)
+    # The rows sum up to 0, so all but the first do to minus that.
+    of_level = (1 - rho**2) * first + (1 - rho) * (rho * last - first)
+    level = 1 - rho**2 + (n - 1) * (1 - rho) ** 2
+    rest = np.maximum(whole - of_level**2 / level, n * _ROUNDING**2)
+    return Noise(rest, 0.5 * (np.log(1 - rho**2) - np.log(level)), n[:, 0] - 1)
 
 
-def _rest_about_four(rest: Floats, splits: Ints, n: Floats) -> tuple[Floats, Floats]:
-    """What is left when either part of `AGAIN` nights is split once more, and how many levels it
-    then is about: a second shift must not pass for autocorrelation and hide the first."""
-    middle = splits.astype(np.float64)
-    place = np.arange(rest.shape[1])
-    levels = np.full_like(n, 2.0)
-    out = rest
-    for begin, end in ((np.zeros_like(n), middle), (middle, n)):
-        split, _ = _largest(rest, begin, end)
-        again = (split > begin) & (end - begin >= AGAIN)
-        one = (place >= begin[:, None]) & (place < split[:, None]) & again[:, None]
-        other = (place >= split[:, None]) & (place < end[:, None]) & again[:, None]
-        for part in (one, other):
-            many = np.maximum(part.sum(axis=1), 1)
-            mean = np.where(part, rest, 0.0).sum(axis=1) / many
-            out = np.where(part, rest - mean[:, None], out)
-        levels += again
-    return out, levels
-
-
-def _sums(
-    rest: Floats, n: Floats, levels: Floats, bias: tuple[tuple[float, float], tuple[float, float]]
-) -> _Sums:
-    squares = np.maximum((rest**2).sum(axis=1), n * _ROUNDING**2)
-    lag = (rest[:, :-1] * rest[:, 1:]).sum(axis=1)
-    (a, b), (more_a, more_b) = bias
-    more = levels - 2
-    return _Sums(squares, lag, n, levels, a + more_a * more, b + more_b * more)
-
-
-def _noise(of: _Sums) -> Noise:
-    """AR(1) fitted to what nights are about their levels."""
-    n = of.nights
-    corrected = (of.lag / of.squares + of.bias / n) / np.maximum(1 - of.shrinkage / n, 0.1)
-    # Anticorrelation would make intervals narrower; nobody has seen nights that avoid each other.
-    return _noise_at(np.clip(corrected, 0.0, _LARGEST), of)
-
-
-def _noise_at(rho: Floats, of: _Sums) -> Noise:
-    n = of.nights
-    inflation = (1 + rho) / (1 - rho)
-    variance = of.squares / np.maximum(n - of.levels * inflation, _LEAST_SHARE * n)
-    freedom = np.maximum(n * (1 - rho**2) / (1 + rho**2) - of.levels, 2.0)
-    return Noise(rho, variance * inflation, freedom, n)
-
-
-def _allowance(constants: tuple[float, float], noise: Noise) -> Floats:
-    """By how much a statistic on the normal scale is larger than it would be if ρ and the variance
-    were known."""
-    c, d = constants
-    independent = np.maximum(noise.nights * (1 - noise.rho) / (1 + noise.rho), 1.0)
-    out: Floats = 1 + c / independent + d / independent**2
+def _whitened(rows: Floats, first: Floats, last: Floats) -> Floats:
+    """The sum of the squares of w."""
+    squares = (rows**2).sum(axis=1)[:, None]
+    lag = (rows[:, :-1] * rows[:, 1:]).sum(axis=1)[:, None]
+    out: Floats = squares + GRID**2 * (squares - first**2 - last**2) - 2 * GRID * lag
     return out
 
 
@@ -334,12 +357,22 @@ def _student(z: Floats, freedom: Floats) -> Floats:
 
 
 def _two_sided(z: Floats) -> Floats:
-    return np.array([math.erfc(each / math.sqrt(2)) for each in z.tolist()])
+    flat = [math.erfc(each / math.sqrt(2)) for each in z.ravel().tolist()]
+    return np.array(flat).reshape(z.shape)
 
 
 def _p_of_largest(z: Floats, n: Floats) -> Floats:
-    """P(max |B⁰(t)|/√(t(1−t)) > z) over `SIDE`/n ≤ t ≤ 1 − `SIDE`/n (Miller & Siegmund 1982)."""
+    """P(max |z_k| > z) over the splits with `SIDE` ≤ k ≤ n − `SIDE`, for each ρ of `GRID`.
+
+    Without autocorrelation that of a standardized Brownian bridge (Miller & Siegmund 1982). The
+    larger ρ, the more a split is judged by its own jump and the less by what the others see too:
+    towards ρ = 1 each is a test of its own, by Bonferroni. In between, their geometric mean with
+    weight ρ; the tests measure that it errs no more often than promised.
+    """
     b = np.maximum(z, 1.0)
     density = np.exp(-(b**2) / 2) / math.sqrt(2 * math.pi)
-    p = density * (4 / b + (b - 1 / b) * 2 * np.log((n - SIDE) / SIDE))
+    bridge = density * (4 / b + (b - 1 / b) * 2 * np.log((n - SIDE) / SIDE))
+    each = (n - 2 * SIDE + 1) * _two_sided(z)
+    with np.errstate(divide="ignore"):
+        p = np.exp((1 - GRID) * np.log(np.minimum(bridge, each)) + GRID * np.log(each))
     return np.where(z > 1, np.minimum(p, 1.0), 1.0)

@@ -28,6 +28,8 @@ from harness.analyze.verdict import adjusted
 
 ALPHA = 0.05
 """Of the changes told of a night, the share that is expected to be none."""
+LEVEL = 0.95
+"""Of the interval of a shift."""
 NEAR = 3
 """Native moved too where it did within so many nights."""
 
@@ -66,7 +68,7 @@ def shifts(nights: Nights) -> tuple[Shift, ...]:
     ]
     if not pairs:
         return ()
-    found = _steps(values, pairs, known)
+    found = _steps(values, pairs, known, level=None)
     p = np.array([math.nan if after.p is None else after.p for _, after in pairs])
     cut = np.flatnonzero(np.isnan(p))
     p[cut] = found.p[cut]
@@ -74,12 +76,16 @@ def shifts(nights: Nights) -> tuple[Shift, ...]:
     if cut.size:
         family = _families(nights, rows[[pairs[each][1].start for each in cut.tolist()]])
         real[cut] = _hochberg(p[cut], family) <= ALPHA
+    pairs = [pairs[each] for each in np.flatnonzero(real).tolist()]
+    if not pairs:
+        return ()
+    found = _steps(values, pairs, known, level=LEVEL)
     native = nights.logs("native_value")[rows]
     return tuple(
         sorted(
             (
-                _shift(nights, rows, values, native, pairs[each], found, each, float(p[each]))
-                for each in np.flatnonzero(real).tolist()
+                _shift(nights, rows, values, native, pair, found, number, p_of_it)
+                for number, (pair, p_of_it) in enumerate(zip(pairs, p[real].tolist(), strict=True))
             ),
             key=lambda shift: (shift.started, *(getattr(shift, name) for name in _NAMES[:6])),
             reverse=True,
@@ -175,14 +181,16 @@ def _searched(values: Floats, stretches: _Stretches, known: Noise) -> Iterator[_
         todo = again
 
 
-def _steps(values: Floats, pairs: list[tuple[_Level, _Level]], known: Noise) -> Step:
+def _steps(
+    values: Floats, pairs: list[tuple[_Level, _Level]], known: Noise, level: float | None
+) -> Step:
     """The step from the one level of each pair to the other."""
     places = [_places(pair) for pair in pairs]
     sizes = np.array([each.size for each in places])
     splits = np.array([one.size for one, _ in pairs])
     series = np.array([one.series for one, _ in pairs])
     starts = np.cumsum(sizes) - sizes
-    return step(values[np.concatenate(places)], starts, sizes, splits, known.of(series))
+    return step(values[np.concatenate(places)], starts, sizes, splits, known.of(series), level)
 
 
 def _places(pair: tuple[_Level, _Level]) -> Ints:
@@ -221,15 +229,15 @@ def _shift(
         changed = epochs.changed(was, now)
         releases = epochs.differences(was, now).get("release")
     before = float(values[one.start : one.start + one.size].mean())
-    shift, half = float(found.shift[number]), float(found.half[number])
+    shift, low, high = (float(of[number]) for of in (found.shift, found.low, found.high))
     name = nights.table.row(first, named=True)
     return Shift(
         **{key: name[key] for key in _NAMES},
         before=math.exp(before),
         after=math.exp(before + shift),
         ratio=math.exp(shift),
-        low=math.exp(shift - half),
-        high=math.exp(shift + half),
+        low=math.exp(low),
+        high=math.exp(high),
         p=p,
         moved="host" if _moved(native[_places(pair)], one.size) else "backend",
         changed=changed,
@@ -246,6 +254,6 @@ def _moved(native: Floats, split: int) -> bool:
     series = native[good]
     splits = np.arange(split - NEAR, split + NEAR + 1)
     many = np.full(splits.size, series.size)
-    p = step(series, np.zeros_like(splits), many, splits).p
+    p = step(series, np.zeros_like(splits), many, splits, level=None).p
     tried = np.isfinite(p)
     return bool(tried.any()) and float(np.nanmin(p)) * int(tried.sum()) <= ALPHA
