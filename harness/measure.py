@@ -56,6 +56,8 @@ class Request:
     max_blocks: int | None = None
     accepted: tuple[str, ...] = ()
     """Checks whose objections count for nothing (`--accept`)."""
+    releases: str = ""
+    """The releases that the targets stand for, as `--releases` names them."""
     limit_slack_s: float = LIMIT_SLACK_S
 
 
@@ -288,6 +290,7 @@ class Measurement:
             accepted=request.accepted,
             left_out=left_out,
             by=_asker(),
+            releases=request.releases,
         )
 
     def _execute(

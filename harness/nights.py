@@ -8,7 +8,7 @@ release and the new.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -191,7 +191,7 @@ def _confirmed(
     for each in wanted:
         told = f"{each.target}: {each.releases.name} {' against '.join(each.releases.releases)}"
         console.say(f"confirm a shift of {told}")
-        request = _more(plan.request, each.workloads)
+        request = _more(plan.request, each)
         try:
             with releases.beside(plan.inventory, [each.target], each.releases) as made:
                 done = steps.whole(made.inventory, [made.host], request, plan.results, console)
@@ -209,15 +209,15 @@ def _confirmed(
     return _with_history(night, plan, absent, console)
 
 
-def _more(request: Request, workloads: Collection[str]) -> Request:
-    """What the night measured of these workloads, over more blocks; a precision, and the most
-    blocks that were asked for, stay what they are."""
+def _more(request: Request, wanted: _Wanted) -> Request:
+    """What the night measured of the workloads that shifted, over more blocks; a precision, and
+    the most blocks that were asked for, stay what they are."""
     preset = request.preset
     if not preset.to_precision and request.precision is None:
         blocks, most = CONFIRMING * preset.blocks, CONFIRMING * preset.max_blocks
         preset = replace(preset, blocks=blocks, max_blocks=most)
-    chosen = tuple(each for each in request.workloads if each.name in workloads)
-    return replace(request, preset=preset, workloads=chosen)
+    chosen = tuple(each for each in request.workloads if each.name in wanted.workloads)
+    return replace(request, preset=preset, workloads=chosen, releases=str(wanted.releases))
 
 
 def _published(

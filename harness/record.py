@@ -228,6 +228,8 @@ class Manifest:
     trial: the fields that would hold them are empty ("", 0, ()) and mean nothing."""
     by: str = ""
     """Who asked for it: BAREMARK_BY, or the name of the account. "" in older records."""
+    releases: str = ""
+    """What was provisioned to be compared side by side (`qemu=7.2,10.0`); "" in all other runs."""
 
 
 @dataclass(frozen=True, slots=True)

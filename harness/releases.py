@@ -46,6 +46,9 @@ class Releases:
     name: str
     releases: tuple[str, ...]
 
+    def __str__(self) -> str:
+        return f"{self.name}={','.join(self.releases)}"
+
     @property
     def product(self) -> Product:
         return PRODUCTS[self.name]

@@ -84,6 +84,8 @@ def _lines(made: Provenance) -> Iterator[str]:
         f"baremark {manifest.baremark}, run format {manifest.schema}",
         "host": f"{manifest.host}, scenario {manifest.scenario}",
     }
+    if manifest.releases:
+        facts["compared"] = f"{manifest.releases}, provisioned side by side for it"
     if manifest.imported is not None:
         source = manifest.imported
         facts["imported"] = f"from {source.name}, sha256 {source.sha256}; measured elsewhere"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -138,6 +139,7 @@ def _measured(
     wanted = releases.parse(text)
     asked.writable(results)
     console = Console()
+    request = replace(request, releases=str(wanted))
     with releases.beside(inventory, patterns, wanted) as made:
         done = steps.whole(made.inventory, [made.host], request, results, console)
     lacking = {**done.unusable, **done.failed}

@@ -6,6 +6,8 @@ truths that are known. Inventory, ledger, history and comparison are the real on
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +15,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from harness import bench, nights
+from harness import bench, ledger, nights
 from harness import inventory as inventories
 from harness.console import Console
 from harness.errors import HarnessError
@@ -105,11 +107,34 @@ def test_a_shift_at_a_new_release_is_confirmed_by_comparing_old_and_new(
     assert (tonight.preset.blocks, tonight.workloads) == (8, (CPU, OTHER))
     assert confirming.preset == replace(tonight.preset, blocks=16, max_blocks=16)
     assert confirming.workloads == (CPU,)
+    assert (tonight.releases, confirming.releases) == ("", "qemu=7.2,10.0")
     (shift,) = made.regressions
     assert (shift.target, shift.workload, shift.status) == ("guest", "cpu-one", "confirmed")
     assert shift.low < 1.08 < shift.high
     assert made.exit_code == 1
     assert made.confirming == (made.regressions[0].told,)
+
+
+def test_the_run_that_confirms_does_not_take_the_night_s_place_on_the_site(
+    lab: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has what shifted alone, on targets that nobody keeps."""
+    confirming = both(TONIGHT + 1, 1.08)
+    manifest = replace(confirming.manifest, releases="qemu=7.2,10.0")
+    made, _ = hold(
+        lab, monkeypatch, [one(TONIGHT), replace(confirming, manifest=manifest)], lab / "site"
+    )
+    tonight = one(TONIGHT).manifest.run
+    assert (made.verdict, made.confirming) == ("a regression is confirmed", (manifest.run,))
+    newest = json.loads((lab / "site" / "data" / "newest.json").read_text())
+    assert [run["run"] for run in newest["runs"]] == [tonight]
+    for page in ("index.html", "workloads/cpu-one.html", "backends/kvm.html"):
+        first = re.search(r"runs/(\d{8}T\d{6}Z-lab1)", (lab / "site" / page).read_text())
+        assert first is not None, page
+        assert first[1] == tonight, page
+    assert list((lab / "site" / "runs").rglob(f"*{manifest.run}*"))
+    run = ledger.read_run(lab / "results" / "runs" / manifest.run)
+    assert run.manifest.releases == "qemu=7.2,10.0"
 
 
 def test_a_shift_that_is_not_there_side_by_side_is_refuted_and_wakes_nobody(

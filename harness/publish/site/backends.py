@@ -13,7 +13,7 @@ from harness.publish.charts.intervals import intervals, of_section
 from harness.publish.site import names, views
 from harness.publish.site.pages import Pages, chart
 from harness.publish.site.past import Past, Told
-from harness.publish.site.record import Night
+from harness.publish.site.record import Night, newest
 from harness.publish.site.trials import addresses
 from harness.publish.table import ARCHITECTURES
 
@@ -55,11 +55,12 @@ def write(pages: Pages, nights: Sequence[Night], past: Past) -> None:
 
 
 def _newest_with(nights: Sequence[Night], backend: str) -> list[Night]:
-    found = {}
-    for night in sorted(nights, key=lambda each: (each.started, each.name)):
-        if any(column.backend == backend for column in night.section.columns):
-            found[night.place] = night
-    return [found[place] for place in sorted(found)]
+    """Of each host and scenario the newest run that has the backend."""
+    return newest(
+        night
+        for night in nights
+        if any(column.backend == backend for column in night.section.columns)
+    )
 
 
 def _here(night: Night, backend: str, past: Past) -> _Here:

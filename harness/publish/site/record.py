@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -103,10 +103,11 @@ def night_of(reading: Reading) -> Night:
     )
 
 
-def newest(nights: Sequence[Night]) -> list[Night]:
-    """The newest run of each host and scenario, by these."""
+def newest(nights: Iterable[Night]) -> list[Night]:
+    """The newest run of each host and scenario, by these. One that only compared releases, as a
+    night does to confirm a shift, is not what such a machine costs, unless there is no other."""
     found: dict[Place, Night] = {}
-    for night in sorted(nights, key=lambda each: (each.started, each.name)):
+    for night in sorted(nights, key=lambda n: (not n.manifest.releases, n.started, n.name)):
         found[night.place] = night
     return [found[place] for place in sorted(found)]
 

@@ -13,7 +13,7 @@ from harness.publish.charts.history import order_of
 from harness.publish.site import names, views
 from harness.publish.site.pages import Pages, chart
 from harness.publish.site.past import Past
-from harness.publish.site.record import Night, of_workload
+from harness.publish.site.record import Night, newest, of_workload
 from harness.publish.site.trials import addresses
 from harness.publish.table import Section
 
@@ -49,11 +49,9 @@ def write(pages: Pages, nights: Sequence[Night], past: Past) -> None:
 
 def _newest_with(nights: Sequence[Night], workload: str) -> list[Night]:
     """Of each host and scenario the newest run that has the workload."""
-    found = {}
-    for night in sorted(nights, key=lambda each: (each.started, each.name)):
-        if any(each.name == workload for each in night.manifest.workloads):
-            found[night.place] = night
-    return [found[place] for place in sorted(found)]
+    return newest(
+        night for night in nights if any(each.name == workload for each in night.manifest.workloads)
+    )
 
 
 def _here(night: Night, workload: str, past: Past) -> _Here:
