@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from harness.analyze.history import History, Shift
     from harness.console import Console
 
-CONFIRMING = 2
-"""Times the blocks of an ordinary night. A shift is told by many nights together, so what is to
-settle it in one run must see more than one of them does: of a quick night's six blocks all would
-have to agree."""
+CONFIRMING, LEAST_CONFIRMING = 2, 12
+"""Times the blocks of an ordinary night, and how many at least. A shift is told by many nights
+together, so what is to settle it in one run must see more than one of them does: of a quick
+night's six blocks all would have to agree, and a smoke night's two settle nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,8 +214,8 @@ def _more(request: Request, wanted: _Wanted) -> Request:
     the most blocks that were asked for, stay what they are."""
     preset = request.preset
     if not preset.to_precision and request.precision is None:
-        blocks, most = CONFIRMING * preset.blocks, CONFIRMING * preset.max_blocks
-        preset = replace(preset, blocks=blocks, max_blocks=most)
+        blocks = max(CONFIRMING * preset.max_blocks, LEAST_CONFIRMING)
+        preset = replace(preset, blocks=blocks, max_blocks=blocks)
     chosen = tuple(each for each in request.workloads if each.name in wanted.workloads)
     return replace(request, preset=preset, workloads=chosen, releases=str(wanted.releases))
 

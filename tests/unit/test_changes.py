@@ -134,6 +134,33 @@ def test_for_each_autocorrelation_levels_and_noise_are_those_of_generalized_leas
         assert fit.noise.freedom[0] == n - 2
 
 
+def test_p_is_weighed_over_the_autocorrelations_by_the_restricted_likelihood() -> None:
+    """Written out with matrices and scipy's t, for series with and without a change."""
+    rng = np.random.default_rng(33)
+    for size in (0.0, 1.0, 3.0):
+        y = rng.normal(size=15)
+        y[7:] += size
+        x = np.stack([np.arange(15) < 7, np.arange(15) >= 7], axis=1).astype(float)
+        logs, tails = [], []
+        for rho in changes.GRID:
+            v = rho ** np.abs(np.subtract.outer(np.arange(15), np.arange(15))) / (1 - rho**2)
+            inverse = np.linalg.inv(v)
+            of = np.linalg.inv(x.T @ inverse @ x)
+            beta = of @ x.T @ inverse @ y
+            squares = (y - x @ beta) @ inverse @ (y - x @ beta)
+            # Of all contrasts without a level, their variance integrated out.
+            logs.append(
+                (np.linalg.slogdet(of)[1] - np.linalg.slogdet(v)[1] - 13 * np.log(squares)) / 2
+            )
+            error = math.sqrt(squares / 13 * (of[0, 0] + of[1, 1] - 2 * of[0, 1]))
+            tails.append(2 * stats.t.sf(abs(beta[1] - beta[0]) / error, 13))
+        weights = np.exp(np.array(logs) - max(logs))
+        expected = float(weights @ tails / weights.sum())
+        found = changes.step(*flat(y[None]), np.array([7]))
+        assert found.p[0] == pytest.approx(expected, rel=0.02)
+        assert found.rho[0] == pytest.approx(float(weights @ changes.GRID / weights.sum()))
+
+
 def test_noise_about_one_level_is_that_of_generalized_least_squares_too() -> None:
     n = 14
     y = np.random.default_rng(32).normal(size=n).cumsum()
