@@ -28,7 +28,8 @@ PROGRAMS = {
     "sockperf",
     "virtlogd",
 }
-OURS = ("/run/baremark", "/var/lib/baremark", "baremark-ansible")
+CACHE = "/var/lib/baremark"
+OURS = ("/run/baremark", CACHE, "baremark-ansible")
 OUR_TEMPORARY = ("baremark", "mmdebstrap")
 """In /tmp others come and go while the suite runs; these names are ours."""
 STANDING = (
@@ -81,9 +82,17 @@ def snapshot() -> dict[str, set[str]]:
     }
 
 
-def left_behind(before: dict[str, set[str]], after: dict[str, set[str]]) -> dict[str, set[str]]:
-    """What is there now and was not before, and what is missing; empty when nothing changed."""
+def left_behind(
+    before: dict[str, set[str]], after: dict[str, set[str]], kept: bool = False
+) -> dict[str, set[str]]:
+    """What is there now and was not before, and what is missing; empty when nothing changed.
+
+    With `kept`, what `down` keeps for the next time without `--purge` does not count: where some
+    of it was there before, other parts may be new.
+    """
     changes = {kind: before[kind] ^ after[kind] for kind in before}
+    if kept:
+        changes["files"] = {file for file in changes["files"] if not file.startswith(CACHE)}
     return {kind: found for kind, found in changes.items() if found}
 
 

@@ -237,10 +237,7 @@ def _lived(rows: tuple[Row, ...], folder: Path) -> Life:
         environment["XDG_CACHE_HOME"] = str(folder / "state")
         purge = [] if "/var/lib/baremark" in before["files"] else ["--purge"]
         verb("down", *purge)
-    left = machine.left_behind(before, machine.snapshot())
-    if not purge:  # where there was a cache before, what `down` keeps beside it may be new
-        files = {file for file in left.get("files", set()) if "/var/lib/baremark/" not in file}
-        left = {kind: found for kind, found in {**left, "files": files}.items() if found}
+    left = machine.left_behind(before, machine.snapshot(), kept=not purge)
     return Life(
         refused=refused,
         after_up=ups[0][1],
