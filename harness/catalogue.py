@@ -179,22 +179,19 @@ def at_one_moment(look: Callable[[], Catalogue], make: Callable[[Catalogue], T])
     Raises what `look` raises, what `make` raises of files that are still there (OSError or
     PolarsError where they cannot be read), and HarnessError where they changed every time.
     """
-    for _ in range(_UNLOCKED):
-        found = look()
-        try:
-            return make(found)
-        except (OSError, pl.exceptions.PolarsError):
-            if not found.changed:
-                raise
-    with ExitStack() as locks:
-        for _, store in sorted(found.stores.items()):
-            locks.enter_context(store.locked())
-        found = look()
-        try:
-            return make(found)
-        except (OSError, pl.exceptions.PolarsError):
-            if not found.changed:
-                raise
+    stores: dict[str, Store] = {}
+    for turn in range(_UNLOCKED + 1):
+        with ExitStack() as locks:
+            if turn == _UNLOCKED:
+                for url in sorted(stores):
+                    locks.enter_context(stores[url].locked())
+            found = look()
+            try:
+                return make(found)
+            except (OSError, pl.exceptions.PolarsError):
+                if not found.changed:
+                    raise
+            stores = found.stores
     raise HarnessError("the dataset changes all the time", "say it again when it is at rest")
 
 
