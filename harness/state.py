@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -85,6 +85,12 @@ def forget(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def leave() -> None:
+    """Take away the folder of all state, if nothing is in it."""
+    with suppress(OSError):
+        home().rmdir()
+
+
 @contextmanager
 def locked(folder: Path, *, here: bool) -> Iterator[None]:
     """Only one process at a time works with the targets of an inventory and, where targets are
@@ -118,9 +124,14 @@ _MACHINE_LOCK = Path(
 def _lock(path: Path, otherwise: str, cure: str) -> Iterator[None]:
     """Hold the lock file `path`, which only its holder removes."""
     with writing(path.parent, ELSEWHERE):
-        path.parent.mkdir(parents=True, exist_ok=True)
         while True:
-            file = _opened(path)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                file = _opened(path)
+            except FileNotFoundError:
+                if path.is_symlink():
+                    raise
+                continue  # the last one there took the empty folder away
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

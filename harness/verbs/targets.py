@@ -48,13 +48,15 @@ def down(
 ) -> None:
     """Remove every target and what a killed run left. Can be said again at any time."""
     from harness import bench as steps
-    from harness import provision
+    from harness import provision, state
     from harness.console import Console
 
     console = Console()
     hosts = asked.hosts(inventory, None)
     with steps.locked(inventory, hosts):
         provision.down(inventory, hosts, console.step, purge=purge)
+    if purge:
+        state.leave()
     console.say("everything is taken down")
 
 

@@ -45,6 +45,37 @@ def test_no_lock_is_left(tmp_path: Path, machine_lock: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_folder_of_all_state_goes_when_it_is_empty_and_comes_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    folder = state.state_folder(tmp_path / "hosts.yml")
+    with state.locked(folder, here=False):
+        state.leave()
+        assert state.home().is_dir()  # the lock is in it
+    state.leave()
+    assert not state.home().exists()
+    state.leave()
+    with state.locked(folder, here=False):
+        assert state.home().is_dir()
+
+
+def test_a_lock_whose_folder_goes_meanwhile_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = state._opened
+    path = tmp_path / "home" / "lock"
+
+    def late(place: Path) -> int:
+        monkeypatch.setattr(state, "_opened", opened)
+        place.parent.rmdir()
+        return opened(place)
+
+    monkeypatch.setattr(state, "_opened", late)
+    with state.alone(path, "somebody is there"):
+        assert path.is_file()
+
+
 def test_a_lock_that_its_holder_removed_is_not_held(tmp_path: Path) -> None:
     """The file that was opened may be gone by the time it is locked."""
     path = tmp_path / "lock"
