@@ -162,6 +162,7 @@ def test_two_releases_of_qemu_are_compared_in_the_same_blocks(
     ).stdout
     run = ledger.read_run(ledger.find(results / "runs", "latest"))
     assert run.ended == "complete"
+    assert run.manifest.releases == "qemu=7.2,10.0"
     release = {
         record.target.name: str(record.fingerprint.release) for record in run.manifest.targets
     }
@@ -229,6 +230,7 @@ def test_an_upgrade_that_shifts_a_series_is_confirmed_by_the_night_that_sees_it(
         pytest.skip(f"no series shifted here between QEMU {OLD} and {new}")
     (run,) = document["confirming"]
     compared = ledger.read_run(results / "runs" / run)
+    assert compared.manifest.releases == f"qemu={OLD},{new}"
     assert {record.target.name for record in compared.manifest.targets} == {
         *("native", *(f"guest-qemu-{release.replace('.', '-')}" for release in (OLD, new)))
     }

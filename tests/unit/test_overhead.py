@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binom  # type: ignore[import-untyped]
+from scipy import stats  # type: ignore[import-untyped]
 
 from harness.analyze.control import Control, control, wilson
 from harness.analyze.overhead import overhead
@@ -171,13 +171,13 @@ def test_a_harness_that_errs_as_promised_is_distrusted_in_a_fortieth_of_tables_a
     """Of three metrics one is enough to lift Wilson's lower bound above α: in every seventh."""
     every = [Control(k, pairs, *wilson(k, pairs), 0.05) for k in range(pairs + 1)]
     for each in every:
-        assert each.chance == pytest.approx(binom.sf(each.differing - 1, pairs, 0.05))
+        assert each.chance == pytest.approx(stats.binom.sf(each.differing - 1, pairs, 0.05))
     distrusted = [each.differing for each in every if not each.trusted]
-    assert sum(binom.pmf(distrusted, pairs, 0.05)) <= 0.025
+    assert sum(stats.binom.pmf(distrusted, pairs, 0.05)) <= 0.025
     assert distrusted == list(range(min(distrusted, default=2), pairs + 1))
     assert not [k for k in distrusted if every[k].low <= 0.05]
     if pairs > 3:  # one that calls half of them different is found out, mostly
-        assert binom.sf(min(distrusted) - 1, pairs, 0.5) > 0.6
+        assert stats.binom.sf(min(distrusted) - 1, pairs, 0.5) > 0.6
     if pairs == 3:
         assert every[1].low > 0.05
         assert every[1].trusted
@@ -303,7 +303,6 @@ def test_detectable_effect_is_the_table(n: int, f: float) -> None:
 
 @pytest.mark.parametrize("n", [6, 7, 9, 12, 17, 25, 40, 100, 1000])
 def test_detectable_effect_has_power_point_eight_by_the_noncentral_t(n: int) -> None:
-    stats = pytest.importorskip("scipy.stats")
     f = float(detectable_effect(np.array([n]), np.array([1.0]))[0])
     limit = stats.t.ppf(0.975, n - 1)
     power = stats.nct.sf(limit, n - 1, f * math.sqrt(n))
