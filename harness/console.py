@@ -14,11 +14,12 @@ from rich.console import Console as RichConsole
 from rich.markup import escape
 
 from harness.errors import HarnessError
-from harness.model import Plan
-from harness.record import Run, Trial, TrialStatus
+from harness.model.plan import Plan
+from harness.model.run import Run
+from harness.model.trial import Trial, TrialStatus
 
 if TYPE_CHECKING:
-    from harness.provision import Finding
+    from harness.model.target import Diagnosis
     from harness.state import Standing
 
 
@@ -106,7 +107,7 @@ class Console:
             )
             self.say(f"{name} is up at {endpoint.address}:{endpoint.port} ({facts})")
 
-    def findings(self, findings: Sequence[Finding]) -> None:
+    def findings(self, findings: Sequence[Diagnosis]) -> None:
         """The doctor's report, on standard output."""
         self._clear()
         out = RichConsole(highlight=False)

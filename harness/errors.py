@@ -5,10 +5,6 @@ Everything else is a defect and keeps its traceback.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
 EXIT_RUN = 1
 """Something failed while working: a target, a measurement, a file system."""
 EXIT_USE = 2
@@ -56,14 +52,3 @@ def refusal(check: str, subject: str, unlike: str, cure: str, accept: str = "") 
     """
     overrule = accept or f"what the check {check} finds cannot be accepted"
     return HarnessError(f"{subject} (check: {check}): {unlike}", f"{cure}; {overrule}")
-
-
-@contextmanager
-def writing(folder: Path, hint: str) -> Iterator[None]:
-    """Turns an operating-system error into a `HarnessError` that says what cannot be written."""
-    try:
-        yield
-    except OSError as error:
-        raise HarnessError(
-            f"cannot write to {error.filename or folder}: {error.strerror or error}", hint
-        ) from None

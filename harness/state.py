@@ -6,7 +6,6 @@ are to carry. `down` removes it; nothing of it is needed to find what a killed r
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -19,14 +18,13 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from harness.errors import HarnessError, UseError, writing
-from harness.model import Endpoint
+from harness.errors import HarnessError, UseError
+from harness.files import ELSEWHERE, writing
+from harness.files import lock as _lock
+from harness.model.target import Endpoint
 
 KEY = "id_ed25519"
 _FILE = "standing.json"
-
-ELSEWHERE = "make room or make it writable; XDG_STATE_HOME and XDG_CACHE_HOME choose other folders"
-"""What to do where state or cache cannot be written."""
 
 
 def cache_folder() -> Path:
@@ -106,60 +104,11 @@ def locked(folder: Path, *, here: bool) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def alone(path: Path, otherwise: str) -> Iterator[None]:
-    """Only one process at a time holds the lock file `path`; `UseError` says `otherwise`."""
-    with _lock(path, otherwise, "wait for it to end"):
-        yield
-
-
 _AT_WORK = "another baremark works with the targets of {}"
 _WAIT = "wait for it to end; two measurements at once would measure each other"
 _MACHINE_LOCK = Path(
     "/run/lock" if os.access("/run/lock", os.W_OK) else tempfile.gettempdir(), "baremark.lock"
 )
-
-
-@contextmanager
-def _lock(path: Path, otherwise: str, cure: str) -> Iterator[None]:
-    """Hold the lock file `path`, which only its holder removes."""
-    with writing(path.parent, ELSEWHERE):
-        while True:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                file = _opened(path)
-            except FileNotFoundError:
-                if path.is_symlink():
-                    raise
-                continue  # the last one there took the empty folder away
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                os.close(file)
-                raise UseError(otherwise, cure) from None
-            if _is_at(file, path):
-                break
-            os.close(file)  # its holder removed it between the opening and the locking
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)
-        os.close(file)
-
-
-def _opened(path: Path) -> int:
-    """A file that another user made is only read: that is enough to lock it."""
-    try:
-        return os.open(path, os.O_RDONLY | os.O_CREAT, 0o644)
-    except PermissionError:
-        return os.open(path, os.O_RDONLY)
-
-
-def _is_at(file: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(file), path.stat())
-    except FileNotFoundError:
-        return False
 
 
 def _folder(variable: str, default: str) -> Path:

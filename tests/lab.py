@@ -15,10 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
-from harness import workload as files
-from harness.ledger import RAW, Ledger, run_id
-from harness.model import CONTROL, BackendClass, Workload
-from harness.record import Run
+from harness.ledger.folders import RAW
+from harness.ledger.writer import Ledger, run_id
+from harness.model.plan import CONTROL
+from harness.model.run import Run
+from harness.model.target import BackendClass
+from harness.model.workload import Workload
+from harness.plan import workloads as files
 from tests.synthetic import Kind, make_run
 
 ROOT = Path(__file__).parents[1]

@@ -7,9 +7,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from harness import ledger
-from harness.model import Fingerprint, Workload
-from harness.record import Run
+from harness.ledger import writer
+from harness.model.fingerprint import Fingerprint
+from harness.model.run import Run
+from harness.model.workload import Workload
 from tests.synthetic import CPU, KVM, NATIVE, Kind, make_run, noisy
 
 FIRST = datetime(2026, 8, 1, 1, tzinfo=UTC)
@@ -42,7 +43,7 @@ def night(
         kinds,
         workloads,
         blocks=blocks,
-        run=ledger.run_id(host, when),
+        run=writer.run_id(host, when),
         host=host,
         control=control,
     )
@@ -52,7 +53,7 @@ def night(
         for name in [record.target.name]
     )
     manifest = replace(
-        run.manifest, schema=ledger.SCHEMA, created_at=when.isoformat(), targets=records
+        run.manifest, schema=writer.SCHEMA, created_at=when.isoformat(), targets=records
     )
     return replace(run, manifest=manifest)
 
@@ -65,7 +66,7 @@ def _seen(fingerprint: Fingerprint, facts: Mapping[str, object]) -> Fingerprint:
 
 def save(run: Run, results: Path) -> Path:
     """Write a run as its folder under `results`, and return that."""
-    with ledger.Ledger.create(results / "runs", run.manifest) as file:
+    with writer.Ledger.create(results / "runs", run.manifest) as file:
         file.record_all(run.trials)
         file.end(run.ended or "complete", run.used_s)
         return file.folder

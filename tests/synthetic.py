@@ -8,22 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.model import (
-    CONTROL,
-    BackendClass,
-    Better,
-    Block,
-    Cell,
-    Fingerprint,
-    Metric,
-    Plan,
-    Resource,
-    Sample,
-    Size,
-    Target,
-    Workload,
-)
-from harness.record import Manifest, Missing, Run, TargetRecord, Trial, TrialStatus
+from harness.model.fingerprint import Fingerprint
+from harness.model.plan import CONTROL, Block, Cell, Plan
+from harness.model.run import Manifest, Missing, Run, TargetRecord
+from harness.model.target import BackendClass, Size, Target
+from harness.model.trial import Trial, TrialStatus
+from harness.model.workload import Better, Metric, Resource, Sample, Workload
 
 Value = Callable[[str, str, str, int], float | None]
 """(target, workload, metric, block) → value, or None for a metric that is not yielded."""

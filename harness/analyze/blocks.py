@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from harness.analyze.codes import Codes, combined, dense, first_rows
-from harness.analyze.estimate import Floats, Ints
-from harness.analyze.verdict import apart
+from harness.analyze.statistics.codes import Codes, combined, dense, first_rows
+from harness.analyze.statistics.estimate import Floats, Ints
+from harness.analyze.verdict import elsewhere
 from harness.errors import HarnessError
 
 Flags = npt.NDArray[np.bool_]
@@ -74,7 +74,7 @@ class Pairs:
 def cells(samples: pl.LazyFrame) -> Cells:
     """Arrange the rows of a dataset by cell and block.
 
-    `samples` has the columns of `harness.dataset.SCHEMA` (text as String or Categorical).
+    `samples` has the columns of `harness.dataset.samples.SCHEMA` (text as String or Categorical).
     Raises HarnessError where it has no rows.
     """
     schema = samples.collect_schema()
@@ -118,7 +118,7 @@ def pairs(cells: Cells) -> Pairs:
     """
     table, values = cells.table, cells.values
     _refuse_without_native(table)
-    alone = table.select(apart()).to_series().to_numpy()
+    alone = table.select(elsewhere()).to_series().to_numpy()
     native = np.where(alone, -1, _native_rows(table))
     baseline = np.where((native >= 0)[:, None], values[native], np.nan)
     sign = np.where(table.select(pl.col("better").eq("lower")).to_series().to_numpy(), 1.0, -1.0)

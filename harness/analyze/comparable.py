@@ -7,7 +7,7 @@ one version of a workload are a mistake in its file.
 
 from __future__ import annotations
 
-from harness.record import Manifest, Run, TargetRecord
+from harness.model.run import Manifest, Run, TargetRecord
 
 
 def difference(one: Run, other: Run) -> tuple[str, str, str] | None:

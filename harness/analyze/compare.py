@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from harness.analyze import estimate, two_samples
 from harness.analyze.blocks import Cells, Flags, Pairs, cells, pairs
-from harness.analyze.estimate import Floats
+from harness.analyze.statistics import estimate, two_samples
+from harness.analyze.statistics.estimate import Floats
 from harness.analyze.verdict import (
     EQUIVALENT,
     SLOWER,
@@ -131,7 +131,7 @@ def same_blocks(
     return _judged(rows, level, inside)
 
 
-def apart(
+def separate_runs(
     base: pl.LazyFrame,
     candidate: pl.LazyFrame,
     pairing: Sequence[Pairing],

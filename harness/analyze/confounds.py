@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 from harness.analyze.compare import Pairing
-from harness.record import Run, TargetRecord
+from harness.model.run import Run, TargetRecord
 
 _UNKNOWN = "not observable"
 _LONGEST = 80

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from statistics import median
 
 from harness.analyze.control import wilson
-from harness.model import Workload
-from harness.record import Trial, TrialStatus
+from harness.model.trial import Trial, TrialStatus
+from harness.model.workload import Workload
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def coverage(
     gives the true slowdown factor of each block, known to the relative error `known_to`; a block
     without one is left out. None where no repetition is whole.
     """
-    from harness.analyze.estimate import estimate
+    from harness.analyze.statistics.estimate import estimate
 
     repetitions, blocks = asked
     sign = 1.0 if workload.metrics[0].better == "lower" else -1.0

@@ -15,13 +15,13 @@ import numpy as np
 import polars as pl
 
 from harness.analyze.blocks import Flags, Pairs, cells, pairs
-from harness.analyze.codes import ordered_codes
-from harness.analyze.estimate import METHOD, Floats, Ints, estimate_groups, medians
+from harness.analyze.statistics.codes import ordered_codes
+from harness.analyze.statistics.estimate import METHOD, Floats, Ints, estimate_groups, medians
 from harness.analyze.verdict import (
     Blocks,
     adjusted,
-    apart,
     detectable_effect,
+    elsewhere,
     flipped,
     margins,
     verdict,
@@ -60,9 +60,9 @@ def overhead(
     by_run: bool = False,
     judged: bool = True,
 ) -> pl.DataFrame:
-    """The overhead frame of `samples` (columns of `harness.dataset.SCHEMA`).
+    """The overhead frame of `samples` (columns of `harness.dataset.samples.SCHEMA`).
 
-    Several are parts of whole hosts in the order of their names (`harness.dataset.batches`): what
+    Several are parts of whole hosts in the order of their names (`dataset.batches`): what
     is said of a host depends on its own rows alone, so they are taken two at a time, in the memory
     that the two largest need, and the result is the same.
 
@@ -119,7 +119,7 @@ def from_pairs(
     d, n = _flat(paired.d, order, in_group)
     deviation = _deviation(d, n)
     margin = margins(grouped["resource"])
-    alone = grouped.select(pl.col("native") | apart()).to_series().to_numpy()
+    alone = grouped.select(pl.col("native") | elsewhere()).to_series().to_numpy()
     theta = estimate_groups(d, n, level, np.log1p(margin))
     effect = detectable_effect(n, deviation)
     columns |= {

@@ -10,19 +10,8 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from harness.model import Resource, Workload
-from harness.record import Trial, TrialStatus
-
-PRECISION = {
-    Resource.CPU: 0.01,
-    Resource.MEMORY: 0.01,
-    Resource.KERNEL: 0.01,
-    Resource.DISK: 0.03,
-    Resource.NETWORK: 0.03,
-}
-"""δ: an interval on the log ratio is narrow enough when its half width is under ln(1 + δ)."""
-
-LEAST_BLOCKS = 8
+from harness.model.trial import Trial, TrialStatus
+from harness.model.workload import Workload
 
 
 def too_wide(
@@ -36,7 +25,7 @@ def too_wide(
     `precision` is δ by resource. A target of which no trial gave a value is left out: more
     blocks would not help it.
     """
-    from harness.analyze.estimate import estimate
+    from harness.analyze.statistics.estimate import estimate
 
     values: dict[tuple[str, str], dict[int, float]] = defaultdict(dict)
     headline = {workload.name: workload for workload in workloads}

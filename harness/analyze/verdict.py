@@ -1,7 +1,7 @@
 """What may be said of an overhead, and what its blocks could have shown.
 
 The rows of a host are judged together: the headline rows so that the chance that any of them is
-wrongly called different is at most α (`harness.analyze.together`; by Holm's procedure where there
+wrongly called different is at most α (`statistics.step_down`; by Holm's procedure where there
 are many blocks, or the rows have none in common), the others by Benjamini & Hochberg's over
 all rows (of those called different, a share α is expected to be wrongly so).
 """
@@ -15,10 +15,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from harness.analyze.codes import ordered_codes
-from harness.analyze.estimate import Floats, Ints
-from harness.analyze.together import MOST_BLOCKS, step_down
-from harness.model import OTHER_MACHINE, Resource
+from harness.analyze.statistics.codes import ordered_codes
+from harness.analyze.statistics.estimate import Floats, Ints
+from harness.analyze.statistics.step_down import MOST_BLOCKS, step_down
+from harness.model.target import OTHER_MACHINE
+from harness.model.workload import Resource
 
 Flags = npt.NDArray[np.bool_]
 
@@ -30,7 +31,7 @@ SLOWER = "slower"
 SUSPECT = "suspect"
 EQUIVALENT = "equivalent"
 UNRESOLVED = "unresolved"
-APART = "other machine"
+ELSEWHERE_VERDICT = "other machine"
 
 EQUIVALENT_WITHIN = {
     Resource.CPU: 0.01,
@@ -66,8 +67,8 @@ def verdict(alpha: float) -> pl.Expr:
         .then(pl.lit(BASELINE))
         .when("control")
         .then(pl.lit(CONTROL))
-        .when(apart() & (pl.col("n") > 0))
-        .then(pl.lit(APART))
+        .when(elsewhere() & (pl.col("n") > 0))
+        .then(pl.lit(ELSEWHERE_VERDICT))
         .when(pl.col("n") == 0)
         .then(pl.lit(NO_RESULT))
         .when(pl.col("F_low").is_null())
@@ -82,7 +83,7 @@ def verdict(alpha: float) -> pl.Expr:
     )
 
 
-def apart() -> pl.Expr:
+def elsewhere() -> pl.Expr:
     """Whether a row's target is on another machine than native, by its label."""
     return pl.col("label").cast(pl.String).str.ends_with(OTHER_MACHINE)
 

@@ -8,23 +8,38 @@ is observed as a local one is, and the controller needs no right of its own on a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol, cast
 
 from harness.errors import UseError
-from harness.inventory.groups import backend_names
-from harness.model import BackendClass, Endpoint, Target
-from harness.session import Session
+from harness.model.fingerprint import Observed
+from harness.model.target import BackendClass, Endpoint, Target
+from harness.patterns import modules
+from harness.remote.session import Session
 
-Observed = Mapping[str, str | None]
-"""Observations as text by name. A name that is missing, or None, was not observable."""
+GVISOR = "gvisor"
+"""The platform that a sandboxed container shows, whichever engine made it."""
+EMULATOR = "qemu"
+"""The platform of QEMU without KVM, by its CPUID leaf or by its host."""
+LABEL_TCG = "qemu-tcg"
+CLOUD = "cloud"
+"""A provider's instance. No backend, as nothing of it is made: a target can be adopted by it."""
 
 
 class Backend(Protocol):
-    """What the module of a backend offers."""
+    """What the module of a backend offers.
+
+    Where they are not the rule it also says: `NAMES_ITSELF = False` (its processor does not always
+    name it, so the firmware's word alone is enough), `LEAVES_ROOM = False` (no native Linux runs on
+    its machine beside it, so the baseline is elsewhere), `ADOPTABLE = False` (the bundle runs in no
+    guest of it).
+    """
 
     CLASS: BackendClass
+    PLATFORMS: frozenset[str]
+    """The platforms that are seen inside of its targets; empty for native, which may be any."""
 
     def observe(self, host: Session, endpoint: Endpoint) -> Observed:
         """What the host side tells of the target (daemon API, libvirt, /proc).
@@ -49,11 +64,47 @@ class Backend(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a backend's module says of every target of it; see `Backend`."""
+
+    backend_class: BackendClass
+    platforms: frozenset[str]
+    names_itself: bool = True
+    leaves_room: bool = True
+    adoptable: bool = True
+
+
+def names() -> tuple[str, ...]:
+    """The backends there are, sorted."""
+    return modules(__path__)
+
+
 def load(name: str) -> Backend:
     """The backend of that name. Raises `UseError` for an unknown one."""
-    if name not in backend_names():
-        raise UseError(f"no backend {name!r}", "there are: " + ", ".join(backend_names()))
+    if name not in names():
+        raise UseError(f"no backend {name!r}", "there are: " + ", ".join(names()))
     return cast(Backend, import_module(f"{__name__}.{name}"))
+
+
+def kind(name: str) -> Kind:
+    """What every target of the backend `name` is."""
+    module = load(name)
+    return Kind(
+        module.CLASS,
+        module.PLATFORMS,
+        *(getattr(module, each, True) for each in ("NAMES_ITSELF", "LEAVES_ROOM", "ADOPTABLE")),
+    )
+
+
+def adoptable() -> tuple[str, ...]:
+    """The names that a target can be adopted by, sorted: of backends, and of a cloud's instance."""
+    return tuple(sorted([CLOUD, *(name for name in names() if kind(name).adoptable)]))
+
+
+def leaves_room(name: str) -> bool:
+    """Whether a native Linux, the baseline, runs on the machine beside what `name` makes."""
+    return name == CLOUD or kind(name).leaves_room
 
 
 def told_when_made(endpoint: Endpoint, *names: str) -> Observed:

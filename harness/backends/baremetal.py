@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.backends import Observed, xen
-from harness.model import BackendClass, Endpoint, Target
-from harness.session import Session
+from harness.backends import xen
+from harness.model.fingerprint import Observed
+from harness.model.target import BackendClass, Endpoint, Target
+from harness.remote.session import Session
 
 CLASS = BackendClass.NATIVE
+PLATFORMS: frozenset[str] = frozenset()
 LIMIT_S = 60.0
 
 

@@ -12,12 +12,14 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from harness.backends import Observed
-from harness.containers import GVISOR, confined, described, label, unlike
-from harness.model import BackendClass, Endpoint, Target
-from harness.session import Session
+from harness.backends import GVISOR
+from harness.backends._containers import RUNSC, confined, described, label, unlike
+from harness.model.fingerprint import Observed
+from harness.model.target import BackendClass, Endpoint, Target
+from harness.remote.session import Session
 
 CLASS = BackendClass.OS
+PLATFORMS = frozenset({"docker", GVISOR})
 RUNTIME = "runc"
 LIMIT_S = 60.0
 _MODES = {"bridge": "bridge", "macvlan": "macvlan", "host": "host"}
@@ -40,7 +42,7 @@ def observe(host: Session, endpoint: Endpoint) -> Observed:
     return {
         **described(container, endpoint.work),
         "release": server["ServerVersion"],
-        "accelerator": _platform(host, container["State"]["Pid"]) if runtime == GVISOR else None,
+        "accelerator": _platform(host, container["State"]["Pid"]) if runtime == RUNSC else None,
         "runtime": runtime,
         "runtime_release": _release(host, endpoint.facts["runtime_program"]),
         "storage_driver": server["Driver"],
@@ -57,7 +59,7 @@ def _platform(host: Session, process: int) -> str | None:
     words = host.run(["cat", f"/proc/{process}/cmdline"], limit_s=LIMIT_S).stdout
     told = re.findall(rb"\0--platform=([^\0]+)", words)
     if not told:
-        flags = host.run([GVISOR, "flags"], limit_s=LIMIT_S)
+        flags = host.run([RUNSC, "flags"], limit_s=LIMIT_S)
         text = flags.stdout + flags.stderr
         told = re.findall(rb"-platform string\n.*\(default \"(\w+)\"\)", text)
     return told[-1].decode(errors="replace") if told else None

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.backends import Observed
-from harness.containers import confined, unlike
-from harness.model import BackendClass, Endpoint, Target
-from harness.session import Session
+from harness.backends._containers import confined, unlike
+from harness.model.fingerprint import Observed
+from harness.model.target import BackendClass, Endpoint, Target
+from harness.remote.session import Session
 
 CLASS = BackendClass.OS
+PLATFORMS = frozenset({"lxc", "lxc-libvirt"})
 LIMIT_S = 60.0
 
 

@@ -8,12 +8,14 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
-from harness.backends import Observed
-from harness.containers import confined, described, label, unlike
-from harness.model import BackendClass, Endpoint, Target
-from harness.session import Session
+from harness.backends import GVISOR
+from harness.backends._containers import confined, described, label, unlike
+from harness.model.fingerprint import Observed
+from harness.model.target import BackendClass, Endpoint, Target
+from harness.remote.session import Session
 
 CLASS = BackendClass.OS
+PLATFORMS = frozenset({"podman", GVISOR})
 RUNTIME = "crun"
 LIMIT_S = 60.0
 _MODES = {"veth": "bridge", "macvlan": "macvlan"}

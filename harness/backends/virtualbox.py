@@ -9,12 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from harness.backends import Observed
 from harness.errors import HarnessError
-from harness.model import BackendClass, Endpoint, Target
-from harness.session import Session
+from harness.model.fingerprint import Observed
+from harness.model.target import BackendClass, Endpoint, Target
+from harness.remote.session import Session
 
 CLASS = BackendClass.TYPE2
+PLATFORMS = frozenset({"oracle"})
+NAMES_ITSELF = False
 _NETWORKS = {"nat": "nat", "natnetwork": "nat", "bridged": "bridge"}
 """VirtualBox's words for how a card is connected in those of the validity check."""
 LIMIT_S = 120.0

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from harness.backends import Observed, unlike_firmware
-from harness.model import BackendClass, Endpoint, Target
-from harness.session import Session
+from harness.backends import unlike_firmware
+from harness.model.fingerprint import Observed
+from harness.model.target import BackendClass, Endpoint, Target
+from harness.remote.session import Session
 
 CLASS = BackendClass.TYPE2
+PLATFORMS = frozenset({"vmware"})
 LIMIT_S = 60.0
 
 LOOK = r"""

@@ -13,12 +13,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.backends import Observed
 from harness.errors import HarnessError
-from harness.model import BackendClass, Endpoint, Target
-from harness.session import Session
+from harness.model.fingerprint import Observed
+from harness.model.target import BackendClass, Endpoint, Target
+from harness.remote.session import Session
 
 CLASS = BackendClass.TYPE1
+PLATFORMS = frozenset({"xen"})
 LIMIT_S = 120.0
 LABEL_DOM0 = "xen-dom0"
 TYPES = {"pv": "PV", "pvh": "PVH", "hvm": "HVM"}

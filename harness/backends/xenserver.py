@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.backends import Observed, told_when_made, unlike_firmware
-from harness.model import BackendClass, Endpoint, Target
-from harness.session import Session
+from harness.backends import told_when_made, unlike_firmware
+from harness.model.fingerprint import Observed
+from harness.model.target import BackendClass, Endpoint, Target
+from harness.remote.session import Session
 
 CLASS = BackendClass.TYPE1
+PLATFORMS = frozenset({"xen"})
+LEAVES_ROOM = False
 FACTS = ("release", "vcpus", "memory_mib", "cpus", "domain_type")
 
 

@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from harness.model import NATIVE_BACKEND, BackendClass, Resource, Sample
+from harness.model.target import NATIVE_BACKEND, BackendClass
+from harness.model.workload import Resource, Sample
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class Source:
     """What the source itself does not tell.
 
     `native` is how it calls native: a value of `backend`, a sub-folder, or a value of

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UseError
-from harness.importing import Declared, Found, Request
+from harness.importing import Declared, Found, Source
 from harness.importing.files import contents
 from harness.importing.table import Rows
-from harness.model import SCENARIO_OVERHEAD, BackendClass
+from harness.model.plan import SCENARIO_OVERHEAD
+from harness.model.target import BackendClass
 
 _TRUTH = {"true": True, "false": False}
 
@@ -40,7 +41,7 @@ class Labelled:
     better: str | None = None
 
 
-def trials(values: Sequence[Labelled], request: Request) -> tuple[Found, ...]:
+def trials(values: Sequence[Labelled], request: Source) -> tuple[Found, ...]:
     """The trials that `values` make up. UseError where something is not said, or disagrees."""
     if request.backends and request.target_label is None:
         raise UseError("--backend has no target to be of", "name the label: --target-label KEY")
@@ -103,7 +104,7 @@ def _names(each: Labelled) -> str:
     return ", ".join(sorted(each.labels)) or "none"
 
 
-def _block(each: Labelled, request: Request) -> tuple[str, str]:
+def _block(each: Labelled, request: Source) -> tuple[str, str]:
     """The run and the block of a value, as its source names them."""
     if request.block_label is not None:
         return "", _label(each, request.block_label, "--block-label")
@@ -129,7 +130,7 @@ def _natural(block: str) -> tuple[bool, int, str]:
     return (False, int(block), "") if block.isdecimal() else (True, 0, block)
 
 
-def _record(each: Labelled, block: int, request: Request) -> dict[str, Any]:
+def _record(each: Labelled, block: int, request: Source) -> dict[str, Any]:
     target, backend = _target(each, request)
     scenario = each.labels.get("scenario", SCENARIO_OVERHEAD)
     if scenario != SCENARIO_OVERHEAD:
@@ -161,7 +162,7 @@ def _record(each: Labelled, block: int, request: Request) -> dict[str, Any]:
     }
 
 
-def _target(each: Labelled, request: Request) -> tuple[str, str]:
+def _target(each: Labelled, request: Source) -> tuple[str, str]:
     """The target's name and its backend, which is `request.native` for native."""
     if request.target_label is not None:
         target = _label(each, request.target_label, "--target-label")
@@ -178,7 +179,7 @@ def _target(each: Labelled, request: Request) -> tuple[str, str]:
     return target, request.native if each.labels.get("native") == "true" else backend
 
 
-def _declared(each: Labelled, request: Request) -> Declared:
+def _declared(each: Labelled, request: Source) -> Declared:
     """What the labels say of what the target is; a class that is none is refused."""
     if request.target_label is not None:
         return Declared()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from harness.errors import UseError
-from harness.model import CONTROL
+from harness.model.plan import CONTROL
 
 _LONGEST = 120
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

@@ -7,9 +7,10 @@ from enum import StrEnum
 from typing import TypeVar, get_args
 
 from harness.errors import UseError
-from harness.importing import Request
+from harness.importing import Source
 from harness.importing.programs import CHECK
-from harness.model import BackendClass, Better, Resource
+from harness.model.target import BackendClass
+from harness.model.workload import Better, Resource
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -25,13 +26,13 @@ def request(
     target_label: str | None = None,
     block_label: str | None = None,
     better: Sequence[str] = (),
-) -> Request:
+) -> Source:
     """The request that the options ask for; UseError naming the one that is not as it must be."""
     for check in accepted:
         if check != CHECK:
             raise UseError(f"--accept {check}: importing has no such check", f"--accept {CHECK}")
     of_class = [_pair("--class", each) for each in classes]
-    return Request(
+    return Source(
         native=native,
         host=host,
         tool=tool,

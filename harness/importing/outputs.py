@@ -14,9 +14,10 @@ from pathlib import Path
 
 from harness import tools
 from harness.errors import ReadError, UseError
-from harness.importing import Content, Found, Output, Request, programs
+from harness.importing import Content, Found, Output, Source, programs
 from harness.importing.names import file_name, name
-from harness.model import CONTROL, Resource, Sample
+from harness.model.plan import CONTROL
+from harness.model.workload import Resource, Sample
 
 LAYOUT = "<target>/<workload>.<block>.<ext>, as in guest/randread.0.json"
 STDERR = ".err"
@@ -32,7 +33,7 @@ _OF_TEST = {
 """Of sysbench's tests, by words that only their reports have. Of others it is asked."""
 
 
-def read(folder: Path, request: Request) -> Content:
+def read(folder: Path, request: Source) -> Content:
     """The trials of the outputs in `folder`. UseError where it is not laid out as it must be.
 
     An output from which no number can be taken is a failed trial, with the reader's reason.
@@ -72,7 +73,7 @@ def read(folder: Path, request: Request) -> Content:
     return Content(folder.resolve().name, digest.hexdigest(), tuple(trials), loose)
 
 
-def _arms(folder: Path, request: Request) -> tuple[list[Path], tuple[str, ...]]:
+def _arms(folder: Path, request: Source) -> tuple[list[Path], tuple[str, ...]]:
     """The sub-folders, native's among them, and the names of what lies beside them."""
     inside = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     arms = [path for path in inside if path.is_dir()]

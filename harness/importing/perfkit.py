@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UseError
-from harness.importing import Content, Request, labels
+from harness.importing import Content, Source, labels
 from harness.importing.labels import Labelled
 
 REQUIRED = ("metric", "value", "unit", "test")
@@ -23,7 +23,7 @@ _PAIR = re.compile(r"\|([^:|]+):([^|]*)\|(?:,|$)")
 _ESCAPED, _BAR = "%7C", "|"
 
 
-def read(path: Path, request: Request) -> Content:
+def read(path: Path, request: Source) -> Content:
     """The trials of the samples in `path`. UseError naming the line that is not as it must be."""
     whole, sha256 = labels.content(path)
     values = []

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from harness.analyze.validity.programs import SEVERAL
 from harness.errors import UseError
 from harness.importing import Found
+from harness.validity.programs import SEVERAL
 
 CHECK = "programs"
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UseError
-from harness.importing import Content, Request, labels
+from harness.importing import Content, Source, labels
 from harness.importing.labels import Labelled
 
 ROUND = "round"
@@ -27,7 +27,7 @@ _OWN = ("workload", "metric", "unit", "seconds_are", "runs", "blocks", "values")
 _NEAR = 1e-9
 
 
-def read(path: Path, request: Request) -> Content:
+def read(path: Path, request: Source) -> Content:
     """The trials of the benchmarks in `path`. UseError naming the one that is not as it must be."""
     whole, sha256 = labels.content(path)
     try:
@@ -55,7 +55,7 @@ def read(path: Path, request: Request) -> Content:
     )
 
 
-def _values(benchmark: object, place: str, request: Request) -> Iterator[Labelled]:
+def _values(benchmark: object, place: str, request: Source) -> Iterator[Labelled]:
     name = benchmark.get("name") if isinstance(benchmark, dict) else None
     if not isinstance(benchmark, dict) or not isinstance(name, str):
         raise UseError(f"{place} has no name", "it is not as pytest-benchmark writes it")
@@ -116,7 +116,7 @@ def _foreign(
     extra: Mapping[str, Any],
     stats: Mapping[str, Any],
     place: str,
-    request: Request,
+    request: Source,
 ) -> Iterator[Labelled]:
     params = benchmark.get("params")
     told = {

@@ -9,13 +9,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness import __version__, backends, ledger
+from harness import __version__, backends
+from harness.backends import names
 from harness.errors import HarnessError, UseError
 from harness.importing import (
     Content,
     Declared,
     Found,
-    Request,
+    Source,
     arguments,
     outputs,
     perfkit,
@@ -23,21 +24,15 @@ from harness.importing import (
     pytest_benchmark,
     table,
 )
-from harness.inventory.groups import backend_names
-from harness.ledger import Ledger
-from harness.model import (
-    NATIVE_BACKEND,
-    SCENARIO_OVERHEAD,
-    BackendClass,
-    Fingerprint,
-    Metric,
-    Plan,
-    Resource,
-    Size,
-    Target,
-    Workload,
-)
-from harness.record import Manifest, Source, TargetRecord, Trial, TrialStatus
+from harness.ledger import folders, writer
+from harness.ledger.reader import read_manifest
+from harness.ledger.writer import Ledger
+from harness.model.fingerprint import Fingerprint
+from harness.model.plan import SCENARIO_OVERHEAD, Plan
+from harness.model.run import Imported, Manifest, TargetRecord
+from harness.model.target import NATIVE_BACKEND, BackendClass, Size, Target
+from harness.model.trial import Trial, TrialStatus
+from harness.model.workload import Metric, Resource, Workload
 
 ENDED = "imported"
 LEAST_BLOCKS = 2
@@ -45,14 +40,14 @@ LEAST_BLOCKS = 2
 _NO_SIZE = Size(0, 0, 0, ())
 
 
-HARNESSES: Mapping[str, Callable[[Path, Request], Content]] = {
+HARNESSES: Mapping[str, Callable[[Path, Source], Content]] = {
     "perfkit": perfkit.read,
     "pytest-benchmark": pytest_benchmark.read,
 }
 """Other harnesses whose files are read, by the name that `--tool` has for them."""
 
 
-def read(source: Path, request: Request) -> Content:
+def read(source: Path, request: Source) -> Content:
     """What `source` holds: a folder of outputs, another harness's file, or a table. UseError where
     it cannot be read."""
     reader = HARNESSES.get(request.tool or "")
@@ -78,7 +73,7 @@ def read(source: Path, request: Request) -> Content:
     return table.read(source, request)
 
 
-def save(content: Content, request: Request, results: Path) -> list[Path]:
+def save(content: Content, request: Source, results: Path) -> list[Path]:
     """Write the runs of `content` under `<results>/runs`; return their folders, by host.
 
     All or nothing: each folder is made aside and renamed once all are whole. UseError where the
@@ -86,7 +81,7 @@ def save(content: Content, request: Request, results: Path) -> list[Path]:
     written.
     """
     runs = results / "runs"
-    source = Source(content.name, content.sha256)
+    source = Imported(content.name, content.sha256)
     _refuse_again(runs, source)
     hosts = sorted({trial.host for trial in content.trials})
     made = [
@@ -116,10 +111,10 @@ def _cannot_write(runs: Path, error: OSError) -> HarnessError:
     )
 
 
-def _refuse_again(runs: Path, source: Source) -> None:
+def _refuse_again(runs: Path, source: Imported) -> None:
     """The same values twice would count as twice as many blocks wherever runs are pooled."""
-    for folder in ledger.runs_in(runs):
-        there = ledger.read_manifest(folder).imported
+    for folder in folders.runs_in(runs):
+        there = read_manifest(folder).imported
         if there is not None and there.sha256 == source.sha256:
             raise UseError(
                 f"{source.name} was imported before, as {folder}",
@@ -128,7 +123,7 @@ def _refuse_again(runs: Path, source: Source) -> None:
 
 
 def _run(
-    found: Sequence[Found], host: str, source: Source, request: Request
+    found: Sequence[Found], host: str, source: Imported, request: Source
 ) -> tuple[Manifest, list[tuple[Trial, Found]]]:
     _check(found, host, source, request)
     workloads = _workloads(found, request)
@@ -138,8 +133,8 @@ def _run(
     said = {trial.target: trial.declared for trial in found}
     now = datetime.now(UTC)
     manifest = Manifest(
-        schema=ledger.SCHEMA,
-        run=ledger.run_id(host, now),
+        schema=writer.SCHEMA,
+        run=writer.run_id(host, now),
         created_at=now.isoformat(timespec="seconds"),
         baremark=__version__,
         scenario=SCENARIO_OVERHEAD,
@@ -167,7 +162,7 @@ def _run(
     ]
 
 
-def _check(found: Sequence[Found], host: str, source: Source, request: Request) -> None:
+def _check(found: Sequence[Found], host: str, source: Imported, request: Source) -> None:
     if not any(trial.target is None and not trial.control for trial in found):
         there = sorted({trial.backend for trial in found})
         raise UseError(
@@ -188,7 +183,7 @@ def _check(found: Sequence[Found], host: str, source: Source, request: Request) 
         )
 
 
-def _workloads(found: Sequence[Found], request: Request) -> tuple[Workload, ...]:
+def _workloads(found: Sequence[Found], request: Source) -> tuple[Workload, ...]:
     """The workloads in the order in which they occur, each with its metrics in theirs."""
     metrics: dict[str, dict[str, Metric]] = {}
     resources: dict[str, Resource] = {}
@@ -215,7 +210,7 @@ def _workloads(found: Sequence[Found], request: Request) -> tuple[Workload, ...]
     )
 
 
-def _fingerprint(target: str | None, backend: str, said: Declared, request: Request) -> Fingerprint:
+def _fingerprint(target: str | None, backend: str, said: Declared, request: Source) -> Fingerprint:
     """The class and label that were declared; nothing was observed."""
     kind, label = said.backend_class or _class(backend, request), said.label or backend
     if target is None:
@@ -235,11 +230,11 @@ def _fingerprint(target: str | None, backend: str, said: Declared, request: Requ
     )
 
 
-def _class(backend: str, request: Request) -> BackendClass:
+def _class(backend: str, request: Source) -> BackendClass:
     if backend == request.native:
         return BackendClass.NATIVE
     said = request.classes.get(backend)
-    known = backends.load(backend).CLASS if backend in backend_names() else None
+    known = backends.load(backend).CLASS if backend in names() else None
     if known is BackendClass.NATIVE or said is BackendClass.NATIVE:
         raise UseError(
             f"{backend} is native, and native is called {request.native!r} here",
@@ -254,7 +249,7 @@ def _class(backend: str, request: Request) -> BackendClass:
         others = [each for each in BackendClass if each is not BackendClass.NATIVE]
         raise UseError(
             f"there is no backend {backend!r}, so its class is not known",
-            f"--class {backend}={'|'.join(others)}; known are: {', '.join(backend_names())}",
+            f"--class {backend}={'|'.join(others)}; known are: {', '.join(names())}",
         )
     return kind
 

@@ -17,10 +17,10 @@ from typing import Any, cast
 import polars as pl
 
 from harness.errors import UseError
-from harness.importing import Content, Declared, Found, Request
+from harness.importing import Content, Declared, Found, Source
 from harness.importing.files import contents
 from harness.importing.names import file_name, name
-from harness.model import Better, Resource, Sample
+from harness.model.workload import Better, Resource, Sample
 
 REQUIRED = ("backend", "host", "workload", "metric", "unit", "better", "block", "value")
 OPTIONAL = ("target", "resource", "control")
@@ -30,7 +30,7 @@ MOST_BLOCKS = 2**32 - 1
 _TRUTH = {"true": True, "false": False}
 
 
-def read(path: Path, request: Request) -> Content:
+def read(path: Path, request: Source) -> Content:
     """The trials of the table at `path`. UseError for anything that is not as it must be."""
     data = _bytes(path)
     frame = _frame(path, data)
@@ -107,7 +107,7 @@ class Rows:
     """The rows read so far, by trial, with what they must agree in. `place` names a row in
     messages, by its index."""
 
-    def __init__(self, place: Callable[[int], str], request: Request) -> None:
+    def __init__(self, place: Callable[[int], str], request: Source) -> None:
         self._place = place
         self._native = request.native
         self._trials: dict[tuple[object, ...], _Open] = {}

@@ -14,9 +14,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from harness import adoption, choice, identity
+from harness import backends
+from harness.backends import names
 from harness.errors import UseError
-from harness.inventory.answer import ask_ansible
+from harness.inventory import adopted as inventory_adopted
 from harness.inventory.checks import (
     check_addresses,
     check_adopted,
@@ -25,11 +26,13 @@ from harness.inventory.checks import (
     check_names,
     check_peers,
 )
-from harness.inventory.groups import PEER_GROUP, backend_names, members
+from harness.inventory.groups import PEER_GROUP, members
+from harness.inventory.listing import ask_ansible
 from harness.inventory.mistakes import Mistakes
 from harness.inventory.network import HOST_ADDRESS, PEER_ADDRESS, free_addresses
 from harness.inventory.variables import TargetVars
-from harness.model import NATIVE_BACKEND, Endpoint, Host, Size, Target
+from harness.model.target import NATIVE_BACKEND, Endpoint, Host, Size, Target
+from harness.patterns import matches, require_match
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 
@@ -64,10 +67,10 @@ def load(path: Path) -> tuple[Host, ...]:
             continue
         native = backend == NATIVE_BACKEND
         if read.baremark_adopt:
-            endpoint = adoption.read(name, backend, variables, mistakes.add)
+            endpoint = inventory_adopted.read(name, backend, variables, mistakes.add)
             if endpoint is not None:
                 adopted[name] = endpoint
-        elif backend not in backend_names():
+        elif backend not in names():
             mistakes.add(
                 name,
                 backend,
@@ -101,10 +104,10 @@ def choose(hosts: Sequence[Host], patterns: Iterable[str]) -> tuple[Host, ...]:
     wanted = tuple(patterns)
     if not wanted:
         return tuple(hosts)
-    choice.require("target", wanted, ((t.name, t.backend) for host in hosts for t in host.targets))
+    require_match("target", wanted, ((t.name, t.backend) for host in hosts for t in host.targets))
     chosen = []
     for host in hosts:
-        kept = tuple(t for t in host.targets if choice.includes((t.name, t.backend), wanted))
+        kept = tuple(t for t in host.targets if matches((t.name, t.backend), wanted))
         if kept:
             chosen.append(replace(host, targets=(host.native, *(t for t in kept if not t.native))))
     return tuple(chosen)
@@ -163,7 +166,7 @@ def _target(
         and (
             variables.get("baremark_same_machine") is False
             if read.baremark_adopt
-            else not identity.leaves_room(backend)
+            else not backends.leaves_room(backend)
         ),
     )
 

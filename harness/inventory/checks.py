@@ -12,14 +12,9 @@ from typing import Any
 
 from harness.inventory.groups import PEER_GROUP
 from harness.inventory.mistakes import Mistakes
-from harness.inventory.network import (
-    BENCH_NETWORK,
-    HOST_ADDRESS,
-    PEER_ADDRESS,
-    free_addresses,
-)
+from harness.inventory.network import BENCH_NETWORK, HOST_ADDRESS, PEER_ADDRESS, free_addresses
 from harness.inventory.variables import PREFIX, known_variables
-from harness.model import NATIVE_BACKEND, Endpoint, Size, Target
+from harness.model.target import NATIVE_BACKEND, Endpoint, Size, Target
 
 
 def check_names(hostvars: Mapping[str, Mapping[str, Any]], mistakes: Mistakes) -> None:

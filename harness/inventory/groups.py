@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import pkgutil
-from pathlib import Path
-
-from harness import identity
-from harness.inventory.answer import Answer
+from harness import backends
+from harness.inventory.listing import Answer
 from harness.inventory.mistakes import Mistakes
 
 PEER_GROUP = "peer"
 
 
-def backend_names() -> tuple[str, ...]:
-    """The backends there are: the name is the module, so the folder is the list."""
-    folder = Path(__file__).parents[1] / "backends"
-    return tuple(sorted(module.name for module in pkgutil.iter_modules([str(folder)])))
-
-
 def members(answer: Answer, mistakes: Mistakes) -> dict[str, str]:
     """Every inventory host with its backend: the one group among its groups that is a backend."""
-    known = sorted({*backend_names(), *identity.adoptable()})
+    known = sorted({*backends.names(), *backends.adoptable()})
     found = {}
     for host, names in sorted(answer.groups_of_hosts().items()):
         of_backends = [name for name in names if name in known]

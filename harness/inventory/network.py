@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator, Sequence
 
-from harness.model import Target
+from harness.model.target import Target
 
 BENCH_NETWORK = ipaddress.IPv4Network("198.18.0.0/24")
 """RFC 2544 sets 198.18.0.0/15 aside for benchmarking, so it collides with nobody's network."""

@@ -9,36 +9,13 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from harness import adoption
+from harness.inventory import adopted
+from harness.model.cpus import MOST_CPUS, cpu_list
 
-MOST_CPUS = 8192
-"""More than a Linux kernel can be built for (x86); no larger number is ever counted up to."""
 PREFIX = "baremark_"
 """Begins every variable that is Baremark's; all others are Ansible's or the user's own."""
 
 _PLAYBOOKS = Path(__file__).parents[2] / "playbooks"
-
-
-def cpu_list(value: object) -> tuple[int, ...]:
-    """`0,2-3`, `[0, 2, 3]` or `0` as host CPU numbers. Raises `ValueError`."""
-    if isinstance(value, bool):
-        raise ValueError("must be host CPU numbers such as 0,2-3")
-    if isinstance(value, int) and 0 <= value < MOST_CPUS:
-        return (value,)
-    if isinstance(value, list | tuple):
-        return tuple(cpu for part in value for cpu in cpu_list(part))
-    numbers: list[int] = []
-    for part in str(value).split(","):
-        match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
-        if match is None:
-            raise ValueError(f"must be host CPU numbers such as 0,2-3, is {value!r}")
-        first, last = int(match[1]), int(match[2] or match[1])
-        if first > last:
-            raise ValueError(f"must be host CPU numbers, the smaller one first, is {value!r}")
-        if last >= MOST_CPUS:
-            raise ValueError(f"must be host CPU numbers below {MOST_CPUS}, is {value!r}")
-        numbers += range(first, last + 1)
-    return tuple(numbers)
 
 
 class TargetVars(BaseModel):
@@ -68,4 +45,4 @@ def known_variables() -> frozenset[str]:
     ]
     keys = re.compile(rf"^\s*({PREFIX}\w+)\s*:", re.MULTILINE)
     found = {name for file in files for name in keys.findall(file.read_text(encoding="utf-8"))}
-    return frozenset(found | set(TargetVars.model_fields) | set(adoption.AdoptedVars.model_fields))
+    return frozenset(found | set(TargetVars.model_fields) | set(adopted.AdoptedVars.model_fields))

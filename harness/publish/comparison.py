@@ -1,85 +1,29 @@
-"""A candidate against a base, as people and programs read it: one model, one text a format."""
+"""A comparison as text: one function a format over one model."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from harness.errors import UseError
-from harness.model import Estimate
-from harness.publish import figures
-from harness.publish.markdown import escaped
-from harness.publish.notes import judged_together
+from harness.publish.formats.markdown import escaped
+from harness.report import numbers
+from harness.report.comparison import Comparison, Row
+from harness.report.guide import judged_together
 
 if TYPE_CHECKING:
-    import polars as pl
+    pass
 
-    from harness.analyze.compare import NativeMoved
-    from harness.analyze.confounds import Confound
 
 FORMATS = ("terminal", "markdown", "csv", "json")
 VERSION = 1
 """Of the JSON document."""
 
 _MARKS = {"slower": "▲", "faster": "▼", "equivalent": "≈", "suspect": "‼", "unresolved": "·"}
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One metric of a pair of targets; see `harness.analyze.compare.SCHEMA` for the fields."""
-
-    host: str
-    scenario: str
-    base: str
-    candidate: str
-    resource: str
-    workload: str
-    workload_version: int
-    title: str
-    metric: str
-    headline: bool
-    unit: str
-    better: str
-    unit_of_n: str
-    n_base: int
-    n_candidate: int
-    value_base: float | None
-    value_candidate: float | None
-    F_base: float | None
-    F_candidate: float | None
-    ratio: Estimate | None
-    p: float | None
-    p_adjusted: float | None
-    p_equivalent: float | None
-    mde_percent: float | None
-    verdict: str
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """`base` and `candidate` are what was asked for, `base_runs` and `candidate_runs` the names of
-    the runs. `same_blocks`: whether both sides ran in the same blocks. `labels` tells what each
-    target is, by name, as the headers of a table do."""
-
-    base: str
-    candidate: str
-    base_runs: tuple[str, ...]
-    candidate_runs: tuple[str, ...]
-    same_blocks: bool
-    rows: tuple[Row, ...]
-    confounds: tuple[Confound, ...]
-    native: NativeMoved | None
-    labels: Mapping[str, str]
-    notes: tuple[str, ...]
-    level: float
-
-    @property
-    def slower(self) -> tuple[Row, ...]:
-        return tuple(row for row in self.rows if row.verdict == "slower")
 
 
 def require(format: str) -> None:
@@ -90,20 +34,6 @@ def require(format: str) -> None:
         )
 
 
-def rows(frame: pl.DataFrame, level: float) -> tuple[Row, ...]:
-    """The rows of a frame of `harness.analyze.compare`."""
-    made = []
-    for record in frame.to_dicts():
-        ratio = None
-        if record["ratio"] is not None:
-            n = min(record["n_base"], record["n_candidate"])
-            interval = (record["ratio_low"], record["ratio_high"])
-            ratio = Estimate(record["ratio"], *interval, level, n, record["method"])
-        plain = {name: record[name] for name in Row.__dataclass_fields__ if name != "ratio"}
-        made.append(Row(**plain, ratio=ratio))
-    return tuple(made)
-
-
 def render(comparison: Comparison, format: str) -> str:
     """`comparison` in the format of that name. Raises UseError for a name not in `FORMATS`."""
     require(format)
@@ -112,13 +42,12 @@ def render(comparison: Comparison, format: str) -> str:
     )
 
 
-# ---------------------------------------------------------------- for people
 _HEADS = ("workload", "metric", "base", "candidate", "candidate against base", "n", "Δ %")
 
 
 def _cells(row: Row) -> list[str]:
     mark = _MARKS.get(row.verdict, "")
-    said = "no result" if row.ratio is None else f"{figures.effect(row.ratio)} {mark}".rstrip()
+    said = "no result" if row.ratio is None else f"{numbers.effect(row.ratio)} {mark}".rstrip()
     n = str(row.n_base) if row.n_base == row.n_candidate else f"{row.n_base}/{row.n_candidate}"
     effect = "–" if row.mde_percent is None else f"{row.mde_percent:.2g}"
     return [
@@ -133,7 +62,7 @@ def _cells(row: Row) -> list[str]:
 
 
 def _value(number: float | None) -> str:
-    return "no result" if number is None else figures.value(number)
+    return "no result" if number is None else numbers.value(number)
 
 
 def _pairs(comparison: Comparison) -> Iterator[tuple[str, list[Row]]]:
@@ -224,7 +153,7 @@ def _terminal(comparison: Comparison) -> str:
     from rich.table import Table
     from rich.text import Text
 
-    from harness.publish.screen import Screen
+    from harness.publish.formats._screen import Screen
 
     screen = Screen()
     console = screen.console
@@ -269,7 +198,6 @@ def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-# ---------------------------------------------------------------- for programs
 def _csv(comparison: Comparison) -> str:
     out = io.StringIO()
     flat = [name for name in Row.__dataclass_fields__ if name != "ratio"]

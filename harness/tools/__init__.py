@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
-from pkgutil import iter_modules
 from typing import Protocol, cast
 
 from harness.errors import ReadError, UseError
-from harness.model import Metric, Sample, Workload
+from harness.model.workload import Metric, Sample, Workload
+from harness.patterns import modules
 
 
 class Tool(Protocol):
@@ -43,8 +43,7 @@ class Tool(Protocol):
 
 def names() -> tuple[str, ...]:
     """The tools there are, sorted, spelled as in workload files (`stress-ng`)."""
-    modules = (module.name for module in iter_modules(__path__))
-    return tuple(sorted(name.replace("_", "-") for name in modules if not name.startswith("_")))
+    return tuple(name.replace("_", "-") for name in modules(__path__))
 
 
 def bundled() -> tuple[str, ...]:

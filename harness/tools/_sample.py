@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from harness.model import Metric, Sample
+from harness.model.workload import Metric, Sample
 from harness.tools._text import refuse
 
 COUNT = "1"

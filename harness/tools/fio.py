@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from harness.model import Metric, Sample
+from harness.model.workload import Metric, Sample
 from harness.tools._json import Node, read_json
 from harness.tools._sample import Labels, sample, table
 from harness.tools._text import decode, excerpt, refuse, report, version_line

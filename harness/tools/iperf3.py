@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from harness.model import Metric, Sample
+from harness.model.workload import Metric, Sample
 from harness.tools._iperf3_text import Loss, Row, rows
 from harness.tools._json import Node, read_json
 from harness.tools._sample import COUNT, Labels, sample, table

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from harness.model import Metric, Sample
+from harness.model.workload import Metric, Sample
 from harness.tools._sample import sample, table
 from harness.tools._text import decode, excerpt, number, one, refuse, report, version_line
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 
-from harness.model import Metric, Sample
+from harness.model.workload import Metric, Sample
 from harness.tools._sample import sample, table
 from harness.tools._stress_ng_text import LINE, Told
 from harness.tools._text import decode, excerpt, number, one, refuse, version_line

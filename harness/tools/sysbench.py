@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from harness.model import Metric, Sample
+from harness.model.workload import Metric, Sample
 from harness.tools._sample import sample, table
 from harness.tools._sysbench_report import TOOL, Report, parse
 from harness.tools._text import decode, excerpt, number, refuse, report, version_line

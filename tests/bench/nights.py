@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from harness.dataset import SCHEMA, SCHEMA_VERSION
+from harness.dataset.dataset import SCHEMA, SCHEMA_VERSION
 
 BLOCKS = 10
 ARMS = (

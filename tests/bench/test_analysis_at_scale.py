@@ -27,7 +27,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from harness.analyze.overhead import overhead
-from harness.dataset import batches, scan
+from harness.dataset.dataset import batches, scan
 from tests.bench.nights import ARMS, BYTES_A_ROW, METRICS, ROWS_A_RUN, generate
 
 ROOT = Path(__file__).parents[2]

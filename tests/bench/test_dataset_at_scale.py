@@ -17,11 +17,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from harness import catalogue, compaction, dataset
 from harness.analyze.overhead import overhead
-from harness.catalogue import Held
-from harness.samples import FORMAT
-from harness.store import open_store
+from harness.dataset import catalogue, compaction, dataset
+from harness.dataset.catalogue import Held
+from harness.dataset.samples import FORMAT
+from harness.dataset.store import open_store
 from tests.synthetic import example
 
 HOSTS = 3

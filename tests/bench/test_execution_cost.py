@@ -21,14 +21,20 @@ from typing import Any
 import pytest
 import zstandard
 
-from harness import bundle, ledger, session, state, tools
-from harness.analyze.estimate import estimate
-from harness.execute import Execution
-from harness.ledger import Ledger
-from harness.model import Host, Metric, Resource, Sample, Size, Target, Workload
-from harness.plan import make, preset
-from harness.record import Manifest, TrialStatus
-from harness.seat import Seat
+from harness import state, tools
+from harness.analyze.statistics.estimate import estimate
+from harness.bundle import install
+from harness.bundle.archive import load
+from harness.execute.loop import Loop
+from harness.execute.runner import Runner
+from harness.ledger import reader, writer
+from harness.ledger.writer import Ledger
+from harness.model.run import Manifest
+from harness.model.target import Host, Size, Target
+from harness.model.trial import TrialStatus
+from harness.model.workload import Metric, Resource, Sample, Workload
+from harness.plan.plan import make, preset
+from harness.remote import connect, session
 from tests.system import sshd, standin
 
 pytestmark = pytest.mark.system
@@ -46,23 +52,23 @@ def whole(pytestconfig: pytest.Config) -> bool:
 
 
 @pytest.fixture
-def seat(tmp_path: Path) -> Iterator[Seat]:
+def seat(tmp_path: Path) -> Iterator[Runner]:
     if sshd.program() is None:
         pytest.skip("there is no sshd: apt-get install openssh-server")
     packed = standin.make(tmp_path / "bundle")
     with sshd.running(tmp_path / "sshd") as server:
 
         def reopen() -> session.Session:
-            return session.connect("native", server.endpoint, server.key)
+            return connect.connect("native", server.endpoint, server.key)
 
         opened = reopen()
-        place = bundle.push(packed, opened, server.endpoint.store)
-        yield Seat(TARGET, opened, place, server.endpoint.work, "127.0.0.1", reopen)
+        place = install.push(packed, opened, server.endpoint.store)
+        yield Runner(TARGET, opened, place, server.endpoint.work, "127.0.0.1", reopen)
         opened.close()
 
 
 def test_from_the_end_of_a_trial_to_the_start_of_the_next(
-    seat: Seat, tmp_path: Path, benchmark: Any
+    seat: Runner, tmp_path: Path, benchmark: Any
 ) -> None:
     """By the target's own clock around each program: judging, storing and recording a trial, all
     fsynced, and starting the next. The aim is a median of 50 ms."""
@@ -72,13 +78,13 @@ def test_from_the_end_of_a_trial_to_the_start_of_the_next(
     )
     plan = make(HOST, workloads, preset("smoke"), 1, blocks=1)
     manifest = Manifest(
-        ledger.SCHEMA, "run", "2026-01-01T00:00:00+00:00", "0", "overhead", "native", "smoke", 1,
+        writer.SCHEMA, "run", "2026-01-01T00:00:00+00:00", "0", "overhead", "native", "smoke", 1,
         plan, 1.0, "0" * 64, (), (), workloads,
     )  # fmt: skip
     with Ledger.create(tmp_path / "runs", manifest) as record:
-        execution = Execution(plan, workloads, {"native": seat}, record)
+        execution = Loop(plan, workloads, {"native": seat}, record)
         benchmark.pedantic(execution.run, rounds=1)
-    trials = ledger.read_run(record.folder).trials
+    trials = reader.read_run(record.folder).trials
     assert {trial.status for trial in trials} == {TrialStatus.OK}
     marks = []
     for trial in trials:
@@ -94,7 +100,7 @@ def test_from_the_end_of_a_trial_to_the_start_of_the_next(
     benchmark.extra_info["largest_gap_ms"] = round(max(gaps) / 1e6, 2)
 
 
-def test_the_controller_sleeps_while_a_trial_runs(seat: Seat, benchmark: Any) -> None:
+def test_the_controller_sleeps_while_a_trial_runs(seat: Runner, benchmark: Any) -> None:
     """CPU time of the controller while a program of 5 s runs; the aim is 1 % of a core."""
 
     def share() -> float:
@@ -119,8 +125,8 @@ def test_the_observer_costs_nothing(tmp_path: Path, benchmark: Any, whole: bool)
     pairs, seconds = (20, 3) if whole else (2, 1)
     coin = random.Random(1)
     with sshd.running(tmp_path / "sshd") as server:
-        opened = session.connect("native", server.endpoint, server.key)
-        place = bundle.push(bundle.load(packed), opened, server.endpoint.store)
+        opened = connect.connect("native", server.endpoint, server.key)
+        place = install.push(load(packed), opened, server.endpoint.store)
         program = ["sysbench", "cpu", f"--time={seconds}", "--threads=1", "run"]
         command = ["taskset", "--cpu-list", "0", f"{place}/run", "dash", f"{place}/trial", "60"]
         command += [server.endpoint.work, *program]

@@ -24,8 +24,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from harness import dataset, ledger, observed
-from harness.model import Resource
+from harness.dataset import dataset
+from harness.dataset.targets import SCHEMA_VERSION, frame
+from harness.ledger import writer
+from harness.model.workload import Resource
 from tests.nightly import FIRST
 from tests.synthetic import KVM, NATIVE, Kind, make_run, workload
 
@@ -112,14 +114,14 @@ def generate(results: Path, nights: int, cells: int, targets: int) -> Path:
     )
     one = make_run(lambda *_: 1.0, kinds, workloads, blocks=BLOCKS)
     rows = dataset.frame(one)
-    seen = observed.frame(one.manifest)
+    seen = frame(one.manifest)
     (results / "dataset" / "observed").mkdir(parents=True)
     arms = rows.select("target", "workload").with_columns(pl.all().cast(pl.String))
     series = (arms["target"] + arms["workload"]).cast(pl.Categorical()).to_physical().to_numpy()
     native = rows["native"].to_numpy()
     for number, values in enumerate(_values(nights, series, native)):
         when = FIRST + timedelta(days=number)
-        run = ledger.run_id("lab1", when)
+        run = writer.run_id("lab1", when)
         folder = results / "runs" / run
         folder.mkdir(parents=True)
         for name in ("manifest.json", "ledger.jsonl"):
@@ -139,7 +141,7 @@ def generate(results: Path, nights: int, cells: int, targets: int) -> Path:
             pl.lit(f"QEMU {number // 120}").alias("release"),
         ).write_parquet(
             results / "dataset" / "observed" / f"{run}.parquet",
-            metadata={"schema_version": str(observed.SCHEMA_VERSION)},
+            metadata={"schema_version": str(SCHEMA_VERSION)},
         )
     return results
 

@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from harness.dataset import SCHEMA, SCHEMA_VERSION
+from harness.dataset.dataset import SCHEMA, SCHEMA_VERSION
 
 BLOCKS = 30
 ROWS_A_RUN = 20 * 2 * 5 * BLOCKS  # workloads × metrics × targets × blocks

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
-from harness import backends, containers, fingerprint, metering
-from harness.backends import docker, kvm, lxc, podman
+from harness import backends
+from harness.backends import _containers, docker, kvm, lxc, names, podman
 from harness.errors import HarnessError
-from harness.inventory.groups import backend_names
-from harness.model import BackendClass, Endpoint, Fingerprint, Size, Target
-from harness.session import Session
+from harness.execute import counters
+from harness.fingerprint import observe
+from harness.model.fingerprint import Fingerprint
+from harness.model.target import BackendClass, Endpoint, Size, Target
+from harness.remote.session import Session
 
 ROLES = Path(__file__).parents[2] / "playbooks" / "roles"
 SIZE = Size(2, 1024, 2, (0, 1))
@@ -41,7 +43,7 @@ BOXED_INSIDE = {
 BOXED_OUTSIDE = {**DOCKER_OUTSIDE, **DECLARED}
 
 
-@pytest.mark.parametrize("name", backend_names())
+@pytest.mark.parametrize("name", names())
 def test_a_backend_is_a_module_and_a_role_of_one_name(name: str) -> None:
     backend = backends.load(name)
     assert isinstance(backend.CLASS, BackendClass)
@@ -50,7 +52,7 @@ def test_a_backend_is_a_module_and_a_role_of_one_name(name: str) -> None:
     assert (ROLES / name / "tasks" / "create.yml").is_file()
 
 
-@pytest.mark.parametrize("name", backend_names())
+@pytest.mark.parametrize("name", names())
 def test_what_is_not_observable_is_never_taken_for_a_match(name: str) -> None:
     """With nothing seen at all, a backend that has a host side must not be satisfied."""
     found = backends.load(name).contradictions(GUEST, AT, {}, {})
@@ -176,30 +178,30 @@ def test_a_target_of_another_size_is_refused_unless_that_is_accepted(
     change: dict[str, Any], said: str
 ) -> None:
     seen = as_seen()
-    fingerprint.refuse_if_false(GUEST, AT, seen)
+    observe.refuse_if_false(GUEST, AT, seen)
     with pytest.raises(HarnessError, match=said) as caught:
-        fingerprint.refuse_if_false(GUEST, AT, replace(seen, **change))
+        observe.refuse_if_false(GUEST, AT, replace(seen, **change))
     assert "check: size" in caught.value.message
     assert "--accept size" in caught.value.hint
-    fingerprint.refuse_if_false(GUEST, AT, replace(seen, **change), ["size"])
+    observe.refuse_if_false(GUEST, AT, replace(seen, **change), ["size"])
 
 
 def test_what_a_target_is_cannot_be_accepted_to_be_something_else() -> None:
     seen = replace(as_seen(), inside={**KVM_INSIDE, "container": "docker"}, vcpus=4)
     with pytest.raises(HarnessError, match="check: label") as caught:
-        fingerprint.refuse_if_false(GUEST, AT, seen, ["size"])
+        observe.refuse_if_false(GUEST, AT, seen, ["size"])
     assert "--accept" not in caught.value.hint
 
 
 def test_native_that_may_run_anywhere_is_refused() -> None:
     seen = replace(as_seen(), outside={}, inside={"cpus_allowed": "0-7"})
     with pytest.raises(HarnessError, match="the host's CPUs 0-7, declared are 0,1"):
-        fingerprint.refuse_if_false(NATIVE, AT, seen)
+        observe.refuse_if_false(NATIVE, AT, seen)
 
 
 def test_the_peer_s_servers_are_looked_for_where_the_playbooks_start_them() -> None:
     shared = (ROLES.parent / "group_vars" / "all.yml").read_text()
-    assert f"baremark_peer_netns: {metering.PEER_NETNS}\n" in shared
+    assert f"baremark_peer_netns: {counters.PEER_NETNS}\n" in shared
 
 
 @pytest.mark.parametrize(
@@ -214,7 +216,7 @@ def test_the_peer_s_servers_are_looked_for_where_the_playbooks_start_them() -> N
 def test_a_daemon_s_cpu_quota_is_told_and_so_is_that_there_is_none(
     settings: dict[str, int], said: str
 ) -> None:
-    assert containers._quota(settings) == said
+    assert _containers._quota(settings) == said
 
 
 def as_seen() -> Fingerprint:

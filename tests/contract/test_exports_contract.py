@@ -6,15 +6,17 @@ import re
 
 import pytest
 
-from harness import dataset, exporting
 from harness.analyze.overhead import overhead
+from harness.dataset import dataset
 from harness.errors import UseError
-from harness.exporting import Export
-from harness.publish.table import build
-from harness.record import Missing, Run, TrialStatus
+from harness.model.run import Missing, Run
+from harness.model.trial import TrialStatus
+from harness.publish import exports
+from harness.publish.exports import Export
+from harness.report.table import build
 from tests.synthetic import DOCKER, NESTED_NATIVE, TCG, example, make_run
 
-every_format = pytest.mark.parametrize("name", exporting.FORMATS)
+every_format = pytest.mark.parametrize("name", exports.FORMATS)
 
 
 def export(*runs: Run, fail_slower: float | None = None) -> Export:
@@ -43,47 +45,47 @@ def small() -> Run:
 
 
 def test_the_formats_that_were_asked_for_are_there() -> None:
-    assert {"junit", "openmetrics", "perfkit", "pytest-benchmark"} <= set(exporting.FORMATS)
+    assert {"junit", "openmetrics", "perfkit", "pytest-benchmark"} <= set(exports.FORMATS)
 
 
 def test_an_unknown_format_names_the_known_ones() -> None:
     with pytest.raises(UseError) as error:
-        exporting.render(export(small()), "xml")
-    for name in exporting.FORMATS:
+        exports.render(export(small()), "xml")
+    for name in exports.FORMATS:
         assert name in error.value.hint
     for name in ("series", "units", "pytest_benchmark", ""):
         with pytest.raises(UseError):
-            exporting.require(name)
+            exports.require(name)
 
 
 @every_format
 def test_labels_go_along_with_every_target(name: str) -> None:
-    text = exporting.render(export(small()), name).text
+    text = exports.render(export(small()), name).text
     assert "guest (qemu-tcg, emulated)" in text
     assert "native (nested)" in text
 
 
 @every_format
 def test_the_control_goes_along(name: str) -> None:
-    text = exporting.render(export(small()), name).text
+    text = exports.render(export(small()), name).text
     assert "control" in text or "native against itself" in text
 
 
 @every_format
 def test_what_does_not_exist_is_no_number(name: str) -> None:
-    text = exporting.render(export(small()), name).text
+    text = exports.render(export(small()), name).text
     assert not re.search(r"\b(nan|null|none|inf|infinity)\b", text, re.IGNORECASE)
 
 
 @every_format
 def test_no_control_character_gets_out(name: str) -> None:
-    assert "\x1b" not in exporting.render(export(small()), name).text
+    assert "\x1b" not in exports.render(export(small()), name).text
 
 
 @every_format
 def test_the_same_runs_give_the_same_bytes(name: str) -> None:
     runs = [example(), example(host="lab2", seed=5)]
-    first = exporting.render(export(*runs), name)
-    assert exporting.render(export(*reversed(runs)), name) == first
+    first = exports.render(export(*runs), name)
+    assert exports.render(export(*reversed(runs)), name) == first
     assert first.text.endswith("\n")
     assert "lab2" in first.text

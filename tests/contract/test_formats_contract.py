@@ -11,11 +11,13 @@ from typing import get_args
 
 import pytest
 
-from harness import dataset, publish
 from harness.analyze.overhead import overhead
-from harness.publish import figures
-from harness.publish.table import Figure, Table, build
-from harness.record import Missing, Run, TrialStatus
+from harness.dataset import dataset
+from harness.model.run import Missing, Run
+from harness.model.trial import TrialStatus
+from harness.publish import formats
+from harness.report import numbers as report_numbers
+from harness.report.table import Figure, Table, build
 from tests.reading import text_of
 from tests.synthetic import DOCKER, NESTED_NATIVE, TCG, example, make_run
 
@@ -46,7 +48,7 @@ def table(*runs: Run) -> Table:
     return build(overhead(frames[0].lazy()), runs)
 
 
-every_format = pytest.mark.parametrize("name", publish.FORMATS)
+every_format = pytest.mark.parametrize("name", formats.FORMATS)
 every_table = pytest.mark.parametrize(
     "made",
     [
@@ -65,14 +67,14 @@ def squeezed(text: str) -> str:
 
 
 def test_the_formats_of_the_design_are_there() -> None:
-    assert {"terminal", "markdown", "csv", "json", "latex", "html", "xlsx"} <= set(publish.FORMATS)
+    assert {"terminal", "markdown", "csv", "json", "latex", "html", "xlsx"} <= set(formats.FORMATS)
 
 
 @every_format
 @every_table
 def test_every_row_label_and_figure_is_there(name: str, made: Callable[[], Table]) -> None:
     shown = made()
-    text = text_of(publish.render(shown, name), name)
+    text = text_of(formats.render(shown, name), name)
     flat = squeezed(text)
     for section in shown.sections:
         assert section.host in text
@@ -90,14 +92,14 @@ def test_every_row_label_and_figure_is_there(name: str, made: Callable[[], Table
                     wanted = (
                         repr(summary.factor)
                         if name in FOR_PROGRAMS
-                        else figures.mean_effect(summary)
+                        else report_numbers.mean_effect(summary)
                     )
                     assert squeezed(wanted) in flat
 
 
 def shown_numbers(name: str, figure: Figure, native: bool) -> list[str]:
     if name not in FOR_PROGRAMS:
-        cell = figures.cell(figure, native)
+        cell = report_numbers.cell(figure, native)
         return [cell.absolute, cell.relative, cell.marks]
     factor, percent = figure.factor, figure.overhead
     numbers = [figure.median, figure.mean, figure.detectable_percent]
@@ -111,7 +113,7 @@ def shown_numbers(name: str, figure: Figure, native: bool) -> list[str]:
 def test_no_emulated_or_nested_target_without_its_label(
     name: str, made: Callable[[], Table]
 ) -> None:
-    text = text_of(publish.render(made(), name), name)
+    text = text_of(formats.render(made(), name), name)
     if name == "terminal":  # a header may take two lines, so its parts are sought by themselves
         assert "(qemu-tcg, emulated)" in text
         assert "(nested)" in text
@@ -125,7 +127,7 @@ def test_no_emulated_or_nested_target_without_its_label(
 @every_format
 def test_by_architecture_each_is_named_in_its_order_with_its_means(name: str) -> None:
     made = replace(table(example()), by_architecture=True)
-    text = text_of(publish.render(made, name), name)
+    text = text_of(formats.render(made, name), name)
     (section,) = made.sections
     names = [each.name for each in section.architectures]
     assert names == ["native", "OS-level", "emulated"]
@@ -150,12 +152,12 @@ def test_by_architecture_each_is_named_in_its_order_with_its_means(name: str) ->
     for group in section.groups:
         for summary in group.summaries:
             if summary is not None:
-                assert figures.mean_effect(summary) in " ".join(begins.split())
+                assert report_numbers.mean_effect(summary) in " ".join(begins.split())
 
 
 @every_format
 def test_reasons_and_missing_targets_are_told(name: str) -> None:
-    flat = squeezed(text_of(publish.render(table(small()), name), name))
+    flat = squeezed(text_of(formats.render(table(small()), name), name))
     assert squeezed("no result: 8 of 8 trials timed out") in flat
     assert squeezed("2 of 8 trials failed") not in flat
     assert squeezed("1 of 8 trials failed (exit status 1)") in flat
@@ -164,14 +166,14 @@ def test_reasons_and_missing_targets_are_told(name: str) -> None:
 
 @every_format
 def test_what_a_program_printed_cannot_steer_a_terminal(name: str) -> None:
-    assert "\x1b" not in text_of(publish.render(table(small()), name), name)
+    assert "\x1b" not in text_of(formats.render(table(small()), name), name)
 
 
 @every_format
 def test_the_same_ledger_gives_the_same_bytes(name: str) -> None:
     runs = [example(), example(host="lab2", seed=5)]
-    first = publish.render(table(*runs), name)
-    assert publish.render(table(*reversed(runs)), name) == first
+    first = formats.render(table(*runs), name)
+    assert formats.render(table(*reversed(runs)), name) == first
     if isinstance(first, str):
         assert first.endswith("\n")
         assert not first.endswith("\n\n")
@@ -179,13 +181,13 @@ def test_the_same_ledger_gives_the_same_bytes(name: str) -> None:
 
 @every_format
 def test_a_format_is_bytes_where_it_says_so(name: str) -> None:
-    assert isinstance(publish.render(table(small()), name), bytes) == publish.binary(name)
-    assert (name in get_args(publish.Text)) != publish.binary(name)
+    assert isinstance(formats.render(table(small()), name), bytes) == formats.binary(name)
+    assert (name in get_args(formats.Text)) != formats.binary(name)
 
 
 def test_json_holds_every_field_of_the_table() -> None:
     shown = table(small())
-    document = json.loads(publish.render(shown, "json"))
+    document = json.loads(formats.render(shown, "json"))
     assert document["runs"] == [asdict(run) for run in shown.runs]
     for section, read in zip(shown.sections, document["sections"], strict=True):
         for group, group_read in zip(section.groups, read["groups"], strict=True):
@@ -197,7 +199,7 @@ def test_json_holds_every_field_of_the_table() -> None:
 
 def test_csv_has_a_line_for_each_target_and_metric() -> None:
     shown = table(small())
-    lines = list(csv.DictReader(io.StringIO(publish.render(shown, "csv"))))
+    lines = list(csv.DictReader(io.StringIO(formats.render(shown, "csv"))))
     metric = [line for line in lines if line["kind"] == "metric"]
     assert len(metric) == 3 * 3
     silent = [line for line in metric if line["verdict"] == "no result"]
@@ -208,7 +210,7 @@ def test_csv_has_a_line_for_each_target_and_metric() -> None:
 
 
 def test_markdown_rows_all_have_as_many_cells_as_their_header() -> None:
-    lines = publish.render(table(small()), "markdown").splitlines()
+    lines = formats.render(table(small()), "markdown").splitlines()
     rows = [line for line in lines if line.startswith("|")]
     assert {line.replace("\\|", "").count("|") for line in rows} == {9}
     assert "<b>" not in "\n".join(lines).replace("\\<b", "")

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from harness import inventory
-from harness.backends.kvm import asked
+from harness.backends.kvm import declared
 
 ROOT = Path(__file__).parents[2]
 PLAYBOOKS = ROOT / "playbooks"
@@ -305,13 +305,13 @@ INSIDE = {"nic_driver": "virtio_net", "work_device": "/dev/sda"}
 
 
 def test_a_guest_that_is_what_was_asked_for_is_not_refused() -> None:
-    assert list(asked.unlike(ASKED, INSIDE, SEEN)) == []
+    assert list(declared.unlike(ASKED, INSIDE, SEEN)) == []
 
 
 @pytest.mark.parametrize("name", [name for name in SEEN if name != "cpus"])
 def test_each_thing_that_was_asked_for_and_is_not_seen_is_refused(name: str) -> None:
     """(The backend itself refuses a guest that is pinned to no CPUs.)"""
-    (found,) = asked.unlike(ASKED, INSIDE, {**SEEN, name: None})
+    (found,) = declared.unlike(ASKED, INSIDE, {**SEEN, name: None})
     assert "not to be seen" in found
 
 
@@ -340,11 +340,11 @@ def test_each_thing_that_was_asked_for_and_is_not_seen_is_refused(name: str) -> 
 def test_what_differs_is_refused_with_both_values(
     facts: dict[str, str], seen: dict[str, str], said: str
 ) -> None:
-    (found,) = asked.unlike({**ASKED, **facts}, INSIDE, {**SEEN, **seen})
+    (found,) = declared.unlike({**ASKED, **facts}, INSIDE, {**SEEN, **seen})
     assert said in found
 
 
 def test_a_version_of_the_model_is_the_model() -> None:
     wish = {**ASKED, "asked_cpu_mode": "custom", "asked_cpu_model": "EPYC"}
     for seen in ("EPYC", "EPYC-v3"):
-        assert list(asked.unlike(wish, INSIDE, {**SEEN, "cpu_type": seen})) == []
+        assert list(declared.unlike(wish, INSIDE, {**SEEN, "cpu_type": seen})) == []

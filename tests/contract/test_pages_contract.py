@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from harness import inventory
-from harness.inventory.groups import backend_names
-from harness.model import NATIVE_BACKEND
+from harness.backends import names as backend_names
+from harness.model.target import NATIVE_BACKEND
 
 ROOT = Path(__file__).parents[2]
 ROLES = ROOT / "playbooks" / "roles"

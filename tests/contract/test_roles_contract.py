@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.model import NATIVE_BACKEND
+from harness.model.target import NATIVE_BACKEND
 
 ROOT = Path(__file__).parents[2]
 PLAYBOOKS = ROOT / "playbooks"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from harness import tools
 from harness.errors import ReadError
-from harness.model import Metric, Sample
+from harness.model.workload import Metric, Sample
 
 OUTPUTS = Path(__file__).parent.parent / "unit" / "outputs"
 UNITS_BY_SUFFIX = {

@@ -16,7 +16,7 @@ import yaml
 from harness import inventory
 from harness.backends import virtualbox
 from harness.errors import HarnessError
-from harness.model import BackendClass, Endpoint, Size, Target
+from harness.model.target import BackendClass, Endpoint, Size, Target
 from tests.playing import PLAYBOOKS, play, program
 
 ROOT = Path(__file__).parents[2]

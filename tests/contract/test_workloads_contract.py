@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from harness import tools
-from harness.model import Resource
+from harness.model.workload import Resource
 
 FOLDER = Path(__file__).parent.parent.parent / "workloads"
 FILES = sorted(FOLDER.glob("*/workload.yml"))

@@ -9,13 +9,16 @@ from types import ModuleType
 
 import pytest
 
-from harness import dataset, fingerprint, inventory
+from harness import inventory
 from harness.analyze.overhead import overhead
 from harness.backends import baremetal, xen
+from harness.dataset import dataset
 from harness.errors import HarnessError
-from harness.model import BackendClass, Endpoint, Fingerprint, Size, Target
-from harness.publish.table import build
-from harness.record import Run
+from harness.fingerprint import observe
+from harness.model.fingerprint import Fingerprint
+from harness.model.run import Run
+from harness.model.target import BackendClass, Endpoint, Size, Target
+from harness.report.table import build
 from tests.synthetic import Kind, make_run
 
 ROOT = Path(__file__).parents[2]
@@ -101,7 +104,7 @@ def test_a_guest_that_is_not_what_was_declared_is_refused(
     assert any(said in one for one in found), found
     observed = replace(as_seen(), inside=both, outside={**outside("pvh"), **seen})
     with pytest.raises(HarnessError, match="check: label"):
-        fingerprint.refuse_if_false(GUEST, at("pvh"), observed)
+        observe.refuse_if_false(GUEST, at("pvh"), observed)
 
 
 def test_a_domain_that_xl_does_not_tell_of_is_no_answer() -> None:
@@ -141,8 +144,8 @@ def test_whether_the_machine_under_dom0_is_a_guest_is_told_by_xen_and_not_by_dom
 ) -> None:
     bit = xen.hypervisor_bit(hw_caps)
     inside = {**DOM0, "container": "none"}
-    assert fingerprint._is_guest(inside, {"hypervisor_bit": bit}) is nested
-    assert fingerprint._is_guest(inside, {}) is True  # what dom0 itself would say on bare metal too
+    assert observe._is_guest(inside, {"hypervisor_bit": bit}) is nested
+    assert observe._is_guest(inside, {}) is True  # what dom0 itself would say on bare metal too
 
 
 def test_dom0_is_not_called_native() -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 import polars as pl
 from polars.testing import assert_frame_equal
 
-from harness import dataset
-from harness.ledger import Ledger
-from harness.model import BackendClass
-from harness.record import Run
+from harness.dataset import dataset
+from harness.ledger.writer import Ledger
+from harness.model.run import Run
+from harness.model.target import BackendClass
 from tests.synthetic import DOCKER, Kind, make_run
 
 ORDER = ["run", "trial", "block", "position", "target", "workload", "metric"]

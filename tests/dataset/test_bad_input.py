@@ -10,22 +10,24 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from harness import catalogue, compaction, dataset
 from harness.analyze.overhead import overhead
+from harness.dataset import catalogue, compaction, dataset
+from harness.dataset.samples import FORMAT
+from harness.dataset.store import open_store
 from harness.errors import HarnessError, UseError
-from harness.model import Metric, Sample
-from harness.publish import compared, made, reading, stored
-from harness.record import Manifest, Run
-from harness.samples import FORMAT
-from harness.store import open_store
-from harness.tags import Selection
-from harness.verify import verify
+from harness.ledger.tags import Selection
+from harness.model.run import Manifest, Run
+from harness.model.workload import Metric, Sample
+from harness.report import compared, stored
+from harness.report import runs as report_runs
+from harness.report.runs import judged, of_runs
+from harness.workflow.verify import verify
 from tests.dataset.runs import assert_reads_as, night, of, rows, save
 from tests.dataset.test_compaction import parquet, put
 
 RUNS = [night("2026-11-03", 3.0), night("2026-11-04", 4.0), night("2026-11-05", 5.0)]
 LATER_COLUMNS = {1: ["control", "imported"], 2: ["imported"]}
-"""What a version did not have yet: the changelog of the format in `harness.samples`."""
+"""What a version did not have yet: the changelog of the format in `harness.dataset.samples`."""
 
 
 def older(run: Run, version: int) -> bytes:
@@ -85,13 +87,13 @@ def test_a_torn_file_is_refused_by_name_and_built_again(
     for run in RUNS:
         save(run, results / "runs")
     store = open_store(root)
-    dataset.update(results, store, made.judged)
+    dataset.update(results, store, judged)
     name = catalogue.name_of(RUNS[0].manifest.run)
     whole = parquet(dataset.frame(RUNS[0]), {"schema_version": "3"})
     store.write(name, whole[:keep])
     with pytest.raises(HarnessError, match=rf"{name} is not a Parquet file, or only a part"):
         dataset.scan(root)
-    built = dataset.update(results, store, made.judged)
+    built = dataset.update(results, store, judged)
     assert (built.written, built.troubles) == ((RUNS[0].manifest.run,), ())
     assert len(dataset.look(root).files) == 3
 
@@ -116,7 +118,7 @@ def test_half_copied_runs_are_told_and_cost_the_others_nothing(root: str, tmp_pa
     (folders[0] / "ledger.jsonl").unlink()
     (folders[1] / "manifest.json").write_text((folders[1] / "manifest.json").read_text()[:100])
     store = open_store(root)
-    built = dataset.update(results, store, made.judged)
+    built = dataset.update(results, store, judged)
     assert built.written == (RUNS[2].manifest.run,)
     assert [folder for folder, _ in built.troubles] == folders[:2]
     for folder, error in built.troubles:
@@ -135,7 +137,7 @@ def test_runs_that_contradict_themselves_are_told_and_cost_the_others_nothing(
     ):
         ledger = folder / "ledger.jsonl"
         ledger.write_text(ledger.read_text().replace(said, instead, 1))
-    built = dataset.update(results, open_store(root), made.judged)
+    built = dataset.update(results, open_store(root), judged)
     assert built.written == (folders[2].name,)
     first, second = (str(error) for _, error in built.troubles)
     assert f"of run {folders[0].name} gives " in first
@@ -149,8 +151,8 @@ def test_a_run_without_a_trial_is_named(root: str, tmp_path: Path) -> None:
     folder = save(run, tmp_path / "results" / "runs")
     expected = f"{run.manifest.run} holds no trial"
     for refused in (
-        lambda: made.of_runs([folder], tmp_path / "results"),
-        lambda: reading.read([folder]),
+        lambda: of_runs([folder], tmp_path / "results"),
+        lambda: report_runs.read([folder]),
         lambda: verify(folder, tmp_path / "results"),
         lambda: compared.of_selections(
             Selection("a:container", (folder,), "container"),
@@ -170,8 +172,8 @@ def test_a_run_is_not_pooled_with_a_copy_of_itself(tmp_path: Path) -> None:
     copy = folder.with_name("copy")
     shutil.copytree(folder, copy)
     for refused in (
-        lambda: made.of_runs([folder, copy], tmp_path / "results"),
-        lambda: reading.read([folder, copy]),
+        lambda: of_runs([folder, copy], tmp_path / "results"),
+        lambda: report_runs.read([folder, copy]),
     ):
         with pytest.raises(HarnessError, match=f"run {folder.name} is there twice"):
             refused()
@@ -185,13 +187,13 @@ def test_a_ledger_that_was_torn_while_it_was_written_gives_the_trials_that_are_w
     file = save(RUNS[0], results / "runs") / "ledger.jsonl"
     lines = file.read_bytes().splitlines(keepends=True)
     file.write_bytes(b"".join(lines[:-2]) + lines[-2][:50])
-    built = dataset.update(results, open_store(results / "dataset"), made.judged)
+    built = dataset.update(results, open_store(results / "dataset"), judged)
     assert built.troubles == ()
     rows_a_trial = {"cpu-one": 1, "disk-randread": 2}
     expected = sum(rows_a_trial[trial.workload] for trial in RUNS[0].trials[: len(lines) - 2])
     assert dataset.scan(results / "dataset").collect().height == expected
     file.write_bytes(lines[0][:50] + b"\n" + b"".join(lines[1:]))
-    built = dataset.update(results, open_store(results / "dataset"), made.judged)
+    built = dataset.update(results, open_store(results / "dataset"), judged)
     assert "ledger.jsonl:1: not a ledger record" in str(built.troubles[0][1])
 
 
@@ -199,7 +201,7 @@ def test_a_copy_of_a_run_under_another_name_is_told(tmp_path: Path) -> None:
     results = tmp_path / "results"
     folder = save(RUNS[0], results / "runs")
     shutil.copytree(folder, folder.with_name("copy"))
-    built = dataset.update(results, open_store(results / "dataset"), made.judged)
+    built = dataset.update(results, open_store(results / "dataset"), judged)
     assert built.written == (folder.name,)
     assert f"holds the run {folder.name}" in str(built.troubles[0][1])
     assert_reads_as(results / "dataset", RUNS[:1])
@@ -260,4 +262,4 @@ def test_units_that_disagree_are_never_one_figure(root: str, tmp_path: Path) -> 
     assert sorted(found.rows()) == [("1/s", 1, 3.0), ("k/s", 1, 0.004)]
     folders = [save(run, tmp_path / "results" / "runs") for run in runs]
     with pytest.raises(UseError, match=r"the unit of iops of disk-randread is 1/s .* and k/s"):
-        made.of_runs(folders, tmp_path / "results")
+        of_runs(folders, tmp_path / "results")

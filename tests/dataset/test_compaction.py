@@ -15,13 +15,13 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from harness import catalogue, compaction, dataset, observed
-from harness.catalogue import Format
+from harness.dataset import catalogue, compaction, dataset, targets
+from harness.dataset.catalogue import Format
+from harness.dataset.samples import FORMAT
+from harness.dataset.store import Store, open_store
 from harness.errors import HarnessError
-from harness.ledger import read_manifest, read_run
-from harness.record import Manifest, Run
-from harness.samples import FORMAT
-from harness.store import Store, open_store
+from harness.ledger.reader import read_manifest, read_run
+from harness.model.run import Manifest, Run
 from tests.dataset.runs import assert_reads_as, night, of, rows, save
 from tests.synthetic import DOCKER, KVM
 
@@ -94,12 +94,12 @@ def test_the_year_of_a_host_is_read_file_by_file(root: str) -> None:
     store = open_store(root)
     put(store, *NOVEMBER, *DECEMBER, *ELSEWHERE)
     compaction.compact(store, FORMAT)
-    parts = dataset.batches(root, most_rows=1)
-    assert [part.collect()["host"].cast(pl.String).unique().to_list() for part in parts] == [
+    scan = dataset.batches(root, most_rows=1)
+    assert [part.collect()["host"].cast(pl.String).unique().to_list() for part in scan] == [
         ["lab1"],
         ["lab2"],
     ]
-    assert_frame_equal(rows(parts[1].collect()), of(ELSEWHERE))
+    assert_frame_equal(rows(scan[1].collect()), of(ELSEWHERE))
 
 
 def test_parts_of_hosts_leave_out_what_does_not_count(root: str) -> None:
@@ -147,9 +147,9 @@ def test_the_files_of_another_table_are_merged_alike(root: str) -> None:
     assert [(each.month, each.files, each.runs) for each in merged] == [("2026-11", 2, 2)]
     found = catalogue.of_store(store, Format("observed"))
     assert {file.version for file in found.files} == {7}
-    from harness import parts
+    from harness.dataset import scan
 
-    read = parts.scan(Format("observed"), parts.pieces(found)).collect().sort("run")
+    read = scan.scan(Format("observed"), scan.parts(found)).collect().sort("run")
     assert_frame_equal(read, pl.concat(frames).sort("run"))
     assert [entry.name for entry in open_store(root).entries()] == []
 
@@ -238,7 +238,7 @@ print(step)
 
 
 def compact_until(
-    root: str, moment: int, table: str = "harness.samples"
+    root: str, moment: int, table: str = "harness.dataset.samples"
 ) -> subprocess.CompletedProcess[str]:
     """Compact in a process of its own that is killed at that moment; 0: never."""
     return subprocess.run(
@@ -276,8 +276,8 @@ def test_killed_at_any_moment_every_row_is_there_once(root: str) -> None:
         killed = compact_until(root, moment)
         assert killed.returncode == -signal.SIGKILL, (moment, killed.stderr)
         assert_reads_as(root, now)
-        parts = [part.collect() for part in dataset.batches(root, most_rows=1)]
-        assert_frame_equal(rows(pl.concat(parts)), of(now), check_exact=True)
+        scan = [part.collect() for part in dataset.batches(root, most_rows=1)]
+        assert_frame_equal(rows(pl.concat(scan)), of(now), check_exact=True)
         seen.add(len(names(store)))
         compaction.compact(store, FORMAT)
         assert len(names(store)) == 1, moment
@@ -288,28 +288,28 @@ def test_killed_at_any_moment_every_row_is_there_once(root: str) -> None:
 def test_what_was_observed_is_whole_too_whenever_a_compaction_is_killed(tmp_path: Path) -> None:
     for run in NOVEMBER:
         save(run, tmp_path / "runs")
-    folder = tmp_path / "dataset" / observed.FOLDER
+    folder = tmp_path / "dataset" / targets.FOLDER
 
     def rows_now() -> pl.DataFrame:
         def never(place: Path) -> Manifest:
             raise AssertionError(f"{place.name} is not there any more")
 
-        return observed.read(tmp_path, observed.build(tmp_path, never)).sort("run", "target")
+        return targets.read(tmp_path, targets.build(tmp_path, never)).sort("run", "target")
 
-    observed.build(tmp_path, read_manifest)
+    targets.build(tmp_path, read_manifest)
     expected = rows_now()
     assert expected.height == 2 * len(NOVEMBER)
     shutil.copytree(folder, tmp_path / "before")
-    moments = int(compact_until(str(folder), 0, "harness.observed").stdout)
+    moments = int(compact_until(str(folder), 0, "harness.dataset.targets").stdout)
     seen = set()
     for moment in range(1, moments + 1):
         shutil.rmtree(folder)
         shutil.copytree(tmp_path / "before", folder)
-        killed = compact_until(str(folder), moment, "harness.observed")
+        killed = compact_until(str(folder), moment, "harness.dataset.targets")
         assert killed.returncode == -signal.SIGKILL, (moment, killed.stderr)
         assert_frame_equal(rows_now(), expected)
         seen.add(len(list(folder.glob("*.parquet"))))
-        compaction.compact(open_store(folder), observed.FORMAT)
+        compaction.compact(open_store(folder), targets.FORMAT)
         assert_frame_equal(rows_now(), expected)
         assert len(list(folder.glob("*.parquet"))) == 1
     assert seen == {1, 2, 3, 4}
@@ -340,7 +340,7 @@ def test_a_reader_beside_a_compaction_reads_every_row_once(root: str, rounds: in
     writer = background(WRITER, root, str(rounds))
     reads = 0
     while writer.poll() is None or reads == 0:
-        read = dataset.read(root, lambda parts: pl.concat(parts).collect())
+        read = dataset.read(root, lambda scan: pl.concat(scan).collect())
         assert_frame_equal(rows(read), expected, check_exact=True)
         reads += 1
     assert writer.wait() == 0, writer.stderr.read() if writer.stderr else ""
@@ -377,7 +377,7 @@ def test_two_compactions_at_once_leave_what_one_leaves(tmp_path: Path) -> None:
     root = str(tmp_path / "dataset")
     put(open_store(root), *NOVEMBER, *DECEMBER, *ELSEWHERE)
     for _ in range(3):
-        both = [background(KILLED, root, "0", "harness.samples") for _ in range(2)]
+        both = [background(KILLED, root, "0", "harness.dataset.samples") for _ in range(2)]
         for each in both:
             _, errors = each.communicate(timeout=120)
             assert each.returncode == 0, errors
@@ -423,12 +423,12 @@ def test_a_file_that_goes_between_looking_and_reading_is_looked_for_again(tmp_pa
     put(open_store(root), *NOVEMBER)
     looks = 0
 
-    def make(parts: list[pl.LazyFrame]) -> pl.DataFrame:
+    def make(scan: list[pl.LazyFrame]) -> pl.DataFrame:
         nonlocal looks
         looks += 1
         if looks == 1:
             compaction.compact(open_store(root), FORMAT)
-        return pl.concat(parts).collect()
+        return pl.concat(scan).collect()
 
     assert_frame_equal(rows(dataset.read(root, make)), of(NOVEMBER))
     assert looks == 2
@@ -440,13 +440,13 @@ def test_a_reader_that_always_loses_has_the_writer_wait(root: str) -> None:
     put(store, *NOVEMBER)
     looks = 0
 
-    def make(parts: list[pl.LazyFrame]) -> pl.DataFrame:
+    def make(scan: list[pl.LazyFrame]) -> pl.DataFrame:
         nonlocal looks
         looks += 1
         if store.options is not None or is_free(Path(root)):
             put(store, NOVEMBER[looks % 3])
             compaction.compact(store, FORMAT)
-        return pl.concat(parts).collect()
+        return pl.concat(scan).collect()
 
     if store.options is None:
         assert_frame_equal(rows(dataset.read(root, make)), of(NOVEMBER))
@@ -482,7 +482,7 @@ def test_rows_that_cannot_be_read_end_in_one_message(tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(root, copy)
     with pytest.raises(HarnessError, match="cannot read the rows of"):
-        dataset.read(root, lambda parts: pl.concat(parts).collect())
+        dataset.read(root, lambda scan: pl.concat(scan).collect())
     with pytest.raises(HarnessError, match=f"cannot read the rows of .*{file.name}"):
         compaction.compact(open_store(copy), FORMAT)
     assert len(list(copy.iterdir())) == 3
@@ -511,8 +511,8 @@ def merging(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_a_comparison_beside_a_compaction_is_that_without_one(
     tmp_path: Path, merging: list[str], same: bool
 ) -> None:
-    from harness.publish import compared
-    from harness.tags import Selection
+    from harness.ledger.tags import Selection
+    from harness.report import compared
 
     nights = [night(f"2026-11-{day:02}", kinds=(DOCKER, KVM)) for day in (3, 4, 5)]
     folders = tuple(save(run, tmp_path / "runs") for run in nights)
@@ -532,7 +532,7 @@ def test_a_comparison_beside_a_compaction_is_that_without_one(
 def test_a_history_beside_a_compaction_is_that_without_one(
     tmp_path: Path, merging: list[str]
 ) -> None:
-    from harness.publish.nights import of_results
+    from harness.report.history import of_results
 
     for run in NOVEMBER:
         save(run, tmp_path / "runs")

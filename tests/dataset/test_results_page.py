@@ -12,9 +12,9 @@ import duckdb
 import polars as pl
 import pytest
 
-from harness import compaction, dataset
-from harness.samples import FORMAT
-from harness.store import open_store
+from harness.dataset import compaction, dataset
+from harness.dataset.samples import FORMAT
+from harness.dataset.store import open_store
 from tests.dataset.runs import night
 from tests.dataset.test_compaction import put
 from tests.synthetic import example

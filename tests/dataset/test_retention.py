@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from harness import ledger, publish, retention
 from harness.errors import HarnessError, UseError
-from harness.ledger import Ledger
-from harness.publish import made
+from harness.ledger import reader, retention
+from harness.ledger.writer import Ledger
+from harness.publish import formats
+from harness.report import runs
 from tests.dataset.runs import night, save
 
 BEFORE = datetime(2026, 11, 10, tzinfo=UTC)
@@ -55,22 +56,22 @@ def test_planning_touches_nothing(results: Path) -> None:
 
 def test_dropping_removes_raw_outputs_alone_and_no_table_changes(results: Path) -> None:
     raw = retention.plan(results, BEFORE).going[0]
-    table = publish.render(made.of_runs([raw.folder], results), "json")
+    table = formats.render(runs.of_runs([raw.folder], results), "json")
     kept = {name: (raw.folder / name).read_bytes() for name in ("manifest.json", "ledger.jsonl")}
     retention.drop(raw)
     assert list((raw.folder / "raw").iterdir()) == []
     assert {name: (raw.folder / name).read_bytes() for name in kept} == kept
-    assert publish.render(made.of_runs([raw.folder], results), "json") == table
+    assert formats.render(runs.of_runs([raw.folder], results), "json") == table
     assert raw.folder.name[:8] not in going(results)
 
 
 def test_an_output_that_was_dropped_is_said_to_have_been(results: Path) -> None:
     raw = retention.plan(results, BEFORE).going[0]
-    trial = ledger.read_run(raw.folder).trials[0]
-    assert ledger.read_raw(raw.folder, trial).startswith(b"as printed by")
+    trial = reader.read_run(raw.folder).trials[0]
+    assert reader.read_raw(raw.folder, trial).startswith(b"as printed by")
     retention.drop(raw)
     with pytest.raises(HarnessError, match=r"was dropped to make room, as .*raw-dropped\.json"):
-        ledger.read_raw(raw.folder, trial)
+        reader.read_raw(raw.folder, trial)
 
 
 def test_a_run_goes_on_after_its_raw_outputs_went(results: Path) -> None:

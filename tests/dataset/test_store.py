@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.dataset.store import Entry, Store, open_store, snapshot
+from harness.dataset.store.folder import Folder
 from harness.errors import HarnessError, UseError
-from harness.store import Entry, Store, open_store, whole
-from harness.store.folder import Folder
 from tests.dataset import objectstore
 
 
@@ -124,7 +124,7 @@ def test_a_lock_is_waited_for_and_ends_with_its_holder(tmp_path: Path) -> None:
     program = (
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from harness.store.folder import Folder\n"
+        "from harness.dataset.store.folder import Folder\n"
         "with Folder(Path(sys.argv[1])).locked():\n"
         "    print('held', flush=True)\n"
         "    time.sleep(60)\n"
@@ -136,7 +136,7 @@ def test_a_lock_is_waited_for_and_ends_with_its_holder(tmp_path: Path) -> None:
     assert holder.stdout.readline() == "held\n"
     folder = Folder(tmp_path)
     patch = pytest.MonkeyPatch()
-    patch.setattr("harness.store.folder._LOCKED_S", 0.1)
+    patch.setattr("harness.files.LOCKED_S", 0.1)
     try:
         with pytest.raises(HarnessError, match="another process has been at work"), folder.locked():
             pass
@@ -170,7 +170,7 @@ def test_a_listing_that_a_merge_passes_through_is_made_again() -> None:
             return listings.pop(0)
 
     store: Store = Moving(Path())
-    assert whole(store) == {"00-m": merged}
+    assert snapshot(store) == {"00-m": merged}
 
 
 def test_a_place_that_never_rests_is_told() -> None:
@@ -182,7 +182,7 @@ def test_a_place_that_never_rests_is_told() -> None:
             return (Entry(str(self.count), 1, ""),)
 
     with pytest.raises(HarnessError, match="changes all the time"):
-        whole(Restless(Path()))
+        snapshot(Restless(Path()))
 
 
 def test_a_file_url_is_the_folder_that_it_names(tmp_path: Path) -> None:

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from harness import dataset, publish
 from harness.analyze.overhead import overhead
+from harness.dataset import dataset
+from harness.dataset.store import open_store
 from harness.errors import HarnessError, UseError
-from harness.publish import stored, table
-from harness.store import open_store
+from harness.publish import formats
+from harness.report import stored, table
 from tests.dataset.runs import night
 from tests.dataset.test_compaction import put
 from tests.synthetic import example
@@ -22,10 +23,10 @@ from tests.synthetic import example
 RUNS = [night("2026-11-03"), night("2026-11-05"), night("2026-11-04", host="lab2")]
 
 
-@pytest.mark.parametrize("format", publish.FORMATS)
+@pytest.mark.parametrize("format", formats.FORMATS)
 def test_every_format_shows_it_and_says_what_is_missing(root: str, format: str) -> None:
     put(open_store(root), example())
-    content = publish.render(stored.of_dataset(root), format)
+    content = formats.render(stored.of_dataset(root), format)
     text = content if isinstance(content, str) else unzipped(content)
     assert "Made from the dataset alone" in " ".join(text.split())
     assert "20261101T000000Z-lab1" in text
@@ -58,7 +59,7 @@ def test_the_figures_are_those_of_the_run(root: str) -> None:
 def test_failed_trials_are_counted_where_nobody_knows_why(root: str) -> None:
     """The example's guest times out on one workload, and its container fails twice on another."""
     put(open_store(root), example())
-    document = json.loads(publish.render(stored.of_dataset(root), "json"))
+    document = json.loads(formats.render(stored.of_dataset(root), "json"))
     notes = json.dumps(document["sections"][0])
     assert "10 of 10 trials timed out" in notes
     assert "2 of 10 trials failed" in notes

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.store import open_store
+from harness.dataset.store import open_store
 from tests.dataset.runs import assert_reads_as, night, save
 from tests.dataset.test_compaction import put
 from tests.synthetic import example

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from harness import bundle, session, state
-from harness.bundle import Bundle
-from harness.session import Session
+from harness import state
+from harness.bundle import pack
+from harness.bundle.archive import Bundle
+from harness.remote import connect
+from harness.remote.session import Session
 
 from . import machine, sshd
 
@@ -49,7 +51,7 @@ def own_server(tmp_path: Path) -> Iterator[sshd.Sshd]:
 
 @pytest.fixture
 def opened(server: sshd.Sshd) -> Iterator[Session]:
-    with session.connect("here", server.endpoint, server.key) as one:
+    with connect.connect("here", server.endpoint, server.key) as one:
         yield one
 
 
@@ -59,5 +61,5 @@ def packed() -> Bundle:
     for cache in (ROOT / ".cache" / "baremark", state.cache_folder()):
         trees = sorted(cache.glob("bundle-tree-*.tar"), key=lambda path: path.stat().st_mtime)
         if trees:
-            return bundle.pack(trees[-1], cache)
+            return pack.pack(trees[-1], cache)
     pytest.skip("no bundle was built on this machine yet: baremark up builds it")

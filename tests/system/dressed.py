@@ -21,9 +21,10 @@ from pathlib import Path
 
 import zstandard
 
-from harness import identity, session
-from harness.bundle import Bundle
-from harness.model import Endpoint
+from harness.bundle.archive import Bundle
+from harness.fingerprint import platform
+from harness.model.target import Endpoint
+from harness.remote.keys import make_key
 
 from . import sshd
 
@@ -113,7 +114,7 @@ def observe(system: Path, arguments: Sequence[str], cpu: str = "max") -> dict[st
     text = said.split(_BEGIN, 1)[1].split(_END, 1)[0]
     inside = dict(line.split("\t", 1) for line in text.splitlines() if "\t" in line)
     registers = [inside.pop(name) for name in sorted(inside) if name.startswith("cpuid_")]
-    inside["hypervisor_leaves"] = identity.leaves("\n".join(registers))
+    inside["hypervisor_leaves"] = platform.leaves("\n".join(registers))
     return inside
 
 
@@ -165,7 +166,7 @@ def answering(folder: Path, client: str, arguments: Sequence[str], cpu: str) -> 
     assert archive is not None
     keys, disk, tree = folder / "identity", folder / "disk.raw", folder / "tree-1"
     keys.mkdir(parents=True)
-    host_key = session.make_key(keys / "ssh_host_ed25519_key")
+    host_key = make_key(keys / "ssh_host_ed25519_key")
     (keys / "ssh_host_ed25519_key.pub").write_text(host_key + "\n")
     (keys / "authorized_keys").write_text(client + "\n")
     boot = [str(folder / "vmlinuz-1"), str(folder / "initrd-1")]

@@ -19,8 +19,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import session
-from harness.model import Endpoint
+from harness.model.target import Endpoint
+from harness.remote import keys
 
 from . import sshd
 
@@ -49,7 +49,7 @@ def missing() -> list[str]:
 def running(folder: Path, client: str) -> Iterator[Machinelet]:
     """Start one that lets the public key `client` in; nothing of it is left afterwards."""
     folder.mkdir(parents=True)
-    host = session.make_key(folder / "host")
+    host = keys.make_key(folder / "host")
     (folder / "authorized_keys").write_text(client + "\n")
     (folder / "sshd_config").write_text(
         f"ListenAddress {INSIDE}:22\nHostKey {folder}/host\nUsePAM no\nStrictModes no\n"

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness import session
-from harness.model import Endpoint
+from harness.model.target import Endpoint
+from harness.remote import keys
 
 
 @dataclass(slots=True)
@@ -23,7 +23,7 @@ class Sshd:
     """The running server: where it answers, with which client key, and how to end it."""
 
     endpoint: Endpoint
-    key: session.Key
+    key: keys.Key
     folder: Path
     process: subprocess.Popen[bytes]
 
@@ -71,8 +71,8 @@ def running(folder: Path, port: int | None = None, environment: str = "") -> Ite
     """
     folder.mkdir(parents=True, exist_ok=True)
     port = port or free_port()
-    client = session.make_key(folder / "client")
-    host = session.make_key(folder / "host")
+    client = keys.make_key(folder / "client")
+    host = keys.make_key(folder / "host")
     authorized = folder / "authorized_keys"
     authorized.write_text(client + "\n")
     config = folder / "sshd_config"
@@ -99,7 +99,7 @@ def running(folder: Path, port: int | None = None, environment: str = "") -> Ite
     store.mkdir(exist_ok=True)
     user = os.environ.get("USER") or "root"
     endpoint = Endpoint("127.0.0.1", port, user, host, str(work), str(store))
-    one = Sshd(endpoint, session.load_key(folder / "client"), folder, process)
+    one = Sshd(endpoint, keys.load_key(folder / "client"), folder, process)
     try:
         deadline = time.monotonic() + 20
         while True:

@@ -11,8 +11,10 @@ import subprocess
 import tarfile
 from pathlib import Path
 
-from harness import bundle, tools
-from harness.bundle import BASE_PROGRAMS, LOADED_LATER, OBSERVERS, Bundle
+from harness import tools
+from harness.bundle import pack
+from harness.bundle.archive import Bundle
+from harness.bundle.pack import BASE_PROGRAMS, LOADED_LATER, OBSERVERS
 
 ROLES = {
     "sysbench": "cat",
@@ -51,7 +53,7 @@ def tree(folder: Path) -> Path:
 
 def make(folder: Path) -> Bundle:
     folder.mkdir(parents=True, exist_ok=True)
-    return bundle.pack(tree(folder), folder)
+    return pack.pack(tree(folder), folder)
 
 
 def _libraries(program: str) -> list[Path]:

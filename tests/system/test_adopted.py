@@ -14,10 +14,14 @@ from typing import Any
 
 import pytest
 
-from harness import adopt, fingerprint, identity, ledger, session
-from harness.model import BackendClass, Size, Target
-from harness.record import TrialStatus
-from harness.session import WrongHostKey
+from harness import backends
+from harness.fingerprint import observe, platform
+from harness.ledger import folders, reader
+from harness.model.target import BackendClass, Size, Target
+from harness.model.trial import TrialStatus
+from harness.provision import adopted
+from harness.remote import connect, keys
+from harness.remote.connect import WrongHostKey
 
 from . import machinelet, sshd
 
@@ -104,10 +108,10 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     ):
         (folder / "given").mkdir()
         (folder / "given" / "theirs").write_text("not Baremark's\n")
-        key = session.load_key(folder / "state" / "baremark" / "adopted_ed25519")
-        with session.connect("box", container.endpoint, key) as opened:
-            seen = identity.seen(fingerprint.look_inside(opened, "/"))
-        assert seen.platform in identity.KINDS
+        key = keys.load_key(folder / "state" / "baremark" / "adopted_ed25519")
+        with connect.connect("box", container.endpoint, key) as opened:
+            seen = platform.seen(observe.look_inside(opened, "/"))
+        assert seen.platform in backends.names()
         yield Lab(server, container, str(seen.platform), folder, baremark)
 
 
@@ -171,7 +175,7 @@ def test_the_doctor_says_what_is_wrong_and_what_to_type(
     endpoint = replace(lab.container.endpoint, facts={"private_key": own} if own else {}, **given)
     target = Target("box", backend, "metal", Size(1, 256, 2, (0,)), adopted=True)
     before = tree(lab.folder)
-    verdict = adopt.examine(target, endpoint)
+    verdict = adopted.examine(target, endpoint)
     assert not verdict.usable
     assert why.format(**words) in verdict.why
     assert fix in verdict.fix
@@ -184,10 +188,10 @@ def test_nothing_is_sent_to_what_shows_another_host_key(
     monkeypatch.setenv("XDG_STATE_HOME", str(lab.folder / "state"))
     log = lab.container.folder / "log"
     known = log.read_text().count("Accepted publickey")
-    with adopt.connect("box", lab.container.endpoint):
+    with connect.to_adopted("box", lab.container.endpoint):
         pass
     with pytest.raises(WrongHostKey):
-        adopt.connect("box", replace(lab.container.endpoint, host_key="ssh-ed25519 AAAA"))
+        connect.to_adopted("box", replace(lab.container.endpoint, host_key="ssh-ed25519 AAAA"))
     assert log.read_text().count("Accepted publickey") == known + 1
 
 
@@ -200,7 +204,7 @@ def test_up_run_and_down_leave_the_container_as_it_was(lab: Lab) -> None:
     lab.baremark("up", "-i", inventory)
     some = ("-w", "cpu-sysbench-1t", "-w", "disk-randread-4k-qd1", "-w", "network-rr")
     lab.baremark("run", "-i", inventory, "--preset", "smoke", *some, "--results", str(results))
-    run = ledger.read_run(ledger.find(results / "runs", "latest"))
+    run = reader.read_run(folders.find(results / "runs", "latest"))
     assert run.ended == "complete"
     ended = {TrialStatus.OK, TrialStatus.REJECTED}
     assert {trial.reason for trial in run.trials if trial.status not in ended} == set()
@@ -273,4 +277,4 @@ def test_down_clears_what_was_put_there_under_an_older_inventory(lab: Lab) -> No
 
 
 def run_folder(results: Path) -> Path:
-    return ledger.find(results / "runs", "latest")
+    return folders.find(results / "runs", "latest")

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import session, state
-from harness.model import Endpoint
+from harness import state
+from harness.model.target import Endpoint
+from harness.remote import keys
 from harness.state import Standing
 
 from . import sshd, standin
@@ -84,7 +85,7 @@ def test_a_machine_that_cannot_be_reached_is_told_by_up(tmp_path: Path) -> None:
 def test_a_machine_that_shows_another_host_key_is_told_by_bench(
     server: sshd.Sshd, tmp_path: Path
 ) -> None:
-    other = session.make_key(tmp_path / "other")
+    other = keys.make_key(tmp_path / "other")
     known = tmp_path / "known"
     known.write_text(f"[127.0.0.1]:{server.endpoint.port} {other}\n")
     where = ("-i", inventory(tmp_path, server.endpoint.port, str(known)))
@@ -113,7 +114,7 @@ RUN = ("run", "--preset", "smoke", "-w", "cpu-sysbench-1t", "--accept", "size")
 def test_a_target_that_shows_another_host_key_is_not_measured(
     server: sshd.Sshd, tmp_path: Path
 ) -> None:
-    where, cache = standing(tmp_path, server, session.make_key(tmp_path / "other"))
+    where, cache = standing(tmp_path, server, keys.make_key(tmp_path / "other"))
     results = ("--results", str(tmp_path / "results"))
     said = failed(tmp_path, *RUN, "-i", where, *results, cache=cache)
     assert f"wrong host key at 127.0.0.1:{server.endpoint.port}" in said

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import session
 from harness.errors import HarnessError
-from harness.model import Endpoint
+from harness.model.target import Endpoint
+from harness.remote import connect, keys
 
 ROOT = Path(__file__).parents[2]
 ROLES = ROOT / "playbooks" / "roles"
@@ -63,7 +63,7 @@ def identity(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("identity")
     key = folder / "ssh_host_ed25519_key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
-    (folder / "authorized_keys").write_text(session.make_key(folder / "client") + "\n")
+    (folder / "authorized_keys").write_text(keys.make_key(folder / "client") + "\n")
     return folder
 
 
@@ -108,12 +108,12 @@ def test_a_bios_boots_the_disk_to_ssh_under_the_key_that_was_put_in(
     )
     public = (identity / "ssh_host_ed25519_key.pub").read_text().split()[:2]
     endpoint = Endpoint("127.0.0.1", port, "root", " ".join(public), "/tmp", "/tmp")
-    key = session.load_key(identity / "client")
+    key = keys.load_key(identity / "client")
     try:
         until = time.monotonic() + BOOT_S
         while True:
             try:
-                with session.connect("guest", endpoint, key) as opened:
+                with connect.connect("guest", endpoint, key) as opened:
                     assert "/dev/sda1 / ext4" in opened.check(["cat", "/proc/mounts"], limit_s=60)
                     routes = opened.check(["ip", "route"], limit_s=60)
                     assert "default via 10.0.2.2 dev eth0" in routes

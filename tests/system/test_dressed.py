@@ -11,10 +11,13 @@ from typing import Any
 
 import pytest
 
-from harness import fingerprint, identity, ledger, session
-from harness.bundle import Bundle
+from harness import backends
+from harness.bundle.archive import Bundle
 from harness.errors import HarnessError
-from harness.model import BackendClass, Size, Target
+from harness.fingerprint import observe, platform
+from harness.ledger import folders
+from harness.model.target import BackendClass, Size, Target
+from harness.remote import connect, keys
 
 from . import dressed, sshd
 
@@ -32,8 +35,8 @@ def believed(inside: dict[str, str], outside: dict[str, str | None] | None = Non
     """The backends by which an adopted target that shows this would be taken."""
     return {
         name
-        for name in identity.KINDS
-        if not identity.contradictions(name, True, inside, outside or {})
+        for name in {*backends.names(), backends.CLOUD} - {"baremetal"}
+        if not platform.contradictions(name, True, inside, outside or {})
     }
 
 
@@ -44,12 +47,12 @@ def test_an_emulated_guest_that_is_dressed_as_hyperv_is_not_believed(system: Pat
     assert masked["hypervisor_bit"] == "yes"
     assert masked["hypervisor_leaves"] == ""
     assert believed(masked) == {"virtual_pc"}  # which has no leaf to show
-    (said,) = identity.contradictions("hyperv", True, masked, {})
+    (said,) = platform.contradictions("hyperv", True, masked, {})
     assert "only its firmware says microsoft" in said
 
     host: dict[str, str | None] = {"platform": "qemu", "accelerator": "tcg"}
     assert believed(masked, host) == set()
-    said = " ".join(identity.contradictions("hyperv", True, masked, host))
+    said = " ".join(platform.contradictions("hyperv", True, masked, host))
     assert "declared is hyperv, but its host runs it by qemu (emulated, TCG)" in said
     assert "from inside it is microsoft, but its host runs it by qemu" in said
 
@@ -59,7 +62,7 @@ def test_an_emulated_guest_that_is_dressed_as_vmware_contradicts_itself(system: 
     assert inside["dmi_vendor"] == "VMware, Inc."
     assert inside["hypervisor_leaves"] == "TCGTCGTCGTCG"
     assert believed(inside) == set()
-    said = " ".join(identity.contradictions("esxi", True, inside, {}))
+    said = " ".join(platform.contradictions("esxi", True, inside, {}))
     assert "its CPUID says qemu and its firmware vmware" in said
 
 
@@ -67,7 +70,7 @@ def test_a_guest_that_is_dressed_as_virtualbox_is_refused_for_what_its_host_says
     system: Path,
 ) -> None:
     inside = dressed.observe(system, dressed.VIRTUALBOX, dressed.MASKED)
-    assert identity.seen(inside).platform == "oracle"
+    assert platform.seen(inside).platform == "oracle"
     assert believed(inside) == {"virtualbox"}  # by its inside alone
     assert believed(inside, {"platform": "qemu", "accelerator": "tcg"}) == set()
 
@@ -76,7 +79,7 @@ def test_a_guest_that_is_dressed_as_virtualbox_is_refused_for_what_its_host_says
 def test_a_plain_emulated_guest_is_taken_for_what_it_is(system: Path) -> None:
     inside = dressed.observe(system, ())
     assert believed(inside) == {"kvm"}
-    assert identity.adopted("kvm", inside, {}, elsewhere=False) == (
+    assert platform.adopted("kvm", inside, {}, elsewhere=False) == (
         BackendClass.EMULATED,
         "qemu-tcg, adopted",
     )
@@ -90,19 +93,19 @@ def test_a_guest_dressed_as_hyperv_answers_ssh_and_is_refused_for_what_its_host_
     system: Path, tmp_path: Path, server: sshd.Sshd
 ) -> None:
     """Its leaves are not read here, so that only its host can tell that it is none."""
-    client = session.make_key(tmp_path / "client")
+    client = keys.make_key(tmp_path / "client")
     with (
         dressed.answering(tmp_path / "guest", client, dressed.HYPERV, dressed.MASKED) as guest,
-        session.connect("vm", guest.endpoint, session.load_key(tmp_path / "client")) as inside,
-        session.connect("metal", server.endpoint, server.key) as host,
+        connect.connect("vm", guest.endpoint, keys.load_key(tmp_path / "client")) as inside,
+        connect.connect("metal", server.endpoint, server.key) as host,
     ):
         target = Target("vm", "hyperv", "metal", Size(1, 768, 2, (0,)), adopted=True)
-        seen = fingerprint.observe(target, inside, host, guest.endpoint, None)
-        assert identity.contradictions("hyperv", True, seen.inside, {}) == ()
+        seen = observe.observe(target, inside, host, guest.endpoint, None)
+        assert platform.contradictions("hyperv", True, seen.inside, {}) == ()
         assert seen.outside["platform"] == "qemu"
         assert seen.outside["process"] == str(guest.process.pid)
         with pytest.raises(HarnessError) as caught:
-            fingerprint.refuse_if_false(target, guest.endpoint, seen)
+            observe.refuse_if_false(target, guest.endpoint, seen)
     said = caught.value.message
     assert "(check: label)" in said
     assert "declared is hyperv, but its host runs it by qemu (emulated, TCG)" in said
@@ -193,7 +196,7 @@ def measured(
             verb("run", *where, *some, *results)
         finally:
             verb("down", *where)
-        run = ledger.find(folder / "results" / "runs", "latest")
+        run = folders.find(folder / "results" / "runs", "latest")
         said = " ".join(verb("table", "-f", "markdown", *results).split())
         said += verb("table", "-f", "json", *results)
     return json.loads((run / "manifest.json").read_text()), said

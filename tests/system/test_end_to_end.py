@@ -19,9 +19,9 @@ from typing import Any
 
 import pytest
 
-from harness import ledger
-from harness.model import BackendClass
-from harness.record import TrialStatus
+from harness.ledger import folders, reader
+from harness.model.target import BackendClass
+from harness.model.trial import TrialStatus
 
 from . import machine
 
@@ -91,7 +91,7 @@ def baremark(environment: dict[str, str]) -> Iterator[Verb]:
 
 
 def the_run(results: Path) -> Path:
-    return ledger.find(results / "runs", "latest")
+    return folders.find(results / "runs", "latest")
 
 
 def test_doctor_tells_of_every_target_and_changes_nothing(baremark: Verb) -> None:
@@ -181,16 +181,16 @@ def test_a_run_that_is_killed_in_the_middle_loses_at_most_one_trial(
             break
     process.send_signal(signal.SIGKILL)
     process.wait()
-    run = ledger.read_run(the_run(results))
+    run = reader.read_run(the_run(results))
     assert run.ended is None
     assert 5 <= len(run.trials) < sum(len(block.cells) for block in run.manifest.plan.blocks)
 
 
 def test_resume_does_only_what_is_left(baremark: Verb, results: Path) -> None:
     folder = the_run(results)
-    before = ledger.read_run(folder)
+    before = reader.read_run(folder)
     baremark("run", "--resume", folder.name, "--results", str(results))
-    run = ledger.read_run(folder)
+    run = reader.read_run(folder)
     assert run.ended == "complete"
     assert run.trials[: len(before.trials)] == before.trials
     planned = [
@@ -208,7 +208,7 @@ def test_a_complete_run_is_not_resumed(baremark: Verb, results: Path) -> None:
 
 def test_every_trial_is_ok_and_traceable_to_its_raw_output(results: Path) -> None:
     folder = the_run(results)
-    run = ledger.read_run(folder)
+    run = reader.read_run(folder)
     # A noisy machine may have a trial rejected; nothing may go wrong in any other way.
     ended = {TrialStatus.OK, TrialStatus.REJECTED}
     assert {trial.reason for trial in run.trials if trial.status not in ended} == set()
@@ -221,14 +221,14 @@ def test_every_trial_is_ok_and_traceable_to_its_raw_output(results: Path) -> Non
     assert loads
     assert all(load.peer_s is not None for load in loads), "the peer's servers were not seen"
     for trial in run.trials:
-        assert ledger.read_raw(folder, trial)
+        assert reader.read_raw(folder, trial)
         assert trial.guest_s is not None
         assert trial.controller_s is not None
         assert trial.guest_s < trial.controller_s
 
 
 def test_the_manifest_says_what_each_target_really_is(results: Path) -> None:
-    manifest = ledger.read_manifest(the_run(results))
+    manifest = reader.read_manifest(the_run(results))
     seen = {record.target.name: record.fingerprint for record in manifest.targets}
     assert seen["native"].backend_class is BackendClass.NATIVE
     assert seen["container"].backend_class is BackendClass.OS
@@ -293,7 +293,7 @@ def test_a_target_that_is_not_what_was_declared_keeps_out_of_the_run(
     said = " ".join(done.stdout.split())
     assert "guest is not the kvm target that the inventory declares" in said
     assert "from inside it is a container: docker" in said
-    assert [t.target for t in ledger.read_run(the_run(tmp_path)).trials] == ["native"] * 4
+    assert [t.target for t in reader.read_run(the_run(tmp_path)).trials] == ["native"] * 4
 
 
 def test_other_bytes_on_one_target_keep_it_out_of_the_run(
@@ -345,7 +345,7 @@ def test_ctrl_c_ends_a_run_cleanly_with_what_there_is(
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert "Traceback" not in err
-    run = ledger.read_run(the_run(tmp_path))
+    run = reader.read_run(the_run(tmp_path))
     assert run.ended == "interrupted"
     assert {"native", "guest"} <= {trial.arm for trial in run.trials}
     assert "guest" in out.split()
@@ -388,7 +388,7 @@ def test_bench_does_it_all_and_writes_the_table(baremark: Verb, tmp_path: Path) 
     some = ("-w", "cpu-sysbench-1t", "-t", "docker", "--results", str(tmp_path))
     done = baremark("bench", "--preset", "smoke", *some)
     run = the_run(tmp_path)
-    assert ledger.read_run(run).ended == "complete"
+    assert reader.read_run(run).ended == "complete"
     assert "cpu-sysbench-1t" in done.stdout
     (markdown,) = (tmp_path / "published").glob("*.md")
     assert "| cpu-sysbench-1t | events_per_s |" in markdown.read_text()
@@ -424,5 +424,5 @@ def test_the_selftest_judges_the_harness_on_a_container_and_leaves_nothing(
         assert 1.1 < truth["estimate"] < 1.35
     for name in said["runs"]:
         # It ends as soon as it has the blocks it needs; some are spare.
-        assert ledger.read_run(tmp_path / "runs" / name).ended in {"complete", "precise"}
+        assert reader.read_run(tmp_path / "runs" / name).ended in {"complete", "precise"}
     assert machine.left_behind(before, machine.snapshot()) == {}

@@ -18,9 +18,10 @@ from pathlib import Path
 
 import pytest
 
-from harness import ledger
-from harness.model import BackendClass
-from harness.record import Run, TrialStatus
+from harness.ledger import folders, reader
+from harness.model.run import Run
+from harness.model.target import BackendClass
+from harness.model.trial import TrialStatus
 
 from . import machine
 
@@ -243,7 +244,7 @@ def _lived(rows: tuple[Row, ...], folder: Path) -> Life:
         after_up=ups[0][1],
         after_up_again=ups[1][1],
         standing=(ups[0][0], ups[1][0]),
-        run=ledger.read_run(ledger.find(results / "runs", "latest")),
+        run=reader.read_run(folders.find(results / "runs", "latest")),
         killed=killed,
         left=left,
     )

@@ -11,14 +11,19 @@ from pathlib import Path
 
 import pytest
 
-from harness import bundle, ledger, session
-from harness.bundle import Bundle
-from harness.execute import Execution
-from harness.ledger import Ledger
-from harness.model import Block, Host, Metric, Resource, Size, Step, Target, Workload
-from harness.plan import make, preset
-from harness.record import Manifest, Run, Trial, TrialStatus
-from harness.seat import Seat
+from harness.bundle import install
+from harness.bundle.archive import Bundle
+from harness.execute.loop import Loop
+from harness.execute.runner import Runner
+from harness.ledger import reader, writer
+from harness.ledger.writer import Ledger
+from harness.model.plan import Block
+from harness.model.run import Manifest, Run
+from harness.model.target import Host, Size, Target
+from harness.model.trial import Trial, TrialStatus
+from harness.model.workload import Metric, Resource, Step, Workload
+from harness.plan.plan import make, preset
+from harness.remote import connect, session
 
 from . import sshd, standin
 
@@ -38,17 +43,17 @@ def workload(name: str, tool: str, *args: str, prepare: tuple[Step, ...] = ()) -
     return Workload(name, name, 1, Resource.CPU, tool, args, EVENTS, prepare)
 
 
-def seat_on(server: sshd.Sshd, packed: Bundle) -> Seat:
+def seat_on(server: sshd.Sshd, packed: Bundle) -> Runner:
     def reopen() -> session.Session:
-        return session.connect("native", server.endpoint, server.key)
+        return connect.connect("native", server.endpoint, server.key)
 
     opened = reopen()
-    place = bundle.push(packed, opened, server.endpoint.store)
-    return Seat(TARGET, opened, place, server.endpoint.work, "127.0.0.1", reopen)
+    place = install.push(packed, opened, server.endpoint.store)
+    return Runner(TARGET, opened, place, server.endpoint.work, "127.0.0.1", reopen)
 
 
 @pytest.fixture
-def seat(server: sshd.Sshd, packed: Bundle) -> Iterator[Seat]:
+def seat(server: sshd.Sshd, packed: Bundle) -> Iterator[Runner]:
     made = seat_on(server, packed)
     yield made
     made.session.close()
@@ -62,10 +67,10 @@ def carry_out(tmp_path: Path) -> Carry:
     """Carry out one block of some workloads on a seat; the run as read back from its folder."""
 
     def carry(
-        seat: Seat,
+        seat: Runner,
         *workloads: Workload,
         slack_s: float = 20.0,
-        during: Callable[[Execution], None] = lambda _: None,
+        during: Callable[[Loop], None] = lambda _: None,
         on_trial: Callable[[Trial], None] = lambda _: None,
         blocks: int = 1,
         enough: Callable[[int, Sequence[Trial]], bool] = lambda *_: False,
@@ -80,7 +85,7 @@ def carry_out(tmp_path: Path) -> Carry:
         once = [tuple(cell for cell in block.cells if not cell.control) for block in plan.blocks]
         plan = replace(plan, blocks=tuple(Block(index, cells) for index, cells in enumerate(once)))
         manifest = Manifest(
-            schema=ledger.SCHEMA,
+            schema=writer.SCHEMA,
             run=f"run{len(list(tmp_path.iterdir()))}",
             created_at="2026-01-01T00:00:00+00:00",
             baremark="0",
@@ -96,7 +101,7 @@ def carry_out(tmp_path: Path) -> Carry:
             workloads=workloads,
         )
         with Ledger.create(tmp_path, manifest) as record:
-            execution = Execution(
+            execution = Loop(
                 plan,
                 workloads,
                 {"native": seat},
@@ -107,7 +112,7 @@ def carry_out(tmp_path: Path) -> Carry:
             )
             during(execution)
             execution.run()
-            return ledger.read_run(record.folder)
+            return reader.read_run(record.folder)
 
     return carry
 
@@ -133,7 +138,7 @@ def running(text: str) -> bool:
 
 
 def test_a_good_trial_keeps_sample_clocks_and_raw_output(
-    seat: Seat, carry_out: Carry, tmp_path: Path
+    seat: Runner, carry_out: Carry, tmp_path: Path
 ) -> None:
     run = carry_out(seat, workload("good", "sysbench", good_output()))
     trial = only(run)
@@ -142,12 +147,12 @@ def test_a_good_trial_keeps_sample_clocks_and_raw_output(
     assert trial.guest_s is not None
     assert trial.controller_s is not None
     assert 0 < trial.guest_s < trial.controller_s < 5
-    assert ledger.read_raw(tmp_path / run.manifest.run, trial) == Path(good_output()).read_bytes()
+    assert reader.read_raw(tmp_path / run.manifest.run, trial) == Path(good_output()).read_bytes()
     assert run.ended == "complete"
 
 
 def test_a_run_that_is_precise_enough_ends_after_a_whole_block(
-    seat: Seat, carry_out: Carry
+    seat: Runner, carry_out: Carry
 ) -> None:
     work = workload("good", "sysbench", good_output())
     run = carry_out(seat, work, blocks=5, enough=lambda blocks, trials: len(trials) == blocks == 2)
@@ -156,7 +161,7 @@ def test_a_run_that_is_precise_enough_ends_after_a_whole_block(
 
 
 def test_garbage_is_a_failed_trial_that_says_so(
-    seat: Seat, carry_out: Carry, tmp_path: Path
+    seat: Runner, carry_out: Carry, tmp_path: Path
 ) -> None:
     garbage = tmp_path / "garbage"
     garbage.write_bytes(bytes(range(256)) * 50)
@@ -167,14 +172,14 @@ def test_garbage_is_a_failed_trial_that_says_so(
     assert "sysbench" in trial.reason
 
 
-def test_a_program_that_prints_nothing_is_a_failed_trial(seat: Seat, carry_out: Carry) -> None:
+def test_a_program_that_prints_nothing_is_a_failed_trial(seat: Runner, carry_out: Carry) -> None:
     trial = only(carry_out(seat, workload("nothing", "sysbench", "/dev/null")))
     assert (trial.status, trial.samples) == (TrialStatus.FAILED, ())
     assert trial.reason
 
 
 def test_a_program_that_prints_without_end_is_stopped_on_the_target_too(
-    seat: Seat, carry_out: Carry
+    seat: Runner, carry_out: Carry
 ) -> None:
     begin = time.monotonic()
     trial = only(carry_out(seat, workload("endless", "fio", "endless-output-of-the-test")))
@@ -187,7 +192,7 @@ def test_a_program_that_prints_without_end_is_stopped_on_the_target_too(
 
 
 def test_a_failing_program_is_recorded_with_status_and_last_words_and_the_run_goes_on(
-    seat: Seat, carry_out: Carry
+    seat: Runner, carry_out: Carry
 ) -> None:
     run = carry_out(
         seat,
@@ -204,7 +209,7 @@ def test_a_failing_program_is_recorded_with_status_and_last_words_and_the_run_go
 
 
 def test_a_hanging_program_is_stopped_at_its_limit_on_the_target(
-    seat: Seat, carry_out: Carry
+    seat: Runner, carry_out: Carry
 ) -> None:
     run = carry_out(
         seat,
@@ -220,9 +225,9 @@ def test_a_hanging_program_is_stopped_at_its_limit_on_the_target(
 
 
 def test_an_interrupt_ends_the_program_on_the_target_and_keeps_what_there_is(
-    seat: Seat, carry_out: Carry
+    seat: Runner, carry_out: Carry
 ) -> None:
-    def during(execution: Execution) -> None:
+    def during(execution: Loop) -> None:
         threading.Timer(1.5, execution.interrupt).start()
 
     begin = time.monotonic()
@@ -276,7 +281,7 @@ def test_a_target_that_is_gone_loses_its_trials_and_not_the_run(
 
 
 def test_a_file_that_cannot_be_prepared_fails_its_workloads_with_that_reason(
-    seat: Seat, carry_out: Carry
+    seat: Runner, carry_out: Carry
 ) -> None:
     step = Step("never.dat", "iperf3", ("/no/such/file",))
     trial = only(carry_out(seat, workload("late", "sysbench", good_output(), prepare=(step,))))
@@ -286,7 +291,7 @@ def test_a_file_that_cannot_be_prepared_fails_its_workloads_with_that_reason(
 
 
 def test_a_file_is_made_once_and_again_when_its_step_was_edited(
-    seat: Seat, carry_out: Carry
+    seat: Runner, carry_out: Carry
 ) -> None:
     file = Path(seat.work) / "made.dat"
 

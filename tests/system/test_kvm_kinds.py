@@ -18,10 +18,12 @@ from typing import Any
 import pytest
 import yaml
 
-from harness import fingerprint, inventory, ledger
+from harness import inventory
 from harness.errors import HarnessError
-from harness.model import BackendClass, Endpoint
-from harness.record import TargetRecord
+from harness.fingerprint import observe
+from harness.ledger import folders, reader
+from harness.model.run import TargetRecord
+from harness.model.target import BackendClass, Endpoint
 
 from . import machine, sshd
 
@@ -140,7 +142,7 @@ def results(baremark: Verb, lab: Path, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture(scope="module")
 def seen(results: Path) -> dict[str, TargetRecord]:
-    manifest = ledger.read_manifest(ledger.find(results / "runs", "latest"))
+    manifest = reader.read_manifest(folders.find(results / "runs", "latest"))
     assert not manifest.missing, manifest.missing
     return {record.target.name: record for record in manifest.targets}
 
@@ -219,7 +221,7 @@ def test_a_guest_of_another_release_or_disk_than_asked_for_is_refused(
     facts = {"accelerator": record.fingerprint.accelerator or ""}
     at = Endpoint("198.18.0.12", 22, "root", "ssh-ed25519 AAAA", "/w", "/s", facts)
     true = {**facts, "asked_release": "7.2", "asked_disk_format": "raw", "asked_disk_bus": "virtio"}
-    fingerprint.refuse_if_false(record.target, replace(at, facts=true), record.fingerprint)
+    observe.refuse_if_false(record.target, replace(at, facts=true), record.fingerprint)
     for wish, other, said in (
         ("asked_release", "10.0", "release of QEMU: 7.2.*, asked for is 10.0"),
         ("asked_disk_format", "qcow2", "disk format: raw, asked for is qcow2"),
@@ -228,7 +230,7 @@ def test_a_guest_of_another_release_or_disk_than_asked_for_is_refused(
         ("asked_hugepages", "yes", "huge pages: no, asked for is yes"),
     ):
         with pytest.raises(HarnessError, match=said):
-            fingerprint.refuse_if_false(
+            observe.refuse_if_false(
                 record.target, replace(at, facts={**true, wish: other}), record.fingerprint
             )
 

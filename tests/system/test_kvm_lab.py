@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import ledger
-from harness.model import BackendClass
+from harness.ledger import folders, reader
+from harness.model.target import BackendClass
 
 from . import labbox
 
@@ -91,7 +91,7 @@ def test_real_kvm_with_huge_pages_and_a_guest_by_its_address(tmp_path: Path) -> 
         baremark(
             *("run", "--preset", "smoke", "-w", "cpu-sysbench-1t", "--results", str(results)),
         )
-        manifest = ledger.read_manifest(ledger.find(results / "runs", "latest"))
+        manifest = reader.read_manifest(folders.find(results / "runs", "latest"))
         assert not manifest.missing, manifest.missing
         seen = {record.target.name: record.fingerprint for record in manifest.targets}
         for name in ("huge", "by-address"):

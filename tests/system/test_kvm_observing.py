@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from harness.backends.kvm import observing
+from harness.backends.kvm import host_side
 
 QEMU = shutil.which("qemu-system-x86_64")
 
@@ -62,12 +62,12 @@ def test_the_cache_mode_is_told_from_what_qemu_does(cache: str, tmp_path: Path) 
         if "O_DIRECT" in error.stderr:
             pytest.skip(f"the file system of {tmp_path} has no O_DIRECT")
         raise
-    inserted = observing.disk_of(blocks)
-    assert observing.cache_mode(inserted) == cache
+    inserted = host_side.disk_of(blocks)
+    assert host_side.cache_mode(inserted) == cache
     blocks_of = f"{disk.stat().st_blocks} 512"
-    assert observing.preallocated(inserted, [blocks_of]) == "yes"
-    assert observing.preallocated(inserted, ["8 512"]) == "no"
-    assert observing.preallocated(inserted, []) is None
+    assert host_side.preallocated(inserted, [blocks_of]) == "yes"
+    assert host_side.preallocated(inserted, ["8 512"]) == "no"
+    assert host_side.preallocated(inserted, []) is None
 
 
 def test_machine_and_processor_are_told_by_their_types(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_machine_and_processor_are_told_by_their_types(tmp_path: Path) -> None:
         *(disk, "writeback", {"execute": "qom-get", "arguments": at}),
         {"execute": "query-cpus-fast"},
     )
-    assert (observing.type_name(machine, "-machine") or "").startswith("pc-i440fx-")
+    assert (host_side.type_name(machine, "-machine") or "").startswith("pc-i440fx-")
     at["path"] = cpus[0]["qom-path"]
     (kind,) = asked(disk, "writeback", {"execute": "qom-get", "arguments": at})
-    assert observing.type_name(kind, "-x86_64-cpu") == "Nehalem"
+    assert host_side.type_name(kind, "-x86_64-cpu") == "Nehalem"

@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from harness import ledger
-from harness.model import BackendClass
-from harness.record import TrialStatus
+from harness.ledger import folders, reader
+from harness.model.target import BackendClass
+from harness.model.trial import TrialStatus
 
 from . import labbox, machine
 
@@ -141,7 +141,7 @@ def test_two_machines_are_provisioned_measured_and_cleared_with_real_kvm_on_the_
     some = ("-w", "cpu-sysbench-1t", "-w", "network-rr")
     baremark("bench", *where, *some, "--preset", "smoke", "--results", str(results))
 
-    runs = [ledger.read_run(folder) for folder in ledger.runs_in(results / "runs")]
+    runs = [reader.read_run(folder) for folder in folders.runs_in(results / "runs")]
     assert sorted(run.manifest.host for run in runs) == ["box", "native"]
     for run in runs:
         assert run.ended == "complete"

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from harness import session
 from harness.errors import HarnessError, UseError
-from harness.measure import Announce, Measurement, _Ready, require_alone, taking_part
-from harness.model import BackendClass, Fingerprint, Host, Size, Target
-from harness.record import TargetRecord
-from harness.seat import Seat
+from harness.execute.measurement import Measurement, Progress, taking_part
+from harness.execute.runner import Ready, Runner, require_alone
+from harness.model.fingerprint import Fingerprint
+from harness.model.run import TargetRecord
+from harness.model.target import BackendClass, Host, Size, Target
+from harness.remote import connect, keys
 
 from . import sshd
 
@@ -29,17 +30,17 @@ def test_a_target_is_reached_through_the_session_of_native_that_stands_now(
 ) -> None:
     """`server` is the remote machine, `own_server` a target that only it can reach."""
     host = Host("lab1", (NATIVE, OTHER), local=False, peer="")
-    silent = Announce(lambda _: None, lambda *_: None, lambda *_: None)
-    own_key = session.load_key(_both_enter(server, own_server, tmp_path))
+    silent = Progress(lambda _: None, lambda *_: None, lambda *_: None)
+    own_key = keys.load_key(_both_enter(server, own_server, tmp_path))
     measurement = Measurement(tmp_path, own_key, silent)
-    native = session.connect("lab1", server.endpoint, own_key)
-    other = session.connect("container", own_server.endpoint, own_key, through=native)
-    seats: dict[str, Seat] = {}
+    native = connect.connect("lab1", server.endpoint, own_key)
+    other = connect.connect("container", own_server.endpoint, own_key, through=native)
+    seats: dict[str, Runner] = {}
     for target, opened, at in (
         (NATIVE, native, server.endpoint),
         (OTHER, other, own_server.endpoint),
     ):
-        one = _Ready(TargetRecord(target, SEEN, {}), opened, "", at)
+        one = Ready(TargetRecord(target, SEEN, {}), opened, "", at)
         seats[target.name] = measurement._seat(host, one, seats)
     native.close()
     with pytest.raises(HarnessError):
@@ -69,8 +70,8 @@ def test_a_machine_is_measured_by_one_controller_at_a_time(
     server: sshd.Sshd, tmp_path: Path
 ) -> None:
     lock = tmp_path / "baremark.lock"
-    first = session.connect("lab1", server.endpoint, server.key)
-    with session.connect("lab1", server.endpoint, server.key) as second:
+    first = connect.connect("lab1", server.endpoint, server.key)
+    with connect.connect("lab1", server.endpoint, server.key) as second:
         require_alone(first, str(lock))
         with pytest.raises(UseError, match="another baremark works on that machine"):
             require_alone(second, str(lock))
@@ -85,7 +86,7 @@ def test_a_machine_is_measured_by_one_controller_at_a_time(
 
 def _both_enter(first: sshd.Sshd, second: sshd.Sshd, folder: Path) -> Path:
     """A client key that both servers let in."""
-    line = session.make_key(folder / "key")
+    line = keys.make_key(folder / "key")
     for one in (first, second):
         with (one.folder / "authorized_keys").open("a") as file:
             file.write(line + "\n")

@@ -20,7 +20,7 @@ import junitparser
 import pytest
 import yaml
 
-from harness import ledger
+from harness.ledger import folders, reader
 
 from . import machine
 
@@ -111,7 +111,7 @@ def test_a_target_that_fails_makes_the_night_partial_and_loses_nothing_else(
     assert len(said.splitlines()) <= 10
     assert ": partial." in said.splitlines()[0]
     assert "Took no part: odd (" in said
-    run = ledger.read_run(ledger.find(results / "runs", "latest"))
+    run = reader.read_run(folders.find(results / "runs", "latest"))
     assert run.ended == "complete"
     assert {record.target.name for record in run.manifest.targets} == {"native", "box"}
     assert run.manifest.by == "the suite"
@@ -160,7 +160,7 @@ def test_two_releases_of_qemu_are_compared_in_the_same_blocks(
         *("compare", "--releases", "qemu=7.2,10.0", "-i", str(inventory), "-t", "guest"),
         *("-w", "cpu-sysbench-1t", "-w", "kernel-syscall", "--results", str(results)),
     ).stdout
-    run = ledger.read_run(ledger.find(results / "runs", "latest"))
+    run = reader.read_run(folders.find(results / "runs", "latest"))
     assert run.ended == "complete"
     assert run.manifest.releases == "qemu=7.2,10.0"
     release = {
@@ -229,7 +229,7 @@ def test_an_upgrade_that_shifts_a_series_is_confirmed_by_the_night_that_sees_it(
     if not told:
         pytest.skip(f"no series shifted here between QEMU {OLD} and {new}")
     (run,) = document["confirming"]
-    compared = ledger.read_run(results / "runs" / run)
+    compared = reader.read_run(results / "runs" / run)
     assert compared.manifest.releases == f"qemu={OLD},{new}"
     assert {record.target.name for record in compared.manifest.targets} == {
         *("native", *(f"guest-qemu-{release.replace('.', '-')}" for release in (OLD, new)))

@@ -18,8 +18,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import ledger, session
-from harness.record import TrialStatus
+from harness.ledger import folders, reader
+from harness.model.trial import TrialStatus
+from harness.remote import keys
 
 from . import machine, sshd
 
@@ -125,8 +126,8 @@ def wires() -> Iterator[None]:
 @contextmanager
 def server(folder: Path) -> Iterator[Box]:
     """The box's sshd, which is the first process of the box and ends all others with it."""
-    client = session.make_key(folder / "client")
-    host = session.make_key(folder / "host")
+    client = keys.make_key(folder / "client")
+    host = keys.make_key(folder / "host")
     (folder / "authorized").write_text(client + "\n")
     (folder / "known").write_text(f"{THERE} {host}\n")
     (folder / "config").write_text(
@@ -245,7 +246,7 @@ def test_network_workloads_go_to_the_peer_of_its_own(
 
     before = received()
     baremark("run", "--preset", "smoke", "-w", "network-rr", "--results", str(tmp_path))
-    run = ledger.read_run(ledger.find(tmp_path / "runs", "latest"))
+    run = reader.read_run(folders.find(tmp_path / "runs", "latest"))
     ended = {TrialStatus.OK, TrialStatus.REJECTED}
     assert {trial.reason for trial in run.trials if trial.status not in ended} == set()
     assert received() > before

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from harness import ledger
 from harness.analyze.coverage import Coverage
-from harness.bundle import Bundle
+from harness.bundle.archive import Bundle
 from harness.errors import HarnessError
-from harness.model import Host
-from harness.record import TrialStatus
-from harness.selftest import SCENARIO, Asked, Place, known_truths
+from harness.ledger import reader
+from harness.model.target import Host
+from harness.model.trial import TrialStatus
+from harness.workflow.selftest import SCENARIO, Place, Repetitions, known_truths
 
 from . import sshd
 from .test_threats import NATIVE
@@ -22,7 +22,7 @@ from .test_threats import NATIVE
 pytestmark = pytest.mark.system
 
 
-def tried(server: sshd.Sshd, bundle: Bundle, asked: Asked, runs: Path) -> list[Coverage]:
+def tried(server: sshd.Sshd, bundle: Bundle, asked: Repetitions, runs: Path) -> list[Coverage]:
     os.sched_setaffinity(server.process.pid, NATIVE.size.cpus)
     host = Host("native", (NATIVE,), True, "127.0.0.1")
     place = Place(host, NATIVE, server.endpoint, server.endpoint)
@@ -32,7 +32,7 @@ def tried(server: sshd.Sshd, bundle: Bundle, asked: Asked, runs: Path) -> list[C
         if "other work took" in error.message or "was stolen" in error.message:
             pytest.skip(f"this machine is not calm enough: {error.message}")
         raise
-    run = ledger.read_run(folder)
+    run = reader.read_run(folder)
     assert run.manifest.scenario == SCENARIO
     assert len(run.trials) >= 4 * asked.repetitions * asked.blocks
     bad = {t.reason for t in run.trials if t.status not in {TrialStatus.OK, TrialStatus.REJECTED}}
@@ -48,7 +48,7 @@ def test_a_known_slowdown_is_found_to_its_size(
     packed: Bundle,
     tmp_path: Path,
 ) -> None:
-    for truth in tried(own_server, packed, Asked(2, 6, 1), tmp_path / "runs"):
+    for truth in tried(own_server, packed, Repetitions(2, 6, 1), tmp_path / "runs"):
         print(truth)
         assert 1.15 < truth.truth < 1.3
         assert truth.repetitions == 2
@@ -62,7 +62,7 @@ def test_the_intervals_hold_the_truth_as_often_as_they_promise(
     packed: Bundle,
     tmp_path: Path,
 ) -> None:
-    for truth in tried(own_server, packed, Asked(40, 6, 1), tmp_path / "runs"):
+    for truth in tried(own_server, packed, Repetitions(40, 6, 1), tmp_path / "runs"):
         print(truth)
         assert truth.repetitions >= 35
         assert truth.kept, truth

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from harness import session
 from harness.errors import HarnessError
-from harness.session import ConnectionLost, Session
+from harness.remote import connect, keys
+from harness.remote.session import ConnectionLost, Session
 
 from . import sshd
 
@@ -61,13 +61,13 @@ def test_a_command_without_end_is_left_at_the_limit(opened: Session) -> None:
 
 def test_a_target_that_was_declared_slow_is_given_so_many_times_longer(server: sshd.Sshd) -> None:
     slow = replace(server.endpoint, facts={"patience": "50"})
-    with session.connect("slow", slow, server.key) as one:
+    with connect.connect("slow", slow, server.key) as one:
         reply = one.run("sleep 1", limit_s=0.2)
         assert (reply.exit_status, reply.timed_out) == (0, False)
 
 
 def test_a_command_can_be_interrupted_from_another_thread(server: sshd.Sshd) -> None:
-    with session.connect("here", server.endpoint, server.key) as one:
+    with connect.connect("here", server.endpoint, server.key) as one:
         threading.Timer(0.5, one.interrupt).start()
         reply = one.run("exec sleep 8", limit_s=30)
     assert reply.interrupted
@@ -96,30 +96,30 @@ def test_putting_where_nothing_can_be_is_told(opened: Session, tmp_path: Path) -
 def test_a_wrong_host_key_ends_the_connection_before_any_login(
     server: sshd.Sshd, tmp_path: Path
 ) -> None:
-    other = session.make_key(tmp_path / "other")
+    other = keys.make_key(tmp_path / "other")
     log = server.folder / "log"
     logins = log.read_text().count("Accepted publickey")
     with pytest.raises(HarnessError, match=r"wrong host key at 127\.0\.0\.1"):
-        session.connect("here", replace(server.endpoint, host_key=other), server.key)
+        connect.connect("here", replace(server.endpoint, host_key=other), server.key)
     assert log.read_text().count("Accepted publickey") == logins
-    with session.connect("here", server.endpoint, server.key):
+    with connect.connect("here", server.endpoint, server.key):
         assert log.read_text().count("Accepted publickey") == logins + 1
 
 
 def test_a_client_key_that_is_not_ours_is_refused(server: sshd.Sshd, tmp_path: Path) -> None:
-    session.make_key(tmp_path / "other")
+    keys.make_key(tmp_path / "other")
     with pytest.raises(HarnessError, match="refuses this run's key"):
-        session.connect("here", server.endpoint, session.load_key(tmp_path / "other"))
+        connect.connect("here", server.endpoint, keys.load_key(tmp_path / "other"))
 
 
 def test_a_host_that_does_not_answer_is_told_with_its_address(server: sshd.Sshd) -> None:
     nobody = replace(server.endpoint, port=sshd.free_port())
     with pytest.raises(HarnessError, match=f"no SSH connection to 127.0.0.1:{nobody.port}"):
-        session.connect("here", nobody, server.key)
+        connect.connect("here", nobody, server.key)
 
 
 def test_a_connection_that_breaks_is_lost_and_not_an_empty_answer(own_server: sshd.Sshd) -> None:
-    with session.connect("here", own_server.endpoint, own_server.key) as one:
+    with connect.connect("here", own_server.endpoint, own_server.key) as one:
         threading.Timer(0.5, own_server.kill).start()
         with pytest.raises(ConnectionLost):
             one.run("sleep 20", limit_s=30)
@@ -127,12 +127,12 @@ def test_a_connection_that_breaks_is_lost_and_not_an_empty_answer(own_server: ss
 
 def test_a_target_is_reached_through_another_ones_connection(server: sshd.Sshd) -> None:
     with (
-        session.connect("outer", server.endpoint, server.key) as outer,
-        session.connect("inner", server.endpoint, server.key, through=outer) as inner,
+        connect.connect("outer", server.endpoint, server.key) as outer,
+        connect.connect("inner", server.endpoint, server.key, through=outer) as inner,
     ):
         assert inner.check("echo through", limit_s=10) == "through\n"
 
 
 def test_the_client_key_is_readable_by_its_owner_only(tmp_path: Path) -> None:
-    session.make_key(tmp_path / "key")
+    keys.make_key(tmp_path / "key")
     assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600

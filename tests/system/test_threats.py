@@ -20,18 +20,24 @@ from pathlib import Path
 
 import pytest
 
-from harness import bundle, fingerprint, ledger, session
-from harness.analyze import validity
-from harness.analyze.validity import Finding
+from harness import validity
 from harness.backends import docker, kvm
-from harness.bundle import Bundle
+from harness.bundle import install
+from harness.bundle.archive import Bundle
 from harness.errors import HarnessError
-from harness.execute import Execution
-from harness.ledger import Ledger
-from harness.model import Endpoint, Host, Metric, Resource, Settings, Size, Step, Target, Workload
-from harness.plan import make, preset
-from harness.record import Manifest, Run, TargetRecord, TrialStatus
-from harness.seat import Seat
+from harness.execute.loop import Loop
+from harness.execute.runner import Runner
+from harness.fingerprint import observe
+from harness.ledger import reader, writer
+from harness.ledger.writer import Ledger
+from harness.model.fingerprint import Settings
+from harness.model.run import Manifest, Run, TargetRecord
+from harness.model.target import Endpoint, Host, Size, Target
+from harness.model.trial import TrialStatus
+from harness.model.workload import Metric, Resource, Step, Workload
+from harness.plan.plan import make, preset
+from harness.remote import connect, session
+from harness.validity import Finding
 
 from . import sshd
 
@@ -53,25 +59,25 @@ CPU = Workload(
 @contextmanager
 def seats(
     server: sshd.Sshd, packed: Bundle, works: dict[Target, str] | None = None
-) -> Iterator[dict[str, Seat]]:
+) -> Iterator[dict[str, Runner]]:
     """A seat for each target, all on one server, each with a folder of its own for its files."""
     with ExitStack() as open_sessions:
         made = {}
         for target, work in (works or {NATIVE: server.endpoint.work}).items():
 
             def reopen(name: str = target.name) -> session.Session:
-                return session.connect(name, server.endpoint, server.key)
+                return connect.connect(name, server.endpoint, server.key)
 
             opened = reopen()
             open_sessions.callback(opened.close)
-            place = bundle.push(packed, opened, server.endpoint.store)
-            made[target.name] = Seat(target, opened, place, work, "127.0.0.1", reopen)
+            place = install.push(packed, opened, server.endpoint.store)
+            made[target.name] = Runner(target, opened, place, work, "127.0.0.1", reopen)
         yield made
 
 
 def measured(
     folder: Path,
-    seats: dict[str, Seat],
+    seats: dict[str, Runner],
     *workloads: Workload,
     blocks: int = 1,
     seconds: float = 2.0,
@@ -86,12 +92,12 @@ def measured(
     records = []
     for seat in seats.values():
         at = Endpoint("127.0.0.1", 22, "root", "", seat.work, "")
-        seen = fingerprint.observe(NATIVE, seat.session, seat.session, at, None)
+        seen = observe.observe(NATIVE, seat.session, seat.session, at, None)
         records.append(
             TargetRecord(seat.target, replace(seen, vcpus=1, inside={}, settings=Settings()), {})
         )
     manifest = Manifest(
-        schema=ledger.SCHEMA,
+        schema=writer.SCHEMA,
         run="run",
         created_at="2026-01-01T00:00:00+00:00",
         baremark="0",
@@ -107,8 +113,8 @@ def measured(
         workloads=workloads,
     )
     with Ledger.create(folder, manifest) as record:
-        Execution(plan, workloads, seats, record, idle_wait_s=idle_wait_s, peers=peers).run()
-        return ledger.read_run(record.folder)
+        Loop(plan, workloads, seats, record, idle_wait_s=idle_wait_s, peers=peers).run()
+        return reader.read_run(record.folder)
 
 
 def found(run: Run, check: str) -> list[Finding]:
@@ -133,13 +139,13 @@ def busy(processes: int, cpu: int | None = None) -> Iterator[list[str]]:
 
 
 @pytest.fixture
-def seat(own_server: sshd.Sshd, packed: Bundle) -> Iterator[dict[str, Seat]]:
+def seat(own_server: sshd.Sshd, packed: Bundle) -> Iterator[dict[str, Runner]]:
     with seats(own_server, packed) as made:
         yield made
 
 
 def test_work_from_outside_has_a_trial_rejected_as_it_ends(
-    seat: dict[str, Seat], tmp_path: Path
+    seat: dict[str, Runner], tmp_path: Path
 ) -> None:
     with busy(1):
         run = measured(tmp_path / "runs", seat, CPU)
@@ -201,7 +207,7 @@ def test_other_work_beside_a_disk_workload_is_told_and_rejects_nothing(
 
 
 def test_a_host_that_is_busy_before_a_block_is_waited_for_and_told(
-    seat: dict[str, Seat], tmp_path: Path
+    seat: dict[str, Runner], tmp_path: Path
 ) -> None:
     begin = time.monotonic()
     with busy(os.cpu_count() or 1):
@@ -214,7 +220,7 @@ def test_a_host_that_is_busy_before_a_block_is_waited_for_and_told(
 
 
 def test_a_host_that_falls_idle_is_waited_for_no_longer(
-    seat: dict[str, Seat], tmp_path: Path
+    seat: dict[str, Runner], tmp_path: Path
 ) -> None:
     with ExitStack() as work:
         work.enter_context(busy(os.cpu_count() or 1))
@@ -281,7 +287,7 @@ def disk(name: str, *args: str) -> Workload:
 
 
 def test_a_page_cache_posing_as_a_disk_is_found_and_direct_reading_is_not(
-    seat: dict[str, Seat], tmp_path: Path
+    seat: dict[str, Runner], tmp_path: Path
 ) -> None:
     direct = disk("direct", "--rw=randread", "--bs=64k", "--direct=1")
     cached = disk("cached", "--rw=randread", "--bs=64k", "--direct=0", "--invalidate=0")
@@ -327,18 +333,18 @@ def test_a_target_with_fewer_cpus_than_declared_is_refused(
 ) -> None:
     two = replace(NATIVE, size=Size(2, 256, 2, (0, 1)))
     os.sched_setaffinity(own_server.process.pid, {0})
-    with session.connect("native", own_server.endpoint, own_server.key) as opened:
-        seen = fingerprint.observe(two, opened, opened, own_server.endpoint, None)
+    with connect.connect("native", own_server.endpoint, own_server.key) as opened:
+        seen = observe.observe(two, opened, opened, own_server.endpoint, None)
     assert seen.vcpus == 1
     with pytest.raises(HarnessError, match="it has 1 vCPUs, declared are 2"):
-        fingerprint.refuse_if_false(two, own_server.endpoint, seen)
-    fingerprint.refuse_if_false(two, own_server.endpoint, seen, ["size"])
+        observe.refuse_if_false(two, own_server.endpoint, seen)
+    observe.refuse_if_false(two, own_server.endpoint, seen, ["size"])
 
 
 def test_a_target_that_says_it_is_something_else_is_refused(server: sshd.Sshd) -> None:
     """A container that is declared as a guest, or a machine that is declared as a container."""
-    with session.connect("native", server.endpoint, server.key) as opened:
-        seen = fingerprint.observe(NATIVE, opened, opened, server.endpoint, None)
+    with connect.connect("native", server.endpoint, server.key) as opened:
+        seen = observe.observe(NATIVE, opened, opened, server.endpoint, None)
     if seen.inside.get("container") == "none":
         daemon = {"running": "true", "cpus": "0", "memory_mib": "256"}
         (lie,) = docker.contradictions(OTHER, server.endpoint, seen.inside, daemon)
@@ -392,7 +398,7 @@ def test_a_cpu_quota_that_stops_the_program_is_told(
         assert periods > 0
 
 
-def test_a_calm_machine_has_nothing_against_it(seat: dict[str, Seat], tmp_path: Path) -> None:
+def test_a_calm_machine_has_nothing_against_it(seat: dict[str, Runner], tmp_path: Path) -> None:
     run = measured(tmp_path / "runs", seat, CPU, blocks=2)
     (first, *_) = run.trials
     assert first.cpu is not None

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import ledger
+from harness.ledger import folders, reader
 
 from . import machine
 
@@ -71,7 +71,7 @@ def test_a_guest_whose_disk_ignores_flushes_is_suspect_in_the_table(tmp_path: Pa
     assert "ignores every flush" in finding["text"]
     figures = [row["figures"][1] for group in section["groups"] for row in group["rows"]]
     assert {each["verdict"] for each in figures if each["factor"] is not None} == {"suspect"}
-    seen = ledger.read_manifest(ledger.find(results / "runs", "latest")).targets
+    seen = reader.read_manifest(folders.find(results / "runs", "latest")).targets
     offloads = {record.target.name: record.fingerprint.settings.offloads for record in seen}
     assert all(offloads.values()), offloads
     left = machine.left_behind(before, machine.snapshot())

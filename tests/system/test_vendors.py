@@ -23,9 +23,9 @@ import tree_sitter_powershell
 import yaml
 from tree_sitter import Language, Node, Parser
 
-from harness import session
 from harness.backends import vmware_workstation
-from harness.model import Endpoint
+from harness.model.target import Endpoint
+from harness.remote import connect
 
 from . import sshd, xapi
 from .xapi import Xapi
@@ -243,7 +243,7 @@ def test_the_host_of_a_workstation_guest_is_asked_for_its_own_process(tmp_path: 
     endpoint = Endpoint("", 22, "root", "", "", "", {"machine": str(machine)})
     with (
         sshd.running(tmp_path / "sshd", environment=f"PATH={programs}:/usr/bin:/bin") as server,
-        session.connect("here", server.endpoint, server.key) as host,
+        connect.connect("here", server.endpoint, server.key) as host,
         subprocess.Popen([shell, "-c", "read line", str(machine)], stdin=subprocess.PIPE) as guest,
     ):
         seen = vmware_workstation.observe(host, endpoint)

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from harness import ledger
 from harness.backends import virtualbox
-from harness.model import BackendClass
-from harness.record import TrialStatus
+from harness.ledger import folders, reader
+from harness.model.target import BackendClass
+from harness.model.trial import TrialStatus
 
 from . import machine
 
@@ -205,7 +205,7 @@ def test_an_interpreted_guest_is_measured_and_is_labelled_for_what_it_is(
     where = ("--results", str(results))
     baremark("up", where=lab)
     baremark("run", "-w", "cpu-sysbench-1t", "--preset", "smoke", *where, where=lab)
-    run = ledger.read_run(ledger.find(results / "runs", "latest"))
+    run = reader.read_run(folders.find(results / "runs", "latest"))
     assert run.manifest.missing == ()
     seen = {record.target.name: record for record in run.manifest.targets}
     guest = seen["interpreted"].fingerprint

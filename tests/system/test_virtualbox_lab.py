@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from harness.backends import virtualbox
-from harness.model import BackendClass
+from harness.model.target import BackendClass
 
 from . import labbox, vboxlab
 

@@ -16,9 +16,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness import session
 from harness.errors import HarnessError
-from harness.model import Endpoint
+from harness.model.target import Endpoint
+from harness.remote import connect
+from harness.remote.keys import load_key
 
 from . import test_bootdisk
 from .test_bootdisk import identity, tree  # noqa: F401  (fixtures)
@@ -68,12 +69,12 @@ def test_the_disk_for_esxi_boots_from_pvscsi_and_answers_through_vmxnet3(
     )
     public = (keys / "ssh_host_ed25519_key.pub").read_text().split()[:2]
     endpoint = Endpoint("127.0.0.1", port, "root", " ".join(public), "/tmp", "/tmp")
-    key = session.load_key(keys / "client")
+    key = load_key(keys / "client")
     try:
         until = time.monotonic() + test_bootdisk.BOOT_S
         while True:
             try:
-                with session.connect("guest", endpoint, key) as opened:
+                with connect.connect("guest", endpoint, key) as opened:
                     drivers = "ls /sys/bus/pci/drivers/vmw_pvscsi /sys/bus/pci/drivers/vmxnet3"
                     bound = opened.check(["sh", "-c", drivers], limit_s=60)
                     assert "/dev/sda1 / ext4" in opened.check(["cat", "/proc/mounts"], limit_s=60)

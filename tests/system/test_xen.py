@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from harness import ledger
-from harness.model import BackendClass
-from harness.record import TrialStatus
+from harness.ledger import folders, reader
+from harness.model.target import BackendClass
+from harness.model.trial import TrialStatus
 
 from . import labbox, xenlab
 
@@ -166,8 +166,8 @@ def test_guests_of_xen_are_made_measured_labelled_and_removed(
 
     work = ("-w", "cpu-sysbench-1t", "--preset", "smoke", "--results", str(results))
     baremark(tmp_path, "run", *where, *work)
-    (folder,) = ledger.runs_in(results / "runs")
-    run = ledger.read_run(folder)
+    (folder,) = folders.runs_in(results / "runs")
+    run = reader.read_run(folder)
     assert run.ended == "complete"
     ended = {TrialStatus.OK, TrialStatus.REJECTED}
     assert {trial.reason for trial in run.trials if trial.status not in ended} == set()

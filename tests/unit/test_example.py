@@ -4,26 +4,27 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness import ledger, publish
-from harness.analyze import validity
+from harness import validity
 from harness.analyze.overhead import overhead
-from harness.dataset import frame
-from harness.publish import table
-from harness.record import TrialStatus
+from harness.dataset.dataset import frame
+from harness.ledger import reader
+from harness.model.trial import TrialStatus
+from harness.publish import formats
+from harness.report import table
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "docs" / "example"
 
 
 def test_the_readme_shows_the_table_of_the_committed_run() -> None:
-    run = validity.judged_again(ledger.read_run(EXAMPLE))
+    run = validity.judged_again(reader.read_run(EXAMPLE))
     made = table.build(overhead(frame(run).lazy()), [run])
-    assert publish.render(made, "markdown") in (ROOT / "README.md").read_text()
+    assert formats.render(made, "markdown") in (ROOT / "README.md").read_text()
 
 
 def test_the_picture_in_the_readme_is_of_the_committed_run() -> None:
     """By what stands in it: where its letters come to lie depends on the machine's fonts."""
-    run = ledger.read_run(EXAMPLE)
+    run = reader.read_run(EXAMPLE)
     picture = (EXAMPLE / "intervals.svg").read_text()
     assert "](docs/example/intervals.svg)" in (ROOT / "README.md").read_text()
     assert run.manifest.run in picture
@@ -34,7 +35,7 @@ def test_the_picture_in_the_readme_is_of_the_committed_run() -> None:
 
 
 def test_the_committed_run_is_whole() -> None:
-    run = ledger.read_run(EXAMPLE)
+    run = reader.read_run(EXAMPLE)
     assert run.ended == "complete"
     assert len(run.trials) == sum(len(block.cells) for block in run.manifest.plan.blocks)
     assert {trial.status for trial in run.trials} == {TrialStatus.OK}

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from harness.errors import HarnessError
-from harness.fingerprint import _is_guest
-from harness.measure import _refuse_if_changed
+from harness.execute.measurement import _refuse_if_changed
+from harness.fingerprint.observe import _is_guest
 from tests.synthetic import CPU, make_run
 
 

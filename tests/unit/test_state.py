@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import state
+from harness import files, state
 from harness.errors import HarnessError, UseError
 
 
@@ -63,16 +63,16 @@ def test_the_folder_of_all_state_goes_when_it_is_empty_and_comes_again(
 def test_a_lock_whose_folder_goes_meanwhile_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened = state._opened
+    opened = files._opened
     path = tmp_path / "home" / "lock"
 
     def late(place: Path) -> int:
-        monkeypatch.setattr(state, "_opened", opened)
+        monkeypatch.setattr(files, "_opened", opened)
         place.parent.rmdir()
         return opened(place)
 
-    monkeypatch.setattr(state, "_opened", late)
-    with state.alone(path, "somebody is there"):
+    monkeypatch.setattr(files, "_opened", late)
+    with files.alone(path, "somebody is there"):
         assert path.is_file()
 
 
@@ -80,11 +80,11 @@ def test_a_lock_that_its_holder_removed_is_not_held(tmp_path: Path) -> None:
     """The file that was opened may be gone by the time it is locked."""
     path = tmp_path / "lock"
     file = os.open(path, os.O_RDWR | os.O_CREAT)
-    assert state._is_at(file, path)
+    assert files._is_at(file, path)
     path.unlink()
-    assert not state._is_at(file, path)
+    assert not files._is_at(file, path)
     path.touch()
-    assert not state._is_at(file, path)
+    assert not files._is_at(file, path)
     os.close(file)
 
 

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.backends import Observed
-from harness.backends.kvm import asked, observing
-from harness.model import BackendClass, Endpoint, Target
-from harness.session import Session
+from harness.backends import EMULATOR, LABEL_TCG
+from harness.backends.kvm import declared, host_side
+from harness.model.fingerprint import Observed
+from harness.model.target import BackendClass, Endpoint, Target
+from harness.remote.session import Session
 
 CLASS = BackendClass.TYPE1
-LABEL_TCG = "qemu-tcg"
+PLATFORMS = frozenset({"kvm", "amazon", "google", EMULATOR})
 
 
 def observe(host: Session, endpoint: Endpoint) -> Observed:
     """What libvirt, the running QEMU and its process say of the domain."""
-    return observing.observe(host, endpoint)
+    return host_side.observe(host, endpoint)
 
 
 def identify(inside: Observed, outside: Observed) -> tuple[BackendClass, str]:
@@ -48,7 +49,7 @@ def contradictions(
         found.append("from inside no hypervisor is seen")
     if outside.get("cpus") is None:
         found.append("libvirt pins its vCPUs to no CPU")
-    return found + list(asked.unlike(endpoint.facts, inside, outside))
+    return found + list(declared.unlike(endpoint.facts, inside, outside))
 
 
 def process(outside: Observed) -> str | None:

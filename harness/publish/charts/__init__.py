@@ -13,7 +13,7 @@ from html import escape
 from pathlib import Path
 
 from harness.errors import HarnessError, UseError
-from harness.publish.figures import printable
+from harness.report.numbers import printable
 
 KINDS = ("heatmap", "intervals", "blocks", "history")
 ENDINGS = (".svg", ".png")

@@ -8,7 +8,7 @@ from typing import Any
 
 import altair as alt
 
-from harness.model import Estimate
+from harness.model.estimate import Estimate
 from harness.publish.charts import axis, nothing, style
 from harness.publish.charts.palette import LIGHT
 

@@ -8,18 +8,19 @@ from pathlib import Path
 
 import polars as pl
 
-from harness import choice, ledger
 from harness.errors import UseError
-from harness.model import CONTROL
-from harness.publish import series
+from harness.ledger.folders import find
+from harness.model.plan import CONTROL
+from harness.patterns import matches, require_match
 from harness.publish.charts import Spec
 from harness.publish.charts.blocks import Distribution, blocks
 from harness.publish.charts.heatmap import heatmap
 from harness.publish.charts.history import history
 from harness.publish.charts.intervals import intervals, of_section
 from harness.publish.charts.style import ITSELF
-from harness.publish.reading import Reading, read
-from harness.publish.table import Column, Section
+from harness.report import series
+from harness.report.runs import Analysis, read
+from harness.report.table import Column, Section
 
 """What native's second trial is called: the harness's own scatter."""
 
@@ -54,7 +55,7 @@ def of_results(results: Path, workloads: Sequence[str], targets: Sequence[str]) 
     Raises UseError where a pattern, or all together, match nothing, HarnessError where no run has
     an overhead.
     """
-    from harness.publish import nights as every_night
+    from harness.report import history as every_night
 
     past = every_night.of_results(results)
     nights = past.nights.with_columns(pl.col(pl.Categorical).cast(pl.String))
@@ -75,14 +76,14 @@ def of_results(results: Path, workloads: Sequence[str], targets: Sequence[str]) 
     headers = {
         (section.host, column.target, column.label): column.header
         for run in newest["run"]
-        for section in read([ledger.find(results / "runs", run)]).table.sections
+        for section in read([find(results / "runs", run)]).table.sections
         for column in section.columns
         if not column.native
     }
     return history(chosen, past.shifts, headers)
 
 
-def distributions(reading: Reading, section: Section) -> list[Distribution]:
+def distributions(reading: Analysis, section: Section) -> list[Distribution]:
     """The blocks of every row of `section` that `reading` has: native against itself first, then
     the targets in the order of their columns."""
     factors: dict[tuple[str, ...], list[float]] = {}
@@ -114,11 +115,11 @@ def narrowed(section: Section, workloads: Sequence[str], targets: Sequence[str])
     Raises UseError where a pattern matches nothing, or no target is left besides native.
     """
     rows = [(row.workload,) for group in section.groups for row in group.rows]
-    choice.require("workload", workloads, rows)
-    choice.require("target", targets, ((each.target, each.backend) for each in section.columns))
+    require_match("workload", workloads, rows)
+    require_match("target", targets, ((each.target, each.backend) for each in section.columns))
 
     def chosen(column: Column) -> bool:
-        return column.native or choice.includes((column.target, column.backend), targets)
+        return column.native or matches((column.target, column.backend), targets)
 
     places = [place for place, column in enumerate(section.columns) if chosen(column)]
     groups = tuple(
@@ -127,7 +128,7 @@ def narrowed(section: Section, workloads: Sequence[str], targets: Sequence[str])
             rows=tuple(
                 replace(row, figures=tuple(row.figures[place] for place in places))
                 for row in group.rows
-                if choice.includes((row.workload,), workloads)
+                if matches((row.workload,), workloads)
             ),
             summaries=tuple(group.summaries[place] for place in places),
         )
@@ -146,4 +147,4 @@ def narrowed(section: Section, workloads: Sequence[str], targets: Sequence[str])
 
 def _matching(nights: pl.DataFrame, columns: Sequence[str], patterns: Sequence[str]) -> pl.Series:
     rows = nights.select(columns).iter_rows()
-    return pl.Series([choice.includes(names, patterns) for names in rows], dtype=pl.Boolean)
+    return pl.Series([matches(names, patterns) for names in rows], dtype=pl.Boolean)

@@ -10,10 +10,10 @@ from typing import Any
 
 import altair as alt
 
-from harness.publish import figures
 from harness.publish.charts import nothing, palette, style
 from harness.publish.charts.palette import LIGHT
-from harness.publish.table import Figure, Section
+from harness.report import numbers
+from harness.report.table import Figure, Section
 
 LEGEND = "▲ slower, ≈ equivalent, ‼ suspect, · and dashed: unresolved, which is not “no difference”"
 _CELL_HEIGHT = 23
@@ -123,13 +123,18 @@ def _counted(targets: int) -> str:
 
 def _cell(figure: Figure) -> dict[str, Any]:
     if figure.factor is None:
-        said = figures.NO_RESULT if figure.median is None else figures.cell(figure, False).relative
-        return {"step": None, "firm": False, "text": said or figures.APART, "ink": LIGHT["muted"]}
+        said = numbers.NO_RESULT if figure.median is None else numbers.cell(figure, False).relative
+        return {
+            "step": None,
+            "firm": False,
+            "text": said or numbers.ELSEWHERE,
+            "ink": LIGHT["muted"],
+        }
     name = palette.bin_of(figure.factor.point)
-    mark = figures.VERDICTS.get(figure.verdict, "")
+    mark = numbers.VERDICTS.get(figure.verdict, "")
     return {
         "step": palette.LABELS[palette.BINS.index(name)],
-        "firm": figure.verdict in figures.FIRM,
-        "text": f"{figures.point(figure.factor)} {mark}".rstrip(),
+        "firm": figure.verdict in numbers.FIRM,
+        "text": f"{numbers.point(figure.factor)} {mark}".rstrip(),
         "ink": LIGHT[f"on-{name}"],
     }

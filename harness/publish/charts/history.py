@@ -12,7 +12,7 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from harness.analyze.history import Shift
+from harness.analyze.history.history import Shift
 from harness.publish.charts import axis, nothing, style
 from harness.publish.charts.palette import LIGHT
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import altair as alt
 
-from harness.model import Estimate
+from harness.model.estimate import Estimate
 from harness.publish.charts import axis, nothing, style
-from harness.publish.table import Section
+from harness.report.table import Section
 
 _WIDTH = 720
 _LEAST_STEP = 22

@@ -11,24 +11,24 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from harness.analyze.history import History
+from harness.analyze.history.history import History
 from harness.errors import HarnessError, UseError
-from harness.publish.nights import of_results
 from harness.publish.site import (
     backends,
     downloads,
-    evidence,
     folder,
-    front,
-    past,
-    record,
+    index,
+    raw_links,
     releases,
     runs,
     trials,
     workloads,
 )
+from harness.publish.site import run as site_run
+from harness.publish.site.history import of
 from harness.publish.site.pages import Pages, opened
-from harness.publish.site.record import Night, Unread
+from harness.publish.site.run import RunPage, Unread
+from harness.report.history import of_results
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def build(
     """
     folder.require_apart(site, results)
     folder.require_ours(site)
-    found = record.folders(results / "runs")
+    found = site_run.folders(results / "runs")
     if not found:
         raise UseError(
             f"there is no run in {results / 'runs'}",
@@ -64,7 +64,7 @@ def build(
         )
     with folder.replaced(site) as made:
         pages = opened(made)
-        how = evidence.where(results, site, copy_raw)
+        how = raw_links.where(results, site, copy_raw)
         nights, unread = _pages_of_runs(pages, found, site, how)
         if not nights:
             raise HarnessError(
@@ -78,23 +78,23 @@ def build(
 
 
 def _pages_of_runs(
-    pages: Pages, found: Sequence[Path], site: Path, how: evidence.Where
-) -> tuple[list[Night], list[Unread]]:
+    pages: Pages, found: Sequence[Path], site: Path, how: raw_links.Where
+) -> tuple[list[RunPage], list[Unread]]:
     """Write the pages of every run that can be read. The trials of a run wait for the next of
     its host: those of the newest, where the first page's figures lead, have plain links."""
-    nights: list[Night] = []
+    nights: list[RunPage] = []
     unread: list[Unread] = []
-    waiting: dict[record.Place, Callable[[bool], None]] = {}
+    waiting: dict[site_run.Place, Callable[[bool], None]] = {}
     for run in found:
-        reading = record.reading_of(run)
+        reading = site_run.reading_of(run)
         if isinstance(reading, Unread):
             unread.append(reading)
             continue
-        night = record.night_of(reading)
-        proof = evidence.of_run(run, site, pages.folder, how)
+        night = site_run.night_of(reading)
+        proof = raw_links.of_run(run, site, pages.folder, how)
         runs.write(pages, night, proof)
         if night.place in waiting:
-            waiting[night.place](how is evidence.Where.COPIED)
+            waiting[night.place](how is raw_links.Where.COPIED)
         waiting[night.place] = partial(trials.write, pages, night, reading.runs[0], proof, run)
         nights.append(night)
     for last in waiting.values():
@@ -105,7 +105,7 @@ def _pages_of_runs(
 def _whole(
     pages: Pages,
     results: Path,
-    nights: list[Night],
+    nights: list[RunPage],
     unread: list[Unread],
     history: Callable[[Path], History],
 ) -> str | None:
@@ -116,10 +116,10 @@ def _whole(
         told = history(results)
     except HarnessError as error:
         why = error.message.replace(f"{results}/", "")
-    before = past.of(told, why, nights)
-    newest = record.newest(nights)
-    front.write(pages, newest, nights, before, unread)
-    front.write_method(pages, newest, nights)
+    before = of(told, why, nights)
+    newest = site_run.newest(nights)
+    index.write(pages, newest, nights, before, unread)
+    index.write_method(pages, newest, nights)
     workloads.write(pages, nights, before)
     backends.write(pages, nights, before)
     releases.write(pages, nights)

@@ -7,28 +7,28 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from harness.model import NATIVE_BACKEND
+from harness.model.target import NATIVE_BACKEND
 from harness.publish.charts.history import order_of
 from harness.publish.charts.intervals import intervals, of_section
-from harness.publish.site import names, views
+from harness.publish.site import urls, views
+from harness.publish.site.history import Past, Told
 from harness.publish.site.pages import Pages, chart
-from harness.publish.site.past import Past, Told
-from harness.publish.site.record import Night, newest
+from harness.publish.site.run import RunPage, newest
 from harness.publish.site.trials import addresses
-from harness.publish.table import ARCHITECTURES
+from harness.report.table import ARCHITECTURES
 
 
 @dataclass(frozen=True, slots=True)
 class _Here:
     """A backend on one host in the newest run that has it."""
 
-    night: Night
+    night: RunPage
     picture: Markup | None
     view: views.View
     targets: tuple[tuple[views.Head, str], ...]
 
 
-def write(pages: Pages, nights: Sequence[Night], past: Past) -> None:
+def write(pages: Pages, nights: Sequence[RunPage], past: Past) -> None:
     """Every backend that any run has, native apart: it is what the others are measured by."""
     kinds: dict[str, dict[str, None]] = {}
     for night in nights:
@@ -38,7 +38,7 @@ def write(pages: Pages, nights: Sequence[Night], past: Past) -> None:
     for backend in sorted(kinds):
         found = [_here(night, backend, past) for night in _newest_with(nights, backend)]
         pages.write(
-            names.backend_page(backend),
+            urls.backend_page(backend),
             "backend.html",
             backend=backend,
             architectures=list(kinds[backend]),
@@ -54,7 +54,7 @@ def write(pages: Pages, nights: Sequence[Night], past: Past) -> None:
     )
 
 
-def _newest_with(nights: Sequence[Night], backend: str) -> list[Night]:
+def _newest_with(nights: Sequence[RunPage], backend: str) -> list[RunPage]:
     """Of each host and scenario the newest run that has the backend."""
     return newest(
         night
@@ -63,7 +63,7 @@ def _newest_with(nights: Sequence[Night], backend: str) -> list[Night]:
     )
 
 
-def _here(night: Night, backend: str, past: Past) -> _Here:
+def _here(night: RunPage, backend: str, past: Past) -> _Here:
     section = night.section
     mine = {column.header for column in section.columns if column.backend == backend}
     places = [
@@ -74,7 +74,7 @@ def _here(night: Night, backend: str, past: Past) -> _Here:
     order = order_of(past.headers, section.host)
     about = f"{backend} on {section.host}"
     marks = [mark for mark in of_section(section, every_metric=False) if mark.series in mine]
-    trials = addresses(night.manifest, f"../{names.trials_page(night.name)}")
+    trials = addresses(night.manifest, f"../{urls.trials_page(night.name)}")
     seen = {each.target.name: each.fingerprint for each in night.manifest.targets}
     return _Here(
         night,

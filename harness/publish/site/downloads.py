@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from harness import publish
-from harness.publish.site.archive import packed
+from harness.publish import formats
 from harness.publish.site.pages import Pages
-from harness.publish.site.record import Night
+from harness.publish.site.run import RunPage
+from harness.publish.site.zip import packed
 
 _COMPACT = (
     "host",
@@ -50,7 +50,7 @@ class File:
     sha256: str
 
 
-def write(pages: Pages, newest: Sequence[Night], nights: Sequence[Night]) -> None:
+def write(pages: Pages, newest: Sequence[RunPage], nights: Sequence[RunPage]) -> None:
     """The tables of the newest runs, and the overheads of all."""
     whole = replace(
         newest[0].table,
@@ -75,9 +75,9 @@ def write(pages: Pages, newest: Sequence[Night], nights: Sequence[Night]) -> Non
     )
     held = [
         ("newest.csv", "the tables of the newest run of each host, every figure unrounded",
-         publish.render(whole, "csv").encode()),
+         formats.render(whole, "csv").encode()),
         ("newest.json", "the same as JSON, with labels, notes and what the checks came to",
-         publish.render(whole, "json").encode()),
+         formats.render(whole, "json").encode()),
         ("overhead.parquet", "overheads of every run, all columns, unrounded", _parquet(every)),
         ("overhead.csv.zip", f"overheads of every run as CSV, the main columns, {_DIGITS} digits",
          packed({"overhead.csv": compact.write_csv().encode()})),

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness.errors import UseError, writing
+from harness.errors import UseError
+from harness.files import writing
 
 MARKER = ".baremark-site"
 _MARK = "This folder is a site that baremark publish made, and will replace as a whole.\n"

@@ -13,9 +13,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from harness import __version__
-from harness.publish import figures
 from harness.publish.charts import Spec, palette, svg
-from harness.publish.site import names, views
+from harness.publish.site import urls, views
+from harness.report import numbers
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _SECTIONS = (
@@ -79,16 +79,16 @@ def opened(folder: Path) -> Pages:
         finalize=_printable,
     )
     templates.globals.update(
-        mark=figures.mark,
+        mark=numbers.mark,
         warnings=views.warnings,
-        duration=figures.duration,
+        duration=numbers.duration,
         bins=list(zip(palette.BINS, palette.LABELS, strict=True)),
-        run_page=names.run_page,
-        trials_page=names.trials_page,
-        archive=names.archive,
-        workload_page=names.workload_page,
-        backend_page=names.backend_page,
-        slug=names.slug,
+        run_page=urls.run_page,
+        trials_page=urls.trials_page,
+        archive=urls.archive,
+        workload_page=urls.workload_page,
+        backend_page=urls.backend_page,
+        slug=urls.slug,
     )
     templates.filters |= {"when": _when, "broken": _broken}
     pages = Pages(folder, templates)
@@ -127,7 +127,7 @@ def _printable(value: object) -> object:
     """What a program printed cannot carry control characters into a page."""
     if not isinstance(value, str) or isinstance(value, Markup):
         return value
-    return figures.printable(value)
+    return numbers.printable(value)
 
 
 def _when(time: datetime) -> str:

@@ -11,15 +11,15 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from harness.model import NATIVE_BACKEND
-from harness.publish import figures
+from harness.model.run import Manifest
+from harness.model.target import NATIVE_BACKEND
 from harness.publish.charts.intervals import Mark, intervals
-from harness.publish.site import names, views
+from harness.publish.site import urls, views
 from harness.publish.site.pages import Pages, chart
-from harness.publish.site.record import Night
+from harness.publish.site.run import RunPage
 from harness.publish.site.trials import addresses
-from harness.publish.table import Row
-from harness.record import Manifest
+from harness.report import numbers
+from harness.report.table import Row
 
 _Kind = tuple[str, str, str, str]
 """Host, scenario, backend and label: an emulated guest is no release of what it emulates."""
@@ -31,7 +31,7 @@ class Release:
 
     release: str
     head: views.Head
-    night: Night
+    night: RunPage
     place: int
 
 
@@ -41,7 +41,7 @@ class _Line:
     workload: str
     metric: str
     unit: str
-    cells: tuple[views.Cell, ...]
+    cells: tuple[views.CellView, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +61,12 @@ class Compared:
     lines: tuple[_Line, ...]
 
 
-def write(pages: Pages, nights: Sequence[Night]) -> None:
+def write(pages: Pages, nights: Sequence[RunPage]) -> None:
     """The page of all backends that have several releases on one host."""
     pages.write("releases.html", "releases.html", compared=compared(nights))
 
 
-def compared(nights: Sequence[Night]) -> list[Compared]:
+def compared(nights: Sequence[RunPage]) -> list[Compared]:
     """By host, scenario, backend and label; only where two releases or more were observed."""
     found: dict[_Kind, dict[tuple[str, str], Release]] = {}
     for night in sorted(nights, key=lambda each: (each.started, each.name)):
@@ -98,7 +98,7 @@ def _compared(kind: _Kind, releases: Sequence[Release]) -> Compared:
         for group in each.night.section.groups:
             for row in group.rows:
                 if row.headline:
-                    key = (group.resource, row.workload, row.metric, figures.unit(row))
+                    key = (group.resource, row.workload, row.metric, numbers.unit(row))
                     rows.setdefault(key, [None] * len(releases))[number] = row
     lines = []
     marks = []
@@ -106,7 +106,7 @@ def _compared(kind: _Kind, releases: Sequence[Release]) -> Compared:
         cells = []
         for each, mine in zip(releases, found, strict=True):
             factor = None if mine is None else mine.figures[each.place].factor
-            page = names.trials_page(each.night.name)
+            page = urls.trials_page(each.night.name)
             target = each.night.section.columns[each.place].target
             cells.append(
                 views.effect(factor, addresses(each.night.manifest, page)(workload, target))

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.publish.site import names, views
-from harness.publish.site.evidence import Evidence
+from harness.model.run import TargetRecord
+from harness.publish.site import urls, views
 from harness.publish.site.pages import Pages
-from harness.publish.site.record import Night, Unread
+from harness.publish.site.raw_links import Evidence
+from harness.publish.site.run import RunPage, Unread
 from harness.publish.site.trials import addresses
-from harness.record import TargetRecord
 
 UNSEEN = "not observable"
 
 
-def write(pages: Pages, night: Night, evidence: Evidence) -> None:
+def write(pages: Pages, night: RunPage, evidence: Evidence) -> None:
     """The page of a run: what was fixed, what was seen, the table, and what the checks say."""
     section = night.section
     headers = {column.target: views.head(column) for column in section.columns}
@@ -23,7 +23,7 @@ def write(pages: Pages, night: Night, evidence: Evidence) -> None:
     checks = sorted({each.check for each in section.judgements})
     outcomes = {(each.check, each.target): each for each in section.judgements}
     pages.write(
-        names.run_page(night.name),
+        urls.run_page(night.name),
         "run.html",
         night=night,
         section=section,
@@ -40,12 +40,12 @@ def write(pages: Pages, night: Night, evidence: Evidence) -> None:
     )
 
 
-def write_list(pages: Pages, nights: Sequence[Night], unread: Sequence[Unread]) -> None:
+def write_list(pages: Pages, nights: Sequence[RunPage], unread: Sequence[Unread]) -> None:
     """The list of all runs, the newest first."""
     pages.write("runs/index.html", "runs.html", nights=newest_first(nights), unread=unread)
 
 
-def newest_first(nights: Sequence[Night]) -> list[Night]:
+def newest_first(nights: Sequence[RunPage]) -> list[RunPage]:
     return sorted(nights, key=lambda each: (each.started, each.name), reverse=True)
 
 

@@ -6,16 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.ledger import MANIFEST, RAW
-from harness.model import CONTROL, Workload
+from harness.ledger.folders import MANIFEST, RAW
+from harness.model.plan import CONTROL
+from harness.model.run import Manifest, Run
+from harness.model.trial import Trial
+from harness.model.workload import Workload
 from harness.publish.charts.style import ITSELF
-from harness.publish.site import names
-from harness.publish.site.archive import packed
-from harness.publish.site.evidence import Evidence
+from harness.publish.site import urls
 from harness.publish.site.pages import Pages
-from harness.publish.site.record import Night
+from harness.publish.site.raw_links import Evidence
+from harness.publish.site.run import RunPage
 from harness.publish.site.views import Trials
-from harness.record import Manifest, Run, Trial
+from harness.publish.site.zip import packed
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ def addresses(manifest: Manifest, page: str) -> Trials:
 
 
 def write(
-    pages: Pages, night: Night, run: Run, evidence: Evidence, folder: Path, linked: bool
+    pages: Pages, night: RunPage, run: Run, evidence: Evidence, folder: Path, linked: bool
 ) -> None:
     """Write the page of the trials of `run`, and its manifest, packed, into the site.
 
@@ -64,7 +66,7 @@ def write(
     of the outputs' names, which takes half the room.
     """
     pages.write(
-        names.trials_page(night.name),
+        urls.trials_page(night.name),
         "trials.html",
         night=night,
         evidence=evidence,
@@ -75,8 +77,8 @@ def write(
             for place, workload in enumerate(run.manifest.workloads)
         ],
     )
-    manifest = {f"{names.slug(night.name)}/{MANIFEST}": (folder / MANIFEST).read_bytes()}
-    pages.put(names.archive(night.name), packed(manifest))
+    manifest = {f"{urls.slug(night.name)}/{MANIFEST}": (folder / MANIFEST).read_bytes()}
+    pages.put(urls.archive(night.name), packed(manifest))
 
 
 def _anchor(workload: int, target: int) -> str:
@@ -84,7 +86,7 @@ def _anchor(workload: int, target: int) -> str:
 
 
 def _arms(
-    place: int, workload: Workload, night: Night, run: Run, evidence: Evidence
+    place: int, workload: Workload, night: RunPage, run: Run, evidence: Evidence
 ) -> Iterator[_Arm]:
     headers = {column.target: column.header for column in night.section.columns}
     of: dict[str, list[Trial]] = {}

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from harness.model import Estimate
-from harness.publish import figures, notes
+from harness.model.estimate import Estimate
 from harness.publish.charts import palette
-from harness.publish.table import Column, Figure, Row, Section, Summary
+from harness.report import notes, numbers
+from harness.report.table import Column, Figure, Row, Section, Summary
 
 Trials = Callable[[str, str], str | None]
 """The address of the trials of a workload on a target."""
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class CellView:
     """A figure: `absolute` value, `relative` overhead with its `interval` and the `mark` of its
     verdict, the numbers of its notes, the `step` of the diverging scale, the number to `sort` by,
     and the address of its trials."""
@@ -40,7 +40,7 @@ class Line:
     workload: str
     metric: str
     unit: str
-    cells: tuple[Cell, ...]
+    cells: tuple[CellView, ...]
     n: str
     detectable: str
     detectable_sort: str | None
@@ -60,12 +60,12 @@ class View:
 
     heads: tuple[Head, ...]
     lines: tuple[Line, ...]
-    means: tuple[tuple[str, tuple[Cell, ...]], ...]
+    means: tuple[tuple[str, tuple[CellView, ...]], ...]
     resources: tuple[str, ...]
 
 
 def head(column: Column) -> Head:
-    name, label = figures.header(column)
+    name, label = numbers.header(column)
     return Head(name, label)
 
 
@@ -88,10 +88,10 @@ def of_section(section: Section, trials: Trials, places: Sequence[int] | None = 
                     group.resource,
                     row.workload,
                     row.metric,
-                    figures.unit(row),
+                    numbers.unit(row),
                     cells,
-                    figures.blocks(row, apart),
-                    figures.detectable(row, apart),
+                    numbers.blocks(row, apart),
+                    numbers.detectable(row, apart),
                     f"{max(known):.4g}" if known else None,
                 )
             )
@@ -104,7 +104,7 @@ def of_section(section: Section, trials: Trials, places: Sequence[int] | None = 
     )
 
 
-def costs(section: Section) -> list[tuple[Head, tuple[Cell, ...]]]:
+def costs(section: Section) -> list[tuple[Head, tuple[CellView, ...]]]:
     """The geometric means of every target but native: a row a target, a cell a resource."""
     return [
         (head(column), tuple(mean(group.summaries[place]) for group in section.groups))
@@ -113,14 +113,14 @@ def costs(section: Section) -> list[tuple[Head, tuple[Cell, ...]]]:
     ]
 
 
-def mean(summary: Summary | None) -> Cell:
+def mean(summary: Summary | None) -> CellView:
     """The geometric mean of a target in a resource; native is what it is relative to."""
     if summary is None:
-        return Cell("baseline")
-    text, _, entered = figures.mean_effect(summary).rpartition(" (")
+        return CellView("baseline")
+    text, _, entered = numbers.mean_effect(summary).rpartition(" (")
     if summary.factor is None:
-        return Cell(f"({entered}", text)
-    return Cell(
+        return CellView(f"({entered}", text)
+    return CellView(
         f"({entered}",
         text,
         step=palette.bin_of(summary.factor),
@@ -128,11 +128,11 @@ def mean(summary: Summary | None) -> Cell:
     )
 
 
-def effect(factor: Estimate | None, href: str | None = None) -> Cell:
+def effect(factor: Estimate | None, href: str | None = None) -> CellView:
     """An overhead by itself; without one the cell says so."""
     if factor is None:
-        return Cell("–")
-    return Cell(
+        return CellView("–")
+    return CellView(
         "",
         *_parts(factor),
         step=palette.bin_of(factor.point),
@@ -141,16 +141,16 @@ def effect(factor: Estimate | None, href: str | None = None) -> Cell:
     )
 
 
-def _cell(figure: Figure, column: Column, row: Row, trials: Trials) -> Cell:
+def _cell(figure: Figure, column: Column, row: Row, trials: Trials) -> CellView:
     href = trials(row.workload, column.target) if figure.trials else None
-    shown = figures.cell(figure, column.native)
+    shown = numbers.cell(figure, column.native)
     if figure.factor is None or not shown.relative:
         number = figure.median if column.native or figure.factor is None else None
         sort = None if number is None else f"{number:.6g}"
-        return Cell(shown.absolute, shown.relative, notes=figure.notes, sort=sort, href=href)
-    mark = figures.VERDICTS.get(figure.verdict, "")
+        return CellView(shown.absolute, shown.relative, notes=figure.notes, sort=sort, href=href)
+    mark = numbers.VERDICTS.get(figure.verdict, "")
     point, interval = _parts(figure.factor)
-    return Cell(
+    return CellView(
         absolute=shown.absolute,
         relative=point,
         interval=interval,
@@ -166,8 +166,8 @@ def _cell(figure: Figure, column: Column, row: Row, trials: Trials) -> Cell:
 
 def _parts(factor: Estimate) -> tuple[str, str]:
     """An overhead in words of the tables: the point, and what stands in brackets behind it."""
-    point = figures.point(factor)
-    return point, figures.effect(factor).removeprefix(point).strip()
+    point = numbers.point(factor)
+    return point, numbers.effect(factor).removeprefix(point).strip()
 
 
 def bare(point: float, low: float | None = None, high: float | None = None) -> Estimate:

@@ -7,28 +7,28 @@ from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
-from harness.model import Workload
+from harness.model.workload import Workload
 from harness.publish.charts.blocks import blocks
 from harness.publish.charts.history import order_of
-from harness.publish.site import names, views
+from harness.publish.site import urls, views
+from harness.publish.site.history import Past
 from harness.publish.site.pages import Pages, chart
-from harness.publish.site.past import Past
-from harness.publish.site.record import Night, newest, of_workload
+from harness.publish.site.run import RunPage, newest, of_workload
 from harness.publish.site.trials import addresses
-from harness.publish.table import Section
+from harness.report.table import Section
 
 
 @dataclass(frozen=True, slots=True)
 class _Here:
     """What a workload came to on one host in its newest run."""
 
-    night: Night
+    night: RunPage
     section: Section
     pictures: tuple[tuple[str, Markup], ...]
     view: views.View
 
 
-def write(pages: Pages, nights: Sequence[Night], past: Past) -> None:
+def write(pages: Pages, nights: Sequence[RunPage], past: Past) -> None:
     """Every workload that any run has; the newest run that has it tells what it is."""
     known: dict[str, Workload] = {}
     for night in nights:
@@ -36,7 +36,7 @@ def write(pages: Pages, nights: Sequence[Night], past: Past) -> None:
     for name in sorted(known):
         here = [_here(night, name, past) for night in _newest_with(nights, name)]
         pages.write(
-            names.workload_page(name),
+            urls.workload_page(name),
             "workload.html",
             workload=known[name],
             here=here,
@@ -47,14 +47,14 @@ def write(pages: Pages, nights: Sequence[Night], past: Past) -> None:
     pages.write("workloads/index.html", "workloads.html", workloads=order)
 
 
-def _newest_with(nights: Sequence[Night], workload: str) -> list[Night]:
+def _newest_with(nights: Sequence[RunPage], workload: str) -> list[RunPage]:
     """Of each host and scenario the newest run that has the workload."""
     return newest(
         night for night in nights if any(each.name == workload for each in night.manifest.workloads)
     )
 
 
-def _here(night: Night, workload: str, past: Past) -> _Here:
+def _here(night: RunPage, workload: str, past: Past) -> _Here:
     found = list(of_workload(night, workload))
     metrics = list(dict.fromkeys(each.metric for each in found))
     about = f"{night.section.host}, run {night.name}"
@@ -65,7 +65,7 @@ def _here(night: Night, workload: str, past: Past) -> _Here:
         if any(each.factors for each in of):
             pictures.append((metric, chart(blocks(of, about, alone=False, order=order))))
     section = _only(night.section, workload)
-    trials = addresses(night.manifest, f"../{names.trials_page(night.name)}")
+    trials = addresses(night.manifest, f"../{urls.trials_page(night.name)}")
     return _Here(night, section, tuple(pictures), views.of_section(section, trials))
 
 

@@ -1,0 +1,1 @@
+"""Estimates, intervals and tests of plain arrays of numbers; none knows what they measure."""

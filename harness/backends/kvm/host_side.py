@@ -1,0 +1,202 @@
+"""A running guest seen from its host: libvirt's description, QEMU's monitor, QEMU's process.
+
+Where QEMU itself tells something, it is asked, for libvirt's description says what was asked for.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+from xml.etree import ElementTree
+
+from harness.errors import HarnessError
+from harness.model.fingerprint import Observed
+from harness.model.target import Endpoint
+from harness.remote.session import Session
+
+LIMIT_S = 60.0
+
+_CACHE_MODES = {
+    # writeback, direct, no-flush → the name of all three
+    (True, False, False): "writeback",
+    (True, True, False): "none",
+    (False, False, False): "writethrough",
+    (False, True, False): "directsync",
+    (True, False, True): "unsafe",
+}
+
+_PROCESS = """
+name=$1 disk=$2
+pids=$(pgrep -f -- " -name [g]uest=$name,")
+case $pids in *[!0-9]*|"") pids= ;; esac
+if [ -n "$pids" ]; then
+    echo "process $pids"
+    sed -n 's/^Cpus_allowed_list:[[:space:]]*/emulator_cpus /p' "/proc/$pids/status"
+    for task in "/proc/$pids/task/"*; do
+        read -r word vcpu rest <"$task/comm"
+        case $word$vcpu in
+        CPU[0-9]*) sed -n "s/^Cpus_allowed_list:[[:space:]]*/vcpu ${vcpu%%/*} /p" "$task/status" ;;
+        esac
+    done
+    if [ -r "/proc/$pids/smaps_rollup" ]; then
+        awk '/_Hugetlb:/ {kib += $2} END {print "huge_kib", kib + 0}' "/proc/$pids/smaps_rollup"
+    fi
+    vhost=no
+    for file in "/proc/$pids/fd/"*; do
+        case $(readlink "$file") in /dev/vhost-net) vhost=yes ;; esac
+    done
+    echo "vhost $vhost"
+fi
+[ -z "$disk" ] || stat -c 'disk_blocks %b %B' "$disk"
+exit 0
+"""
+"""What the one process of a guest shows of itself. QEMU may have been started by another program
+(a loader, a script), so it is found by the name that it was given."""
+
+
+def observe(host: Session, endpoint: Endpoint) -> Observed:
+    """Every observation of the domain that `endpoint` names, as text by name."""
+    virsh = ["virsh", "--connect", endpoint.facts["uri"]]
+    name = endpoint.facts["domain"]
+    domain = ElementTree.fromstring(host.check([*virsh, "dumpxml", name], limit_s=LIMIT_S))
+
+    def monitor(command: str, **arguments: str) -> object:
+        text = json.dumps({"execute": command, "arguments": arguments})
+        answer = host.check([*virsh, "qemu-monitor-command", name, text], limit_s=LIMIT_S)
+        said = json.loads(answer)
+        if "return" not in said:
+            raise HarnessError(f"QEMU's monitor of {name} answers {command} with {answer[:200]}")
+        return cast(object, said["return"])
+
+    version = cast(dict[str, dict[str, int]], monitor("query-version"))
+    kvm = cast(dict[str, bool], monitor("query-kvm"))
+    vcpu = cast(list[dict[str, str]], monitor("query-cpus-fast"))[0]["qom-path"]
+    disk = disk_of(cast(list[dict[str, Any]], monitor("query-block")))
+    pins = {
+        int(pin.get("vcpu", "-1")): pin.get("cpuset", "?")
+        for pin in domain.findall("./cputune/vcpupin")
+    }
+    kib = domain.findtext("./currentMemory")
+    source = domain.find("./devices/disk/source")
+    file = source.get("file", "") if source is not None else ""
+    script = shlex.join(["sh", "-c", _PROCESS, "sh", name, file])
+    process = _lines(host.check(script, limit_s=LIMIT_S))
+    machine = type_name(monitor("qom-get", path="/machine", property="type"), "-machine")
+    model = None
+    if endpoint.facts.get("asked_cpu_mode") == "host-model":
+        model = _host_model(host, virsh, domain, machine)
+    return {
+        "release": "{major}.{minor}.{micro}".format(**version["qemu"]),
+        "accelerator": "kvm" if kvm["enabled"] is True else "tcg",
+        "domain_type": domain.get("type"),
+        "machine": machine,
+        "cpu_mode": _attribute(domain, "./cpu", "mode"),
+        "cpu_model": domain.findtext("./cpu/model"),
+        "cpu_type": type_name(monitor("qom-get", path=vcpu, property="type"), "-x86_64-cpu"),
+        "host_model": model,
+        "vcpus": domain.findtext("./vcpu"),
+        "memory_mib": str(int(kib) >> 10) if kib else None,
+        "cpus": ",".join(pins[vcpu] for vcpu in sorted(pins)) or None,
+        "thread_cpus": _in_order(process.get("vcpu", ())),
+        "emulator_cpus": _only(process.get("emulator_cpus", ())),
+        "disk_format": disk.get("drv"),
+        "disk_preallocated": preallocated(disk, process.get("disk_blocks", ())),
+        "disk_bus": _attribute(domain, "./devices/disk/target", "bus"),
+        "disk_controller": _controller(domain),
+        "disk_cache": cache_mode(disk),
+        "disk_io": _attribute(domain, "./devices/disk/driver", "io"),
+        "network": _attribute(domain, "./devices/interface", "type"),
+        "nic_model": _attribute(domain, "./devices/interface/model", "type"),
+        "vhost": _only(process.get("vhost", ())),
+        "hugepages": _hugepages(process.get("huge_kib", ()), kib),
+        "emulator": domain.findtext("./devices/emulator"),
+        "process": _only(process.get("process", ())),
+    }
+
+
+def _host_model(
+    host: Session, virsh: Sequence[str], domain: ElementTree.Element, machine: str | None
+) -> str | None:
+    """The processor model that libvirt takes for the machine's own with this QEMU."""
+    answer = host.check(
+        [
+            *(*virsh, "domcapabilities", "--virttype", domain.get("type", "")),
+            *("--emulatorbin", domain.findtext("./devices/emulator") or ""),
+            *(("--machine", machine) if machine else ()),
+        ],
+        limit_s=LIMIT_S,
+    )
+    return ElementTree.fromstring(answer).findtext("./cpu/mode[@name='host-model']/model")
+
+
+def _lines(text: str) -> dict[str, list[str]]:
+    """`name value` lines as the values of each name."""
+    found: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        name, _, value = line.partition(" ")
+        found.setdefault(name, []).append(value)
+    return found
+
+
+def _in_order(vcpus: Sequence[str]) -> str | None:
+    """The CPUs of each vCPU's thread, in the order of the vCPUs."""
+    pairs = sorted((int(number), cpus) for number, cpus in (each.split() for each in vcpus))
+    return ",".join(cpus for _, cpus in pairs) or None
+
+
+def _only(values: Sequence[str]) -> str | None:
+    return values[0] if len(values) == 1 and values[0] else None
+
+
+def _attribute(domain: ElementTree.Element, path: str, name: str) -> str | None:
+    found = domain.find(path)
+    return found.get(name) if found is not None else None
+
+
+def type_name(said: object, ending: str) -> str | None:
+    """The name of an object's type in QEMU, without what all its kind end with."""
+    return said.removesuffix(ending) if isinstance(said, str) else None
+
+
+def _controller(domain: ElementTree.Element) -> str | None:
+    """The model of the controller that the disk hangs on, where it hangs on one."""
+    bus = _attribute(domain, "./devices/disk/target", "bus")
+    index = _attribute(domain, "./devices/disk/address", "controller")
+    for each in domain.findall("./devices/controller"):
+        if each.get("type") == bus and each.get("index") == index:
+            return each.get("model")
+    return None
+
+
+def disk_of(blocks: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """What QEMU has inserted as the one disk of the guest."""
+    inserted = [each["inserted"] for each in blocks if "inserted" in each]
+    return inserted[0] if len(inserted) == 1 else {}
+
+
+def cache_mode(disk: Mapping[str, Any]) -> str | None:
+    said = disk.get("cache")
+    if not isinstance(said, dict):
+        return None
+    return _CACHE_MODES.get((said["writeback"], said["direct"], said["no-flush"]))
+
+
+def preallocated(disk: Mapping[str, Any], blocks: Sequence[str]) -> str | None:
+    """Whether the file takes as much room as the disk is large."""
+    size, taken = disk.get("image", {}).get("virtual-size"), _only(blocks)
+    if size is None or taken is None:
+        return None
+    number, each = taken.split()
+    return "yes" if int(number) * int(each) >= int(size) else "no"
+
+
+def _hugepages(huge_kib: Sequence[str], kib: str | None) -> str | None:
+    """Whether the process maps huge pages for all the guest's memory, for none, or for some."""
+    huge = _only(huge_kib)
+    if huge is None or kib is None:
+        return None
+    if int(huge) == 0:
+        return "no"
+    return "yes" if int(huge) >= int(kib) else f"only {int(huge) >> 10} MiB"

@@ -1,0 +1,1 @@
+"""The programs that run on every target: packed once, installed, and how a trial reports."""

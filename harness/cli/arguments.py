@@ -1,0 +1,123 @@
+"""What options mean: runs, hosts, a request, a time, a share; and results that can be written to.
+
+Every mistake is a `UseError` before anything is touched.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import UseError
+
+if TYPE_CHECKING:
+    import typer
+
+    from harness.model.target import Host
+    from harness.plan.request import Request
+
+
+def hosts(path: Path, patterns: Sequence[str] | None) -> tuple[Host, ...]:
+    """The hosts of the inventory at `path`, with the targets that `patterns` choose."""
+    from harness import inventory
+
+    return inventory.choose(inventory.load(path), patterns or ())
+
+
+def request(
+    folder: Path,
+    patterns: Sequence[str] | None,
+    preset: str,
+    budget: str | None,
+    seed: int | None,
+    precision: str | None,
+    max_blocks: int | None,
+    accept: Sequence[str],
+) -> Request:
+    """What is to be measured: the workloads of `folder` that `patterns` choose, and how long."""
+    from harness import validity
+    from harness.plan import plan, workloads
+    from harness.plan.request import Request
+
+    return Request(
+        preset=plan.preset(preset),
+        workloads=workloads.choose(workloads.load_all(folder), patterns or ()),
+        seed=seed,
+        budget_s=seconds(budget) if budget is not None else None,
+        precision=share(precision) if precision is not None else None,
+        max_blocks=max_blocks,
+        accepted=validity.require_acceptable(accept),
+    )
+
+
+def runs(results: Path, names: Sequence[str] | None) -> list[Path]:
+    """The folders of runs by name or path, each once; the latest where none is named."""
+    from harness.ledger import folders
+
+    wanted = names or [folders.LATEST]
+    tell_passed_over(results, wanted)
+    return list(dict.fromkeys(folders.find(results / "runs", name).resolve() for name in wanted))
+
+
+def tell_passed_over(results: Path, names: Sequence[str]) -> None:
+    """Where `latest` (or `latest:TARGET`) is among `names`, tell of each folder that would be it if
+    it were whole."""
+    from harness.console import Console
+    from harness.ledger import folders
+
+    if any(name.partition(":")[0] == folders.LATEST for name in names):
+        for error in map(folders.lacks_manifest, folders.passed_over(results / "runs")):
+            Console().warn(f"passed over as the latest run: {error.message} ({error.hint})")
+
+
+def given(context: typer.Context, names: Collection[str]) -> list[str]:
+    """Which options among the parameters `names` of a verb were typed, each by its long name."""
+    return [
+        max(option.opts, key=len)
+        for option in context.command.params
+        if option.name in names and _typed(context, option.name)
+    ]
+
+
+def _typed(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def share(text: str) -> float:
+    """`1%` as 0.01."""
+    try:
+        value = float(text.removesuffix("%").strip()) / 100
+    except ValueError:
+        value = 0.0
+    if not (text.endswith("%") and 0 < value < 1):
+        raise UseError(f"--precision {text!r} is no share", "write it as 1% or 0.5%")
+    return value
+
+
+def seconds(text: str) -> float:
+    """`90s`, `10m` or `2h` in seconds."""
+    units = {"s": 1, "m": 60, "h": 3600}
+    number, unit = text[:-1], text[-1:]
+    try:
+        value = float(number) * units[unit]
+    except (ValueError, KeyError):
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise UseError(f"--budget {text!r} is no time", "write it as 90s, 10m or 2h")
+    return value
+
+
+def writable(results: Path) -> None:
+    """Fail before anything is provisioned rather than after."""
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=results):
+            pass
+    except OSError as error:
+        raise UseError(
+            f"cannot write to {results}: {error.strerror}",
+            "make it writable, or choose another folder with --results",
+        ) from None

@@ -1,0 +1,154 @@
+"""`baremark compare` and `baremark tag`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli import arguments
+from harness.cli.options import (
+    LOCALHOST,
+    AcceptOption,
+    BudgetOption,
+    InventoryOption,
+    MaxBlocksOption,
+    OutputOption,
+    PrecisionOption,
+    PresetOption,
+    ResultsOption,
+    SeedOption,
+    TargetOption,
+    WorkloadOption,
+    WorkloadsOption,
+)
+from harness.cli.output import put
+from harness.errors import EXIT_RUN, UseError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.plan.request import Request
+    from harness.report.comparison import Comparison
+
+
+_MEASURING = (
+    *("inventory", "target", "workload", "preset", "budget", "precision", "max_blocks"),
+    *("accept", "seed", "workloads"),
+)
+"""The parameters of `compare` that only a measurement reads."""
+
+
+def compare(
+    context: typer.Context,
+    base: Annotated[
+        str | None, typer.Argument(help="A run, a tag or RUN:TARGET; what is compared with.")
+    ] = None,
+    candidate: Annotated[
+        str | None, typer.Argument(help="A run, a tag or RUN:TARGET; what is judged.")
+    ] = None,
+    releases: Annotated[
+        str | None,
+        typer.Option(
+            "--releases",
+            metavar="qemu=A,B",
+            help="Provision these releases on one host and interleave them, A being the base.",
+        ),
+    ] = None,
+    format: Annotated[
+        str, typer.Option("--format", "-f", help="terminal, markdown, csv or json.")
+    ] = "terminal",
+    output: OutputOption = None,
+    fail_if_slower: Annotated[
+        bool, typer.Option("--fail-if-slower", help="Exit 1 where a headline metric is slower.")
+    ] = False,
+    inventory: InventoryOption = LOCALHOST,
+    target: TargetOption = None,
+    workload: WorkloadOption = None,
+    preset: PresetOption = "quick",
+    budget: BudgetOption = None,
+    precision: PrecisionOption = None,
+    max_blocks: MaxBlocksOption = None,
+    accept: AcceptOption = None,
+    seed: SeedOption = None,
+    results: ResultsOption = Path("results"),
+    workloads: WorkloadsOption = Path("workloads"),
+) -> None:
+    """Compare two runs or tags, or two releases of a backend in the same blocks.
+
+    The options from -i on are for --releases, which measures.
+    """
+    from harness.ledger import tags
+    from harness.publish import comparison
+    from harness.report import compared
+
+    comparison.require(format)
+    if releases is not None:
+        if base is not None:
+            raise UseError(
+                "--releases measures anew, so it takes no runs", "leave out BASE and CANDIDATE"
+            )
+        request = arguments.request(
+            workloads, workload, preset, budget, seed, precision, max_blocks, accept or ()
+        )
+        made = _measured(releases, inventory, target or (), request, results)
+    elif base is None or candidate is None:
+        raise UseError(
+            "two things are compared",
+            "baremark compare BASE CANDIDATE, or baremark compare --releases qemu=7.2,10.0",
+        )
+    elif given := arguments.given(context, _MEASURING):
+        raise UseError(
+            f"{', '.join(given)} cannot be given with runs, which are measured already",
+            "leave it out; to measure releases, give --releases; RUN:TARGET chooses a target",
+        )
+    else:
+        arguments.tell_passed_over(results, [base, candidate])
+        made = compared.of_selections(
+            tags.select(results, base), tags.select(results, candidate), results
+        )
+    put(comparison.render(made, format), output)
+    if fail_if_slower and any(row.headline for row in made.slower):
+        raise typer.Exit(EXIT_RUN)
+
+
+def tag(
+    name: Annotated[str, typer.Argument(help="The tag, such as qemu-10.0 or before-update.")],
+    runs: Annotated[list[str], typer.Argument(help="Runs by name or path, or latest.")],
+    results: ResultsOption = Path("results"),
+) -> None:
+    """Give a name to runs, for compare; kept in results/tags.yml."""
+    from harness.ledger import tags
+
+    arguments.tell_passed_over(results, runs)
+    have = tags.add(results, name, runs)
+    print(f"{name}: {', '.join(have)}")
+
+
+def _measured(
+    text: str, inventory: Path, patterns: Sequence[str], request: Request, results: Path
+) -> Comparison:
+    """Measure releases in the same blocks; all is taken down again."""
+    from harness.console import Console
+    from harness.errors import HarnessError
+    from harness.provision import releases
+    from harness.report import compared
+    from harness.workflow import bench as steps
+
+    wanted = releases.parse(text)
+    arguments.writable(results)
+    console = Console()
+    request = replace(request, releases=str(wanted))
+    with releases.beside(inventory, patterns, wanted) as made:
+        done = steps.run(made.inventory, [made.host], request, results, console)
+    lacking = {**done.unusable, **done.failed}
+    if gone := [name for name in made.targets if name in lacking]:
+        raise HarnessError(
+            "there is nothing to compare: "
+            + "; ".join(f"{name} did not take part: {lacking[name]}" for name in gone),
+            f"baremark doctor -i {inventory}",
+        )
+    base, *others = made.targets
+    return compared.of_targets(done.measured.folders, base, others, results)

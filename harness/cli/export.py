@@ -1,0 +1,64 @@
+"""`baremark export`: runs in the format of another tool."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli import arguments
+from harness.cli.options import OutputOption, ResultsOption
+from harness.cli.output import put
+from harness.errors import UseError
+
+
+def export(
+    format: Annotated[str, typer.Argument(help="junit, openmetrics, perfkit or pytest-benchmark.")],
+    run: Annotated[
+        list[str] | None, typer.Argument(help="Runs by name or path; the latest.")
+    ] = None,
+    output: OutputOption = None,
+    fail_slower: Annotated[
+        str | None,
+        typer.Option(
+            "--fail-slower",
+            metavar="SHARE",
+            help="junit: a target that is slower by more than this fails: 0%, 10%.",
+        ),
+    ] = None,
+    results: ResultsOption = Path("results"),
+) -> None:
+    """Print runs in the format of another tool, made from the ledger alone."""
+    from harness.console import Console
+    from harness.dataset import dataset
+    from harness.publish import exports
+    from harness.publish.exports import Export
+    from harness.report.runs import judged, of_judged
+
+    judges = exports.judges(format)
+    if fail_slower is not None and not judges:
+        raise UseError(
+            f"--fail-slower: {format} tells of no success", "leave it out, or export junit"
+        )
+    limit = _limit(fail_slower) if fail_slower is not None else None
+    folders = arguments.runs(results, run)
+    known = [dataset.ledger_of(folder) for folder in folders]
+    runs = [judged(folder) for folder in folders]
+    table = of_judged(runs, results, known)
+    exported = exports.render(Export(tuple(runs), table, limit), format)
+    console = Console()
+    for each in exported.left_out:
+        console.warn(f"left out: {each}")
+    put(exported.text, output)
+
+
+def _limit(text: str) -> float:
+    """`10%` as 0.1; a limit of 0% is one."""
+    try:
+        value = float(text.removesuffix("%").strip()) / 100
+    except ValueError:
+        value = -1.0
+    if not (text.endswith("%") and 0 <= value < float("inf")):
+        raise UseError(f"--fail-slower {text!r} is no share", "write it as 0% or 10%")
+    return value

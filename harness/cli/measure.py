@@ -1,0 +1,149 @@
+"""`baremark run` and `baremark bench`: measure, and show the table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli import arguments
+from harness.cli.options import (
+    LOCALHOST,
+    AcceptOption,
+    BudgetOption,
+    InventoryOption,
+    MaxBlocksOption,
+    PrecisionOption,
+    PresetOption,
+    ResultsOption,
+    SeedOption,
+    TargetOption,
+    WorkloadOption,
+    WorkloadsOption,
+)
+from harness.errors import EXIT_INTERRUPTED, EXIT_RUN, HarnessError, UseError
+
+if TYPE_CHECKING:
+    from harness.console import Console
+    from harness.workflow.bench import Measured
+
+
+_FIXED = ("target", "workload", "preset", "precision", "max_blocks", "accept", "seed")
+"""The parameters of `run` that the manifest of a run has fixed."""
+
+
+def run(
+    context: typer.Context,
+    inventory: InventoryOption = LOCALHOST,
+    target: TargetOption = None,
+    workload: WorkloadOption = None,
+    preset: Annotated[
+        str | None,
+        typer.Option("--preset", help="smoke, quick (default), nightly or publication."),
+    ] = None,
+    budget: BudgetOption = None,
+    precision: PrecisionOption = None,
+    max_blocks: MaxBlocksOption = None,
+    accept: AcceptOption = None,
+    seed: SeedOption = None,
+    resume: Annotated[
+        str | None, typer.Option("--resume", metavar="RUN", help="Go on with this run.")
+    ] = None,
+    results: ResultsOption = Path("results"),
+    workloads: WorkloadsOption = Path("workloads"),
+) -> None:
+    """Measure on targets that are up; leaves them up. Prints the table."""
+    from harness import state
+    from harness.console import Console
+    from harness.workflow import bench as steps
+
+    if resume is not None and (given := arguments.given(context, _FIXED)):
+        raise UseError(
+            f"{', '.join(given)} cannot be given with --resume: the run's manifest fixed that",
+            "leave it out; only --budget and --results go with --resume",
+        )
+    console = Console()
+    request = arguments.request(
+        workloads,
+        workload,
+        preset or "quick",
+        budget,
+        seed,
+        precision,
+        max_blocks,
+        accept or (),
+    )
+    arguments.writable(results)
+    if resume is not None:
+        arguments.tell_passed_over(results, [resume])
+    hosts = arguments.hosts(inventory, target)
+    state.read(state.state_folder(inventory), inventory)  # nothing up is told first of all
+    with steps.locked(inventory, hosts):
+        standing = state.read(state.state_folder(inventory), inventory)
+        packed = steps.packed_bundle(standing)
+        measured = steps.measure_all(
+            inventory, hosts, standing, packed, request, results, console, resume
+        )
+    _end(measured, results, console)
+
+
+def bench(
+    inventory: InventoryOption = LOCALHOST,
+    target: TargetOption = None,
+    workload: WorkloadOption = None,
+    preset: PresetOption = "quick",
+    budget: BudgetOption = None,
+    precision: PrecisionOption = None,
+    max_blocks: MaxBlocksOption = None,
+    accept: AcceptOption = None,
+    seed: SeedOption = None,
+    results: ResultsOption = Path("results"),
+    workloads: WorkloadsOption = Path("workloads"),
+) -> None:
+    """Provision, measure, print and write the table, take everything down again."""
+    from harness.console import Console
+    from harness.workflow import bench as steps
+
+    console = Console()
+    request = arguments.request(
+        workloads, workload, preset, budget, seed, precision, max_blocks, accept or ()
+    )
+    arguments.writable(results)
+    hosts = arguments.hosts(inventory, target)
+    done = steps.run(inventory, hosts, request, results, console)
+    _end(done.measured, results, console)
+    if done.failed:
+        raise typer.Exit(EXIT_RUN)
+
+
+def _end(measured: Measured, results: Path, console: Console) -> None:
+    """Show the table; an interrupted run that is too short for one is told so and kept. Then
+    tell of the hosts that were not measured."""
+    try:
+        _show(measured.folders, results, console)
+    except HarnessError as error:
+        if measured.whole:
+            raise
+        console.warn(f"interrupted before there was a table: {error.message}")
+    for trouble in measured.errors:
+        console.error(trouble)
+    if not measured.whole:
+        raise typer.Exit(EXIT_INTERRUPTED)
+    if measured.errors:
+        raise typer.Exit(EXIT_RUN)
+
+
+def _show(folders: Sequence[Path], results: Path, console: Console) -> None:
+    """Print the table and write it as Markdown and CSV."""
+    from harness.publish import formats
+    from harness.report import runs as made_of
+
+    made = made_of.of_runs(folders, results)
+    print(formats.render(made, "terminal"), end="")
+    name = formats.name_of([folder.name for folder in folders])
+    for format, ending in (("markdown", "md"), ("csv", "csv")):
+        path = results / "published" / f"{name}.{ending}"
+        formats.write(formats.render(made, format), path)
+        console.say(f"written: {path}")

@@ -1,0 +1,41 @@
+"""`baremark table`: the table of runs, in any format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli import arguments
+from harness.cli.options import OutputOption, ResultsOption
+from harness.cli.output import put, require_place
+from harness.errors import UseError
+
+
+def table(
+    run: Annotated[
+        list[str] | None, typer.Argument(help="Runs by name or path; the latest.")
+    ] = None,
+    format: Annotated[
+        str,
+        typer.Option("--format", "-f", help="terminal, markdown, csv, json, html, latex or xlsx."),
+    ] = "terminal",
+    output: OutputOption = None,
+    by: Annotated[
+        str, typer.Option("--by", help="target, or architecture: native, type 1, type 2 …")
+    ] = "target",
+    results: ResultsOption = Path("results"),
+) -> None:
+    """Print the table of overhead versus native, made from the ledger alone."""
+    from dataclasses import replace
+
+    from harness.publish import formats
+    from harness.report import runs as made_of
+
+    require_place(format, output)
+    if by not in {"target", "architecture"}:
+        raise UseError(f"--by {by!r} is no order", "choose from: target, architecture")
+    folders = arguments.runs(results, run)
+    made = replace(made_of.of_runs(folders, results), by_architecture=by == "architecture")
+    put(formats.render(made, format), output)

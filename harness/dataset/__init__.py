@@ -1,0 +1,1 @@
+"""Parquet tables derived from the ledgers; they can be deleted and built again."""

@@ -1,0 +1,1 @@
+"""Trials: connect, prepare, the one loop, and the counters around each trial."""

@@ -1,0 +1,1 @@
+"""What a target is: seen from inside it and from its host."""

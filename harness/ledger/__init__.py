@@ -1,0 +1,1 @@
+"""The truth: the append-only record of each run."""

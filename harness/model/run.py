@@ -1,0 +1,118 @@
+"""What is recorded of a run: what was fixed before it, who took part, and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from harness.model.fingerprint import Fingerprint
+from harness.model.plan import Plan
+from harness.model.target import Target
+from harness.model.trial import Trial
+from harness.model.workload import Workload
+
+
+@dataclass(frozen=True, slots=True)
+class TargetRecord:
+    """A target that took part: as declared, as observed, and what its programs call themselves.
+
+    `programs` maps a program of the bundle to the version line it printed on this target.
+    """
+
+    target: Target
+    fingerprint: Fingerprint
+    programs: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A declared target that did not take part, and why."""
+
+    target: str
+    backend: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A workload that is not run on a target that takes part, and why."""
+
+    workload: str
+    target: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """The host with no trial on it, just before a block: the share of its targets' CPUs that
+    was busy all the same, after waiting `waited_s` seconds for it to fall."""
+
+    block: int
+    busy: float
+    waited_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What a run was imported from: the name of the file or folder, without where it lay, and
+    the sha256 of its content."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """All that is fixed before the first trial of a run; written once, never changed.
+
+    `schema` is the version of the run folder's format (manifest and ledger together).
+    `planned_s` is the time the plan was expected to take, in seconds.
+    """
+
+    schema: int
+    run: str
+    created_at: str
+    baremark: str
+    scenario: str
+    host: str
+    preset: str
+    seed: int
+    plan: Plan
+    planned_s: float
+    bundle: str
+    targets: tuple[TargetRecord, ...]
+    missing: tuple[Missing, ...]
+    workloads: tuple[Workload, ...]
+    precision: Mapping[str, float] = field(default_factory=dict)
+    """δ by resource, where the run ends once every headline interval is narrow enough."""
+    least_blocks: int = 0
+    """Where there is a precision: it is not looked for before so many blocks."""
+    accepted: tuple[str, ...] = ()
+    """The checks that the user overruled (`--accept`): what they object to is told, and counts."""
+    left_out: tuple[LeftOut, ...] = ()
+    """Cells that the plan does not have, such as network workloads where no peer is reached."""
+    imported: Imported | None = None
+    """Where the figures come from if Baremark did not measure them. There was then no plan, no
+    seed, no bundle, no preset and no declared size, and nobody saw the order or the time of a
+    trial: the fields that would hold them are empty ("", 0, ()) and mean nothing."""
+    by: str = ""
+    """Who asked for it: BAREMARK_BY, or the name of the account. "" in older records."""
+    releases: str = ""
+    """What was provisioned to be compared side by side (`qemu=7.2,10.0`); "" in all other runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run read back from its folder. `ended` tells how: `complete`, `precise` (it measured to
+    a precision and has it), `interrupted`, `budget`, `imported`, or None where the record just
+    stops (a kill, a power cut).
+    """
+
+    manifest: Manifest
+    trials: tuple[Trial, ...]
+    ended: str | None
+    used_s: float | None
+    calibrations: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """For each target, of programs that do nothing: the controller's time between the marks minus
+    the target's, in seconds, as measured last. Each trial bears its own."""
+    probes: tuple[Probe, ...] = ()

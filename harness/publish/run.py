@@ -1,0 +1,158 @@
+"""The record of a run as people read it: who, when, with what, on what, and what the checks say."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+
+from harness.model.run import Run, TargetRecord
+from harness.report.numbers import duration
+from harness.report.provenance import Provenance
+from harness.validity import Judgement, Outcome
+
+VERSION = 1
+"""Of the JSON document."""
+
+
+def render(made: Provenance, format: str) -> str:
+    """As `text` or `json`."""
+    return _json(made) if format == "json" else "\n".join(_lines(made)) + "\n"
+
+
+def _json(made: Provenance) -> str:
+    run = made.run
+    manifest = asdict(run.manifest)
+    manifest["plan"].pop("blocks")  # the order is in manifest.json; its digest says which
+    document = {
+        "version": VERSION,
+        "manifest": manifest,
+        "sha256": dict(made.sha256),
+        "ended": run.ended,
+        "used_s": run.used_s,
+        "trials": _trials(run),
+        "planned_trials": _planned(run),
+        "judgements": [asdict(each) for each in made.judgements],
+    }
+    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _trials(run: Run) -> dict[str, int]:
+    return dict(sorted(Counter(str(trial.status) for trial in run.trials).items()))
+
+
+def _planned(run: Run) -> int:
+    return sum(len(block.cells) for block in run.manifest.plan.blocks)
+
+
+def _lines(made: Provenance) -> Iterator[str]:
+    run = made.run
+    manifest = run.manifest
+    yield f"run {manifest.run}"
+    facts = {
+        "made": f"{manifest.created_at}, by {manifest.by or 'somebody (not recorded)'}, with "
+        f"baremark {manifest.baremark}, run format {manifest.schema}",
+        "host": f"{manifest.host}, scenario {manifest.scenario}",
+    }
+    if manifest.releases:
+        facts["compared"] = f"{manifest.releases}, provisioned side by side for it"
+    if manifest.imported is not None:
+        source = manifest.imported
+        facts["imported"] = f"from {source.name}, sha256 {source.sha256}; measured elsewhere"
+    else:
+        facts |= {
+            "asked": f"preset {manifest.preset}, seed {manifest.seed}",
+            "plan": f"sha256 {manifest.plan.digest}",
+            "bundle": f"sha256 {manifest.bundle}",
+        }
+    facts["trials"] = _ended(run)
+    facts |= {name: f"sha256 {digest}" for name, digest in made.sha256.items()}
+    if manifest.precision:
+        wanted = ", ".join(f"{name} ±{100 * of:g} %" for name, of in manifest.precision.items())
+        facts["precision"] = f"{wanted}; not before {manifest.least_blocks} blocks"
+    if manifest.accepted:
+        facts["overruled"] = ", ".join(f"--accept {check}" for check in manifest.accepted)
+    yield from _aligned(facts)
+    for record in manifest.targets:
+        yield ""
+        yield from _target(record)
+    for missing in manifest.missing:
+        yield ""
+        yield f"target {missing.target} ({missing.backend}) took no part: {missing.reason}"
+    yield ""
+    yield "workloads"
+    for workload in manifest.workloads:
+        seconds = manifest.plan.seconds.get(workload.name)
+        time = "" if seconds is None else f", {seconds:g} s a trial"
+        metrics = ", ".join(f"{each.name} ({each.unit})" for each in workload.metrics)
+        yield f"  {workload.name}, version {workload.version}: {workload.tool}{time}: {metrics}"
+    for left in manifest.left_out:
+        yield f"  {left.workload} is not run on {left.target}: {left.reason}"
+    yield ""
+    yield from _validity(made.judgements)
+
+
+def _ended(run: Run) -> str:
+    counted = ", ".join(f"{number} {status}" for status, number in _trials(run).items())
+    planned = f" of {_planned(run)} planned" if run.manifest.imported is None else ""
+    used = "time not recorded" if run.used_s is None else f"in {duration(run.used_s)}"
+    return f"{len(run.trials)}{planned} ({counted}), {run.ended or 'its record just stops'}, {used}"
+
+
+def _target(record: TargetRecord) -> Iterator[str]:
+    target, seen = record.target, record.fingerprint
+    nested = {True: ", nested", False: "", None: ", whether nested not observable"}[seen.nested]
+    kind = f"{seen.label}, {seen.backend_class}{nested}"
+    yield f"target {target.name} ({target.backend}; seen: {kind})"
+    size = target.size
+    room = f"{size.memory_mib} MiB, {size.disk_gib} GiB"
+    cpus = ",".join(map(str, size.cpus)) or "not declared"
+    yield from _aligned(
+        {
+            "size": f"{size.vcpus} vCPUs on CPUs {cpus}, {room}",
+            "release": _seen(seen.release),
+            "accelerator": _seen(seen.accelerator),
+            "kernel": _seen(seen.kernel),
+            "processor": _seen(seen.cpu_model),
+            "clock": _seen(seen.clocksource),
+            **{
+                name.replace("_", " "): _seen(value)
+                for name, value in asdict(seen.settings).items()
+            },
+            **{f"program {name}": said for name, said in sorted(record.programs.items())},
+        }
+    )
+
+
+def _seen(value: object) -> str:
+    if value is None:
+        return "not observable"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return "; ".join(f"{key}: {value[key]}" for key in sorted(value)) or "none"
+    if isinstance(value, tuple | list):
+        return ",".join(map(str, value)) or "none"
+    return str(value)
+
+
+def _aligned(facts: Mapping[str, str]) -> Iterator[str]:
+    wide = max(map(len, facts))
+    for name, value in facts.items():
+        yield f"  {name:<{wide}}  {value}"
+
+
+def _validity(judgements: tuple[Judgement, ...]) -> Iterator[str]:
+    """What each check came to: those that have nothing to object to in one line each."""
+    yield "validity"
+    by_check: dict[str, list[Judgement]] = {}
+    for each in judgements:
+        by_check.setdefault(each.check, []).append(each)
+    for check, of in sorted(by_check.items()):
+        fine = [each.target for each in of if each.outcome is Outcome.OK]
+        if fine:
+            yield f"  {check}: ok: {', '.join(fine)}"
+        for each in of:
+            if each.outcome is not Outcome.OK:
+                yield f"  {check}: {each.outcome}: {each.target}: {each.text}"

@@ -1,0 +1,1 @@
+"""SSH: sessions, how they are opened, and the keys that open them."""

@@ -1,0 +1,66 @@
+"""The columns of a table: which targets it has, in which order, and what they are called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from harness.model.run import Run
+from harness.model.target import ADOPTED, BackendClass
+from harness.report.table import Column
+
+Record = Mapping[str, Any]
+Accepted = Mapping[str, set[str]]
+"""By target, the checks that objected to it and were overruled."""
+_CLASSES = [str(each) for each in BackendClass]
+
+
+def columns(records: list[Record], runs: list[Run], accepted: Accepted) -> tuple[Column, ...]:
+    """Native first, then by class and name; declared targets without a result too."""
+    found = {column(record, accepted) for record in records}
+    measured = {column.target for column in found}
+    for run in runs:
+        for each in run.manifest.targets:
+            if each.target.name in measured:
+                continue
+            seen = each.fingerprint
+            declared = {
+                "target": each.target.name,
+                "backend": each.target.backend,
+                "class": str(seen.backend_class),
+                "label": seen.label,
+                "native": each.target.native,
+                "nested": seen.nested,
+                "imported": run.manifest.imported is not None,
+            }
+            found.add(column(declared, accepted))
+    order = sorted(
+        found, key=lambda c: (not c.native, _CLASSES.index(c.backend_class), c.target, c.header)
+    )
+    return tuple(order)
+
+
+def column(record: Record, accepted: Accepted) -> Column:
+    target, label, kind = record["target"], record["label"], record["class"]
+    # A baseline that is itself a guest of a hypervisor, as Xen's dom0 is, is not called native.
+    bare = record["native"] and kind == BackendClass.NATIVE
+    if bare:
+        inside = ["adopted"] if label.endswith(ADOPTED) else []
+        inside += ["nested"] if record["nested"] else []
+    else:
+        inside = [] if label == target else [label]
+        inside += [kind, *(["nested"] if record["nested"] else [])]
+    if record["imported"]:
+        inside.append("imported")
+    inside += [f"accepted: {check}" for check in sorted(accepted.get(target, ()))]
+    name = "native" if bare else target
+    return Column(
+        target=target,
+        backend=record["backend"],
+        backend_class=kind,
+        label=label,
+        native=record["native"],
+        nested=record["nested"],
+        imported=record["imported"],
+        header=f"{name} ({', '.join(inside)})" if inside else name,
+    )

@@ -1,0 +1,239 @@
+"""The comparison of a candidate against a base: from the folders of their runs to the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+
+from harness import validity
+from harness.analyze import compare
+from harness.analyze.compare import Pairing
+from harness.analyze.confounds import confounds
+from harness.dataset import dataset
+from harness.errors import UseError
+from harness.ledger import reader
+from harness.ledger.tags import Selection
+from harness.model.run import Run, TargetRecord
+from harness.report.comparison import Comparison, Row, rows
+from harness.report.runs import require
+
+LEVEL = 0.95
+Ledgers = Mapping[str, tuple[int, str] | None]
+"""What `dataset.ledger_of` said of each run before it was read."""
+
+
+def of_selections(base: Selection, candidate: Selection, results: Path) -> Comparison:
+    """Compare what two names stand for. Two targets of the same runs are compared inside their
+    blocks; runs that differ by each side's overhead.
+
+    Raises `UseError` where the two are the same, share no host, or a target is in neither.
+    """
+    ledgers = _ledgers([*base.folders, *candidate.folders])
+    old, new = _read(base.folders), _read(candidate.folders)
+    names_old, names_new = ([run.manifest.run for run in side] for side in (old, new))
+    same = names_old == names_new
+    if same and base.target == candidate.target:
+        raise UseError(
+            f"{base.name} and {candidate.name} are the same",
+            "name two targets of it, as RUN:TARGET, or two different runs or tags",
+        )
+    if not same and set(names_old) & set(names_new):
+        both = sorted(set(names_old) & set(names_new))
+        raise UseError(
+            f"{base.name} and {candidate.name} share {', '.join(both)}",
+            "a run can be on one side only",
+        )
+    hosts = sorted({_host(run) for run in old} & {_host(run) for run in new})
+    if not hosts:
+        sides = (", ".join(sorted({_host(run) for run in side})) for side in (old, new))
+        raise UseError(
+            f"{base.name} and {candidate.name} share no host: {' | '.join(sides)}",
+            "overheads of different machines are not compared; name runs of one host",
+        )
+    made = []
+    for host in hosts:
+        before, after = ([run for run in side if _host(run) == host] for side in (old, new))
+        pairing = _pairing(host, base, candidate, before, after)
+        made.append(
+            _of_host(
+                host, base.name, candidate.name, before, after, pairing, results, ledgers, same
+            )
+        )
+    notes = [note for each in made for note in each.notes]
+    return replace(
+        made[0],
+        base_runs=tuple(names_old),
+        candidate_runs=tuple(names_new),
+        rows=tuple(row for each in made for row in each.rows),
+        confounds=tuple(confound for each in made for confound in each.confounds),
+        labels={name: label for each in made for name, label in each.labels.items()},
+        notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+def of_targets(
+    folders: Sequence[Path], base: str, candidates: Sequence[str], results: Path
+) -> Comparison:
+    """Compare targets of the same runs of one host, each of `candidates` against `base`."""
+    ledgers = _ledgers(folders)
+    runs = _read(folders)
+    pairing = [Pairing(base, each) for each in candidates]
+    told = ", ".join(candidates)
+    made = _of_host(_host(runs[0]), base, told, runs, runs, pairing, results, ledgers, same=True)
+    names = tuple(run.manifest.run for run in runs)
+    return replace(made, base_runs=names, candidate_runs=names)
+
+
+def _read(folders: Sequence[Path]) -> list[Run]:
+    runs = [validity.judged_again(reader.read_run(folder)) for folder in folders]
+    require(runs)
+    return runs
+
+
+def _ledgers(folders: Sequence[Path]) -> Ledgers:
+    return {folder.name: dataset.ledger_of(folder) for folder in folders}
+
+
+def _rows(runs: Sequence[Run], results: Path, ledgers: Ledgers) -> pl.LazyFrame:
+    """What the dataset of `results` holds of `runs`, brought up to date; files may be merged
+    there meanwhile."""
+    for run in runs:
+        dataset.write(run, results, ledgers.get(run.manifest.run))
+    names = [run.manifest.run for run in runs]
+    return dataset.read(results / "dataset", lambda parts: pl.concat(parts).collect(), names).lazy()
+
+
+def _host(run: Run) -> str:
+    return run.manifest.host
+
+
+def _of_host(
+    host: str,
+    base: str,
+    candidate: str,
+    old: Sequence[Run],
+    new: Sequence[Run],
+    pairing: Sequence[Pairing],
+    results: Path,
+    ledgers: Ledgers,
+    same: bool,
+) -> Comparison:
+    before = _rows(old, results, ledgers)
+    if same:
+        frame = compare.same_blocks(before, pairing, LEVEL)
+        native = None
+    else:
+        after = _rows(new, results, ledgers)
+        frame = compare.separate_runs(before, after, pairing, LEVEL)
+        native = compare.native_moved(before, after)
+    doubted, notes = _doubted([*old, *([] if same else new)])
+    made = tuple(
+        replace(row, verdict="suspect") if _is_doubted(row, host, doubted) else row
+        for row in rows(frame, LEVEL)
+    )
+    if not made:
+        raise UseError(
+            f"{base} and {candidate} share no workload and metric on {host}",
+            "compare runs of the same workloads, in the same versions",
+        )
+    kept = {each.workload for each in made}
+    asked = {w.name for run in (*old, *new) for w in run.manifest.workloads}
+    if lacking := sorted(asked - kept):
+        notes.append(f"Only one side has results in a comparable version: {', '.join(lacking)}.")
+    records = [record for run in (*old, *new) for record in run.manifest.targets]
+    named = {name for each in pairing for name in (each.base, each.candidate)}
+    notes += _notes([record for record in records if record.target.name in named | {host}])
+    return Comparison(
+        base=base,
+        candidate=candidate,
+        base_runs=(),
+        candidate_runs=(),
+        same_blocks=same,
+        rows=made,
+        confounds=confounds(old, new, pairing),
+        native=native,
+        labels={
+            record.target.name: _label(record) for record in records if record.target.name in named
+        },
+        notes=tuple(notes),
+        level=LEVEL,
+    )
+
+
+def _pairing(
+    host: str,
+    base: Selection,
+    candidate: Selection,
+    old: Sequence[Run],
+    new: Sequence[Run],
+) -> list[Pairing]:
+    has = [
+        {
+            record.target.name
+            for run in side
+            for record in run.manifest.targets
+            if not record.target.native
+        }
+        for side in (old, new)
+    ]
+    for side, selection in zip(has, (base, candidate), strict=True):
+        if selection.target is not None and selection.target not in side:
+            raise UseError(
+                f"{selection.name}: there is no target {selection.target} of {host}",
+                f"choose from: {', '.join(sorted(side)) or 'none but native'}",
+            )
+    if base.target is None and candidate.target is None:
+        shared = sorted(has[0] & has[1])
+        if not shared:
+            sides = (", ".join(sorted(side)) or "none" for side in has)
+            raise UseError(
+                f"{base.name} and {candidate.name} share no target on {host}: {' | '.join(sides)}",
+                "name one of each: RUN:TARGET RUN:TARGET",
+            )
+        return [Pairing(name, name) for name in shared]
+    one = base.target or candidate.target or ""
+    return [Pairing(base.target or one, candidate.target or one)]
+
+
+def _doubted(runs: Sequence[Run]) -> tuple[set[tuple[str, str | None]], list[str]]:
+    """Which cells a check doubts, and why."""
+    found = [each for each in validity.of_runs(runs) if each.suspect]
+    notes = dict.fromkeys(
+        f"{each.target}{f', {each.workload}' if each.workload else ''}: "
+        f"{each.outcome} ({each.check}): {each.text}."
+        for each in found
+    )
+    return {(each.target, each.workload) for each in found}, list(notes)
+
+
+def _is_doubted(row: Row, host: str, doubted: set[tuple[str, str | None]]) -> bool:
+    places = {(row.base, row.workload), (row.candidate, row.workload), (host, row.workload)}
+    return bool(doubted & {*places, *((target, None) for target, _ in places)})
+
+
+def _label(record: TargetRecord) -> str:
+    seen = record.fingerprint
+    inside = [] if seen.label == record.target.name else [seen.label]
+    inside.append(str(seen.backend_class))
+    if seen.release:
+        inside.append(f"release {seen.release}")
+    inside += ["nested"] if seen.nested else []
+    return f"{record.target.name} ({', '.join(inside)})"
+
+
+def _notes(records: Sequence[TargetRecord]) -> list[str]:
+    """What must be known before any figure is read."""
+    texts: dict[str, None] = {}
+    for record in records:
+        seen = record.fingerprint
+        if record.target.native and seen.nested:
+            texts["native is itself a guest: both sides are measured on a nested host."] = None
+        if seen.backend_class == "emulated":
+            texts[
+                f"{_label(record)}: the processor is emulated in software; this says nothing of "
+                "KVM's performance, nor of any hypervisor with hardware support."
+            ] = None
+    return list(texts)

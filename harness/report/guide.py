@@ -1,0 +1,52 @@
+"""How to read a table, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from harness.analyze.statistics.step_down import MOST_BLOCKS
+from harness.analyze.verdict import FEW_BLOCKS
+from harness.report.table import Section
+
+if TYPE_CHECKING:
+    pass
+
+
+def judged_together(level: float) -> str:
+    """How rows of the same blocks are judged together, in a sentence."""
+    percent = f"{100 * (1 - level):.2g} %"
+    return (
+        f"The chance that any headline row is wrongly called different is {percent} at most (signs "
+        f"of whole blocks flipped, step down: Romano & Wolf 2005; beyond {MOST_BLOCKS} blocks "
+        f"Holm); of the others called different {percent} are expected to be none "
+        f"(Benjamini–Hochberg; with fewer than {FEW_BLOCKS} blocks they are judged like those)."
+    )
+
+
+def how_to_read(sections: Sequence[Section], level: float, method: str) -> tuple[str, ...]:
+    """How to read the figures of this table, in as many sentences as it needs."""
+    figures = [f for s in sections for g in s.groups for row in g.rows for f in row.figures]
+    texts = [
+        "Absolute values: median over blocks; k, M, G are 10³, 10⁶, 10⁹. "
+        "↑ higher is better, ↓ lower is better.",
+        "Overhead: slowdown against native on the same host; positive is slower, for every "
+        "metric. One of +100 % or more is given as a factor (2.00×: twice as long, or half as "
+        f"much). {method}, on the log ratios of target and native in the same block, so it need "
+        f"not equal the ratio of the two medians; in brackets the {100 * level:g} % interval, "
+        "each row by itself.",
+        "Behind each overhead its verdict, all rows of a host judged together: ▲ slower, "
+        "≈ equivalent (within ±1 % for cpu, memory and kernel, ±3 % for disk and network), "
+        "‼ suspect (faster than native beyond its own interval, so that something else may have "
+        "been measured, or a check failed: see the notes), · unresolved, which is not "
+        f'"no difference". {judged_together(level)}',
+        "n: blocks in which target and native both gave a value. Δ: the smallest overhead, in "
+        "percent, that so many blocks would detect (power .8, α .05). Where the targets differ: "
+        "one figure each, in their order.",
+        "Geometric mean: of the slowdown over the first metric of each workload, within a "
+        "resource; in brackets how many workloads entered. One whose figure a check doubts does "
+        "not enter.",
+    ]
+    if any(figure.verdict == "n too small" for figure in figures):
+        texts.append(f"n too small: fewer blocks than a {100 * level:g} % interval needs.")
+    return tuple(texts)

@@ -1,0 +1,230 @@
+"""The table that every format renders: its nouns, as frozen dataclasses.
+
+A section a host and scenario; in it a column a target (native first), a group a resource, a row
+a metric, a figure where row and column meet. Whatever a reader must know beside the figures is
+a note. Renderers decide how it looks and never what it says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.model.estimate import Estimate
+from harness.model.run import Imported, Run
+from harness.model.target import BackendClass
+from harness.model.workload import Better
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from harness.analyze.control import Control
+    from harness.validity import Finding, Judgement
+
+
+ARCHITECTURES = {
+    BackendClass.NATIVE: "native",
+    BackendClass.TYPE1: "type 1",
+    BackendClass.TYPE2: "type 2",
+    BackendClass.OS: "OS-level",
+    BackendClass.SANDBOX: "sandbox",
+    BackendClass.EMULATED: "emulated",
+}
+"""What people call a class of backends, in the order in which a table has them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A target of the section's host. `header` carries the label, and says `emulated`, `nested`
+    and `imported` where that is so; it is never to be shortened."""
+
+    target: str
+    backend: str
+    backend_class: str
+    label: str
+    native: bool
+    nested: bool | None
+    imported: bool
+    header: str
+
+    @property
+    def architecture(self) -> str:
+        return ARCHITECTURES[BackendClass(self.backend_class)]
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """The columns of one architecture, by their places in the section. Each target stays a column
+    of its own: nothing is averaged over targets."""
+
+    name: str
+    columns: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """What one target gave for one metric.
+
+    `median` and `mean` are over blocks, in the row's unit. `factor` is the slowdown F against
+    native (None for native itself and where there is no pair), `overhead` the same as
+    100·(F − 1). `p`, `p_adjusted` and `p_equivalent` are what the verdict is judged by (see
+    `harness.analyze.verdict`). `detectable_percent` is the minimum detectable effect. `n` counts
+    the pairs (for native the blocks with a value), `missing` the blocks tried without one.
+    `notes` are numbers of the section's notes.
+    """
+
+    median: float | None
+    mean: float | None
+    factor: Estimate | None
+    p: float | None
+    p_adjusted: float | None
+    p_equivalent: float | None
+    detectable_percent: float | None
+    verdict: str
+    n: int
+    missing: int
+    trials: int
+    failed: int
+    timeout: int
+    lost: int
+    rejected: int
+    notes: tuple[int, ...]
+
+    @property
+    def overhead(self) -> Estimate | None:
+        return None if self.factor is None else percent(self.factor)
+
+    @property
+    def resolved(self) -> bool:
+        """Whether the interval excludes "no difference"."""
+        low, high = (self.factor.low, self.factor.high) if self.factor else (None, None)
+        return low is not None and high is not None and (low > 1 or high < 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One metric; `figures` has one for each column of the section, in their order."""
+
+    workload: str
+    workload_version: int
+    title: str
+    metric: str
+    unit: str
+    better: Better
+    headline: bool
+    figures: tuple[Figure, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The geometric mean of F of one target in one resource, over `entered` of `workloads`."""
+
+    factor: float | None
+    entered: int
+    workloads: int
+
+    @property
+    def overhead_percent(self) -> float | None:
+        return None if self.factor is None else 100 * (self.factor - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A resource. `summaries` has one for each column; None for native."""
+
+    resource: str
+    rows: tuple[Row, ...]
+    summaries: tuple[Summary | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A sentence below the table. `number` is what figures refer to; None: about the whole."""
+
+    number: int | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A host under a scenario. `control` is native against itself, None where it was not tried
+    or has too few blocks. `checks` holds what the validity checks object to, `judgements` what
+    each check came to for each target."""
+
+    host: str
+    scenario: str
+    columns: tuple[Column, ...]
+    groups: tuple[Group, ...]
+    control: Control | None
+    checks: tuple[Finding, ...]
+    notes: tuple[Note, ...]
+    judgements: tuple[Judgement, ...] = ()
+
+    @property
+    def architectures(self) -> tuple[Architecture, ...]:
+        """Those that the section has, in the order of its columns."""
+        found: dict[str, list[int]] = {name: [] for name in ARCHITECTURES.values()}
+        for place, column in enumerate(self.columns):
+            found[column.architecture].append(place)
+        return tuple(Architecture(name, tuple(places)) for name, places in found.items() if places)
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """Where the figures of a table come from. Times in seconds; `used_s` None: not recorded.
+
+    Of a run that was `imported` nothing is known that a plan or a preset would tell.
+    """
+
+    run: str
+    created_at: str
+    host: str
+    scenario: str
+    preset: str | None
+    seed: int | None
+    plan: str | None
+    bundle: str | None
+    baremark: str
+    planned_s: float | None
+    used_s: float | None
+    ended: str | None
+    trials: int
+    planned_trials: int | None
+    imported: Imported | None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    sections: tuple[Section, ...]
+    notes: tuple[str, ...]
+    runs: tuple[RunFacts, ...]
+    level: float
+    method: str
+    by_architecture: bool = False
+    """Whether it shall be shown by architecture, with the geometric means of each in front."""
+
+
+def percent(factor: Estimate) -> Estimate:
+    """A slowdown factor and its interval as overhead: 100·(F − 1) %."""
+    return Estimate(
+        point=100 * (factor.point - 1),
+        low=None if factor.low is None else 100 * (factor.low - 1),
+        high=None if factor.high is None else 100 * (factor.high - 1),
+        level=factor.level,
+        n=factor.n,
+        method=factor.method,
+    )
+
+
+def build(frame: pl.DataFrame, runs: Sequence[Run]) -> Table:
+    """The table of an overhead frame (`harness.analyze.overhead.overhead`, runs pooled).
+
+    `runs` are the runs the frame was made from: they tell what the frame cannot, namely why
+    something is missing. Whatever they declare has its row and its column, with or without a
+    result. Raises ValueError where the frame has two rows for one place in the table, as one
+    made run by run has.
+    """
+    from harness.report.assemble import assemble  # polars: not needed to render
+
+    return assemble(frame, runs)

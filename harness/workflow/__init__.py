@@ -1,0 +1,1 @@
+"""Several stations in a row: a bench, a night, a selftest, a verification."""

@@ -1,0 +1,203 @@
+"""What the verbs do with machines: bring targets up, measure hosts at once, judge the harness.
+
+Hosts are independent: one's trouble costs no other its run. Nothing here parses an option or
+prints a table.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness import state
+from harness.bundle import archive
+from harness.bundle.archive import Bundle
+from harness.errors import HarnessError, UseError
+from harness.execute.measurement import NOT_ASKED_FOR, Measurement, Progress
+from harness.ledger import reader
+from harness.ledger.folders import find
+from harness.model.target import Host
+from harness.plan.request import Request
+from harness.provision import lifecycle
+from harness.remote import keys
+from harness.state import Standing
+
+if TYPE_CHECKING:
+    from harness.console import Console
+
+
+@contextmanager
+def locked(inventory: Path, hosts: Sequence[Host]) -> Iterator[None]:
+    """Nobody else works with these targets meanwhile, nor with this machine if they are on it."""
+    here = any(host.local for host in hosts)
+    with state.locked(state.state_folder(inventory), here=here):
+        yield
+
+
+def possible(inventory: Path, hosts: Sequence[Host], unusable: dict[str, str]) -> tuple[Host, ...]:
+    """`hosts` without what the doctor found unusable; `HarnessError` where none is left."""
+    usable = tuple(
+        replace(host, targets=tuple(t for t in host.targets if t.name not in unusable))
+        for host in hosts
+        if host.native.name not in unusable
+    )
+    if not usable:
+        why = "; ".join(f"{host.name}: {unusable[host.name]}" for host in hosts)
+        raise HarnessError(f"no machine can be measured: {why}", f"baremark doctor -i {inventory}")
+    return usable
+
+
+def bring_up(inventory: Path, hosts: Sequence[Host], console: Console) -> tuple[Standing, Bundle]:
+    """Build what is missing and provision; what did not come up is told and left out."""
+    packed = lifecycle.prepare(inventory, console.step)
+    standing = lifecycle.up(inventory, hosts, packed, console.step)
+    for name, why in standing.failed.items():
+        console.warn(f"{name} did not come up: {why}")
+    return standing, packed
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What came of a whole measurement: the runs, what the doctor found unusable and what did not
+    come up, each by target with the reason."""
+
+    measured: Measured
+    unusable: Mapping[str, str]
+    failed: Mapping[str, str]
+
+
+def run(
+    inventory: Path, hosts: Sequence[Host], request: Request, results: Path, console: Console
+) -> Bench:
+    """Provision what can be used, measure it, and take everything down again, come what may."""
+    with locked(inventory, hosts):
+        findings = lifecycle.doctor(inventory, hosts, console.step)
+        unusable = {finding.target: finding.why for finding in findings if not finding.usable}
+        for finding in findings:
+            if not finding.usable:
+                console.warn(f"{finding.target} is left out: {finding.why} ({finding.fix})")
+        usable = possible(inventory, hosts, unusable)
+        try:
+            standing, packed = bring_up(inventory, usable, console)
+            came_not = dict(standing.failed)
+            standing = replace(standing, failed={**unusable, **standing.failed})
+            measured = measure_all(
+                inventory, hosts, standing, packed, request, results, console, None
+            )
+        finally:
+            console.say("take everything down")
+            lifecycle.down(inventory, hosts, console.step, purge=False)
+    return Bench(measured, unusable, came_not)
+
+
+def packed_bundle(standing: Standing) -> Bundle:
+    """The bundle that the targets which stand are to carry."""
+    return archive.load(state.cache_folder() / f"bundle-{standing.bundle}.tar.zst")
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What came of measuring some hosts: the folders of their runs, whether all are whole, and
+    what kept the others from being measured."""
+
+    folders: tuple[Path, ...]
+    whole: bool
+    errors: tuple[HarnessError, ...]
+
+
+def measure_all(
+    inventory: Path,
+    hosts: Sequence[Host],
+    standing: Standing,
+    packed: Bundle,
+    request: Request,
+    results: Path,
+    console: Console,
+    resume: str | None,
+) -> Measured:
+    """Measure all hosts, each in a thread of its own; one's trouble costs no other its run.
+
+    Raises the first trouble where no host was measured at all.
+    """
+    key = keys.load_key(state.state_folder(inventory) / state.KEY)
+    announce = Progress(console.step, console.planned, console.trial)
+    measurement = Measurement(results, key, announce)
+    if resume is not None:
+        folder = find(results / "runs", resume)
+        name = reader.read_manifest(folder).host
+        hosts = [host for host in hosts if host.name == name]
+        if not hosts:
+            raise UseError(
+                f"the run {resume} is of {name}, which is not in {inventory}",
+                "name the inventory that it was made with: -i INVENTORY",
+            )
+    folders: list[Path] = []
+    troubles: list[BaseException] = [
+        HarnessError(
+            f"{host.name} is not measured: its native target is not up: "
+            f"{standing.failed.get(host.native.name, NOT_ASKED_FOR)}",
+            f"baremark doctor -i {inventory}",
+        )
+        for host in hosts
+        if host.native.name not in standing.endpoints
+    ]
+
+    def one(host: Host) -> None:
+        try:
+            if resume is not None:
+                folders.append(
+                    measurement.resume(folder, host, standing.endpoints, packed, request)
+                )
+            else:
+                folders.append(
+                    measurement.begin(host, standing.endpoints, standing.failed, packed, request)
+                )
+        except BaseException as error:
+            troubles.append(error)
+
+    up = [host for host in hosts if host.native.name in standing.endpoints]
+    with interrupting(measurement, console):
+        _in_threads([lambda host=host: one(host) for host in up])  # type: ignore[misc]
+    errors = tuple(each for each in troubles if isinstance(each, HarnessError))
+    for trouble in troubles:
+        if not isinstance(trouble, HarnessError):
+            raise trouble
+    if errors and not folders:
+        for further in errors[1:]:
+            console.error(further)
+        raise errors[0]
+    runs = [reader.read_run(folder) for folder in folders]
+    for each in runs:
+        console.ended(each)
+    whole = all(each.ended != "interrupted" for each in runs)
+    return Measured(tuple(sorted(folders)), whole, errors)
+
+
+@contextmanager
+def interrupting(measurement: Measurement, console: Console) -> Iterator[None]:
+    """Ctrl-C and a polite kill end the measurement cleanly, with what there is."""
+
+    def stop(*_: object) -> None:
+        console.say("ending: what is recorded is kept")
+        measurement.interrupt()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _in_threads(jobs: Sequence[Callable[[], None]]) -> None:
+    threads = [threading.Thread(target=job, daemon=True) for job in jobs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        while thread.is_alive():
+            thread.join(3600)

@@ -1,0 +1,34 @@
+"""A playbook's run as the harness sees it: Ansible itself, with a playbook of two tasks."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from harness.provision import playbook
+
+PLAYBOOK = """\
+- hosts: all
+  gather_facts: false
+  connection: local
+  tasks:
+    - name: Hand something back
+      set_stats: {data: {found: "{{ {inventory_hostname: 1} }}"}, aggregate: true, per_host: false}
+    - name: Fail on one
+      fail: {msg: there is no room}
+      when: inventory_hostname == 'full'
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="playbooks ask for root rights")
+def test_a_host_that_fails_is_told_of_with_its_reason_and_takes_nothing_from_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "play.yml").write_text(PLAYBOOK)
+    (tmp_path / "hosts").write_text("full\nother\n")
+    monkeypatch.setattr(playbook, "PLAYBOOKS", tmp_path)
+    play = playbook.run("play.yml", tmp_path / "hosts", {}, lambda _: None)
+    assert play.failures == {"full": "Fail on one: there is no room"}
+    assert play.stats["found"] == {"full": 1, "other": 1}
