@@ -7,7 +7,8 @@ one version of a workload are a mistake in its file.
 
 from __future__ import annotations
 
-from harness.model.run import Manifest, Run, TargetRecord
+from harness.model import facts
+from harness.model.run import Manifest, Run
 
 
 def difference(one: Run, other: Run) -> tuple[str, str, str] | None:
@@ -27,10 +28,9 @@ def difference(one: Run, other: Run) -> tuple[str, str, str] | None:
         again = records.get(record.target.name)
         if again is None or again.fingerprint.label != record.fingerprint.label:
             continue
-        seen, also = _compared(record), _compared(again)
-        for name, value in seen.items():
-            if value is not None and also[name] is not None and value != also[name]:
-                return f"{name} of {record.target.name}", str(value), str(also[name])
+        for fact, *values in facts.differing(record, again):
+            if fact.pooled:
+                return (f"the {fact.title} of {record.target.name}", *_told(*values))
     return None
 
 
@@ -50,15 +50,5 @@ def _unit(mine: Manifest, theirs: Manifest) -> tuple[str, str, str] | None:
     return None
 
 
-def _compared(record: TargetRecord) -> dict[str, str | None]:
-    size, seen = record.target.size, record.fingerprint
-    return {
-        "the number of vCPUs": str(size.vcpus),
-        "the memory": f"{size.memory_mib} MiB",
-        "the pinning": ",".join(map(str, size.cpus)),
-        "the kernel": seen.kernel,
-        "the hypervisor's release": seen.release,
-        "the accelerator": seen.accelerator,
-        "the CPU model": seen.cpu_model,
-        "the microcode": seen.inside.get("microcode"),
-    }
+def _told(one: facts.Value, other: facts.Value) -> tuple[str, str]:
+    return facts.apart(facts.text(one), facts.text(other))

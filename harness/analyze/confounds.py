@@ -6,13 +6,13 @@ are. Runs that would be pooled are held to more (`harness.analyze.comparable`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from harness.analyze.compare import Pairing
+from harness.model.facts import FACTS, UNKNOWN, Fact, Value, apart, text
 from harness.model.run import Run, TargetRecord
 
-_UNKNOWN = "not observable"
 _LONGEST = 80
 
 
@@ -37,91 +37,69 @@ def confounds(
         old = [record for run in base if (record := _record(run, each.base)) is not None]
         new = [record for run in candidate if (record := _record(run, each.candidate)) is not None]
         where = each.base if each.base == each.candidate else f"{each.base} | {each.candidate}"
-        found += _differing(where, _of_records(old), _of_records(new))
+        found += _of_records(where, old, new)
     return tuple(found)
-
-
-def between(records: Sequence[TargetRecord], others: Sequence[TargetRecord]) -> tuple[str, ...]:
-    """The names of what two sets of records of a target differ in."""
-    return tuple(each.what for each in _differing("", _of_records(records), _of_records(others)))
 
 
 def _record(run: Run, target: str) -> TargetRecord | None:
     return next((each for each in run.manifest.targets if each.target.name == target), None)
 
 
-def _of_runs(runs: Sequence[Run]) -> dict[str, set[str]]:
-    seen: dict[str, set[str]] = {}
+def _of_runs(runs: Sequence[Run]) -> dict[str, list[str]]:
+    seen: dict[str, list[str]] = {}
     for run in runs:
         manifest = run.manifest
-        for what, value in (
-            ("programs (bundle)", manifest.bundle),
-            ("baremark", manifest.baremark),
-            ("preset", manifest.preset),
-            ("imported", "no" if manifest.imported is None else "yes"),
-        ):
-            seen.setdefault(what, set()).add(value)
+        told = {
+            "programs (bundle)": manifest.bundle,
+            "baremark": manifest.baremark,
+            "preset": manifest.preset,
+            "imported": "no" if manifest.imported is None else "yes",
+        }
         for workload in manifest.workloads:
             said = f"version {workload.version}"
             if (seconds := manifest.plan.seconds.get(workload.name)) is not None:
                 said += f", {seconds:g} s a trial"
-            seen.setdefault(f"workload {workload.name}", set()).add(said)
+            told[f"workload {workload.name}"] = said
+        for what, value in told.items():
+            seen.setdefault(what, []).append(value)
     return seen
 
 
-def _of_records(records: Sequence[TargetRecord]) -> dict[str, set[str]]:
-    seen: dict[str, set[str]] = {}
-    for record in records:
-        size, print_ = record.target.size, record.fingerprint
-        facts: dict[str, object] = {
-            "label": print_.label,
-            "hypervisor's release": print_.release,
-            "accelerator": print_.accelerator,
-            "kernel": print_.kernel,
-            "CPU model": print_.cpu_model,
-            "microcode": print_.inside.get("microcode"),
-            "nested": print_.nested,
-            "clock source": print_.clocksource,
-            "size": f"{size.vcpus} vCPUs on {','.join(map(str, size.cpus))}, "
-            f"{size.memory_mib} MiB, {size.disk_gib} GiB",
-        }
-        facts |= {name.replace("_", " "): value for name, value in asdict(print_.settings).items()}
-        for what, value in facts.items():
-            seen.setdefault(what, set()).add(_text(value))
-    return seen
+def _of_records(
+    where: str, base: Sequence[TargetRecord], candidate: Sequence[TargetRecord]
+) -> Iterator[Confound]:
+    """The facts in which two sets of records of a target differ, or that only one of them
+    tells."""
+    if not base or not candidate:
+        return
+    for fact in FACTS:
+        old = [fact.of(record) for record in base]
+        new = [fact.of(record) for record in candidate]
+        if not _alike(fact, old, new):
+            yield _confound(where, fact.title, map(text, old), map(text, new))
 
 
-def _text(value: object) -> str:
-    if value is None:
-        return _UNKNOWN
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, dict):
-        return "; ".join(f"{key}: {value[key]}" for key in sorted(value))
-    if isinstance(value, tuple | list):
-        return ",".join(map(str, value))
-    return str(value)
+def _alike(fact: Fact, old: Sequence[Value | None], new: Sequence[Value | None]) -> bool:
+    return all(any(fact.same(one, other) for other in new) for one in old) and all(
+        any(fact.same(one, other) for one in old) for other in new
+    )
 
 
 def _differing(
-    where: str, base: dict[str, set[str]], candidate: dict[str, set[str]]
+    where: str, base: dict[str, list[str]], candidate: dict[str, list[str]]
 ) -> Iterator[Confound]:
-    """What both sides know and does not agree, or only one of them could observe."""
+    """What both sides tell and does not agree."""
     for what in [key for key in base if key in candidate]:
-        if base[what] != candidate[what]:
-            yield Confound(where, what, *map(_joined, _shown(base[what], candidate[what])))
+        if {*base[what]} != {*candidate[what]}:
+            yield _confound(where, what, base[what], candidate[what])
 
 
-def _shown(base: set[str], candidate: set[str]) -> tuple[list[str], list[str]]:
+def _confound(where: str, what: str, base: Iterable[str], candidate: Iterable[str]) -> Confound:
     """Of long lists of facts only the parts that differ."""
-    if len(base) == len(candidate) == 1:
-        old, new = (next(iter(side)).split("; ") for side in (base, candidate))
-        if len(old) > 1 or len(new) > 1:
-            return (
-                ["; ".join(part for part in old if part not in new) or "–"],
-                ["; ".join(part for part in new if part not in old) or "–"],
-            )
-    return sorted(base), sorted(candidate)
+    old, new = sorted({*base}), sorted({*candidate})
+    if len(old) == len(new) == 1 and UNKNOWN not in (old[0], new[0]):
+        old[0], new[0] = apart(old[0], new[0])
+    return Confound(where, what, _joined(old), _joined(new))
 
 
 def _joined(values: Sequence[str]) -> str:

@@ -24,11 +24,13 @@ from harness.dataset import scan as dataset_scan
 from harness.dataset.catalogue import Catalogue, File, Format, Held
 from harness.dataset.store.folder import Folder
 from harness.errors import HarnessError
+from harness.model.facts import FACTS, GIVEN, Fact, text
 from harness.model.run import Manifest, TargetRecord
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 # History of the format. A change that an older reader would misread gets a new number.
 #   1  first version
+#   2  a column for every fact of harness.model.facts
 
 FOLDER = "observed"
 """Inside the folder of the dataset: its own files lie beside it, and are of another table."""
@@ -48,41 +50,27 @@ _SHARED = (
     "imported",
 )
 
+_TYPES: dict[str, DataType] = {
+    "text": pl.String(),
+    "count": pl.UInt64(),
+    "number": pl.Float64(),
+    "truth": pl.Boolean(),
+    "map": pl.String(),
+}
+
 SCHEMA: dict[str, DataType] = {
     "schema_version": pl.UInt16(),
     **{name: dataset.SCHEMA[name] for name in _SHARED},
-    "adopted": pl.Boolean(),
     "bundle": pl.String(),
     "baremark": pl.String(),
-    "release": pl.String(),
-    "accelerator": pl.String(),
-    "kernel": pl.String(),
-    "cpu_model": pl.String(),
-    "microcode": pl.String(),
-    "clocksource": pl.String(),
-    "vcpus": pl.UInt32(),
-    "memory_mib": pl.UInt32(),
-    "disk_gib": pl.UInt32(),
-    "cpus": pl.String(),
-    "seen_vcpus": pl.UInt32(),
-    "seen_memory_mib": pl.UInt32(),
-    "mitigations": pl.String(),
-    "governor": pl.String(),
-    "huge_pages": pl.String(),
-    "ksm": pl.Boolean(),
-    "container": pl.String(),
-    "cpu_quota": pl.Float64(),
-    "disk_format": pl.String(),
-    "disk_cache": pl.String(),
-    "nic_model": pl.String(),
-    "network": pl.String(),
-    "mtu": pl.UInt32(),
+    "seen_memory_mib": pl.UInt64(),
     "programs": pl.String(),
+    **{fact.name: _TYPES[fact.kind] for fact in FACTS if fact.name not in _SHARED},
 }
-"""The columns. Those of `harness.dataset.samples.SCHEMA` of the same name mean the same. `vcpus`,
-`memory_mib`, `disk_gib` and `cpus` (host CPUs, `0,1`) are what the target was given, `seen_vcpus`
-and `seen_memory_mib` what it shows from inside, where `kernel`, `cpu_model` and `microcode` were
-read too; `release` is the hypervisor's or the daemon's. `mitigations` and `programs` are JSON
+"""The columns. Those of `harness.dataset.samples.SCHEMA` of the same name mean the same; each fact
+of `harness.model.facts` has one. `vcpus`, `memory_mib`, `disk_gib` and `cpus` (host CPUs, `0,1`)
+are what the target was given, `seen_vcpus` and `seen_memory_mib` what it shows from inside;
+`release` is the hypervisor's or the daemon's. `mitigations`, `offloads` and `programs` are JSON
 objects with sorted keys: the kernel's words by vulnerability, and what each program of the bundle
 calls itself. `cpu_quota` is in CPUs. The size and the bundle of an imported run are null, as its
 preset is."""
@@ -93,7 +81,7 @@ FORMAT = Format("observed targets", SCHEMA_VERSION, SCHEMA, source="manifest")
 
 def frame(manifest: Manifest) -> pl.DataFrame:
     """A row for each target that took part in the run, with the columns of `SCHEMA`."""
-    return pl.DataFrame(list(_rows(manifest)), schema=SCHEMA, orient="row")
+    return pl.DataFrame(list(_rows(manifest)), schema=SCHEMA)
 
 
 def write(manifest: Manifest, results: Path, made_of: tuple[int, str] | None = None) -> Path:
@@ -211,61 +199,40 @@ def _digest(manifest: Path) -> tuple[int, str] | None:
     return len(data), hashlib.sha256(data).hexdigest()
 
 
-def _rows(manifest: Manifest) -> Iterator[tuple[Any, ...]]:
+def _rows(manifest: Manifest) -> Iterator[dict[str, Any]]:
     measured = manifest.imported is None
     started = datetime.fromisoformat(manifest.created_at)
     for record in manifest.targets:
         target, seen = record.target, record.fingerprint
-        size, settings = target.size, seen.settings
-        yield (
-            SCHEMA_VERSION,
-            manifest.run,
-            started,
-            manifest.scenario,
-            manifest.preset if measured else None,
-            manifest.host,
-            target.name,
-            target.backend,
-            str(seen.backend_class),
-            seen.label,
-            target.native,
-            seen.nested,
-            not measured,
-            target.adopted,
-            manifest.bundle if measured else None,
-            manifest.baremark,
-            seen.release,
-            seen.accelerator,
-            seen.kernel,
-            seen.cpu_model,
-            seen.inside.get("microcode"),
-            seen.clocksource,
-            size.vcpus if measured else None,
-            size.memory_mib if measured else None,
-            size.disk_gib if measured else None,
-            ",".join(map(str, size.cpus)) if measured else None,
-            seen.vcpus,
-            seen.memory_mib,
-            _json(settings.mitigations),
-            settings.governor,
-            settings.huge_pages,
-            settings.ksm,
-            settings.container,
-            settings.cpu_quota,
-            settings.disk_format,
-            settings.disk_cache,
-            settings.nic_model,
-            settings.network,
-            settings.mtu,
-            _programs(record),
-        )
+        yield {
+            **{
+                fact.name: _cell(fact, record)
+                for fact in FACTS
+                if measured or fact.name not in GIVEN
+            },
+            "schema_version": SCHEMA_VERSION,
+            "run": manifest.run,
+            "started": started,
+            "scenario": manifest.scenario,
+            "preset": manifest.preset if measured else None,
+            "host": manifest.host,
+            "target": target.name,
+            "class": str(seen.backend_class),
+            "native": target.native,
+            "imported": not measured,
+            "bundle": manifest.bundle if measured else None,
+            "baremark": manifest.baremark,
+            "seen_memory_mib": seen.memory_mib,
+            "programs": _json(record.programs) if record.programs else None,
+        }
 
 
-def _programs(record: TargetRecord) -> str | None:
-    return _json(record.programs) if record.programs else None
+def _cell(fact: Fact, record: TargetRecord) -> Any:  # noqa: ANN401 - a cell of any column
+    value = fact.of(record)
+    if value is None or fact.kind in {"count", "number", "truth"}:
+        return value
+    return _json(value) if isinstance(value, Mapping) else text(value)
 
 
-def _json(values: Mapping[str, str] | None) -> str | None:
-    if values is None:
-        return None
+def _json(values: Mapping[str, Any]) -> str:
     return json.dumps(dict(values), ensure_ascii=False, sort_keys=True)

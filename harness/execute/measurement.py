@@ -28,7 +28,7 @@ from harness.execute.runner import peerless as _peerless
 from harness.fingerprint import observe
 from harness.ledger import reader, writer
 from harness.ledger.writer import Ledger
-from harness.model.fingerprint import Fingerprint
+from harness.model import facts
 from harness.model.plan import Plan
 from harness.model.run import LeftOut, Manifest, Missing, TargetRecord
 from harness.model.target import Endpoint, Host, Target
@@ -353,18 +353,14 @@ def _enough(manifest: Manifest, blocks: int, trials: Sequence[Trial]) -> bool:
     return not too_wide(compared, manifest.workloads, manifest.host, manifest.precision)
 
 
-_SAME = ("backend", "label", "release", "accelerator", "kernel", "cpu_model", "vcpus")
-
-
 def _refuse_if_changed(before: TargetRecord, after: TargetRecord) -> None:
     """A run may only be continued on what it began on."""
-    was: Fingerprint = before.fingerprint
-    for name in _SAME:
-        old, new = getattr(was, name), getattr(after.fingerprint, name)
-        if old != new:
+    for fact, old, new in facts.differing(before, after):
+        if fact.resumed:
+            was, now = facts.apart(facts.text(old), facts.text(new))
             raise refusal(
                 "same",
                 f"{before.target.name} is no longer what the run began on",
-                f"{name} was {old}, is {new}",
+                f"{fact.title} was {was}, is {now}",
                 "begin a new run",
             )

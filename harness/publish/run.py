@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 
+from harness.model.facts import FACTS, UNKNOWN, text
 from harness.model.run import Run, TargetRecord
 from harness.report.numbers import duration
 from harness.report.provenance import Provenance
@@ -100,41 +101,23 @@ def _ended(run: Run) -> str:
     return f"{len(run.trials)}{planned} ({counted}), {run.ended or 'its record just stops'}, {used}"
 
 
+_IN_FRONT = frozenset({"backend", "label", "nested"})
+"""Facts that the line above a target's facts tells."""
+
+
 def _target(record: TargetRecord) -> Iterator[str]:
     target, seen = record.target, record.fingerprint
     nested = {True: ", nested", False: "", None: ", whether nested not observable"}[seen.nested]
     kind = f"{seen.label}, {seen.backend_class}{nested}"
     yield f"target {target.name} ({target.backend}; seen: {kind})"
-    size = target.size
-    room = f"{size.memory_mib} MiB, {size.disk_gib} GiB"
-    cpus = ",".join(map(str, size.cpus)) or "not declared"
+    known = {fact.title: fact.of(record) for fact in FACTS if fact.name not in _IN_FRONT}
     yield from _aligned(
         {
-            "size": f"{size.vcpus} vCPUs on CPUs {cpus}, {room}",
-            "release": _seen(seen.release),
-            "accelerator": _seen(seen.accelerator),
-            "kernel": _seen(seen.kernel),
-            "processor": _seen(seen.cpu_model),
-            "clock": _seen(seen.clocksource),
-            **{
-                name.replace("_", " "): _seen(value)
-                for name, value in asdict(seen.settings).items()
-            },
+            **{title: text(value) for title, value in known.items() if value is not None},
             **{f"program {name}": said for name, said in sorted(record.programs.items())},
+            UNKNOWN: ", ".join(title for title, value in known.items() if value is None),
         }
     )
-
-
-def _seen(value: object) -> str:
-    if value is None:
-        return "not observable"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, dict):
-        return "; ".join(f"{key}: {value[key]}" for key in sorted(value)) or "none"
-    if isinstance(value, tuple | list):
-        return ",".join(map(str, value)) or "none"
-    return str(value)
 
 
 def _aligned(facts: Mapping[str, str]) -> Iterator[str]:

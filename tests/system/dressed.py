@@ -29,7 +29,7 @@ from harness.remote.keys import make_key
 from . import sshd
 
 ROOT = Path(__file__).parents[2]
-OBSERVE = ROOT / "harness" / "observe.sh"
+OBSERVE = ROOT / "harness" / "fingerprint" / "inside.sh"
 BOOT_LIMIT_S = 240.0
 _BEGIN, _END = "baremark-observations-begin", "baremark-observations-end"
 

@@ -176,7 +176,7 @@ def test_two_releases_of_qemu_are_compared_in_the_same_blocks(
     assert "guest-qemu-10-0 (" in said
     assert " against guest-qemu-7-2 (" in said
     assert "ran in the same randomized blocks" in said
-    assert f"hypervisor's release: {release['guest-qemu-7-2']} | " in said
+    assert f"release: {release['guest-qemu-7-2']} | " in said
     if "emulated" in said:
         assert "this says nothing of KVM's performance" in " ".join(said.split())
     again = baremark(

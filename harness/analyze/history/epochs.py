@@ -14,47 +14,20 @@ from typing import Any
 
 import polars as pl
 
+from harness.model.facts import FACTS, apart, text
+
 State = Mapping[str, str]
 """What is known of a target: facts by name; native's are called `native's …`."""
 
-WORDS = {
-    "preset": "preset",
-    "bundle": "bundle",
-    "release": "release",
-    "accelerator": "accelerator",
-    "kernel": "kernel",
-    "microcode": "microcode",
-    "cpu_model": "CPU model",
-    "mitigations": "mitigation",
-    "vcpus": "vCPUs",
-    "memory_mib": "memory in MiB",
-    "disk_gib": "disk in GiB",
-    "cpus": "pinning",
-    "cpu_quota": "CPU quota",
-    "nested": "nested",
-    "adopted": "adopted",
-    "governor": "governor",
-    "huge_pages": "huge pages",
-    "clocksource": "clock source",
-    "disk_format": "disk format",
-    "disk_cache": "disk cache",
-    "nic_model": "network card",
-    "network": "network",
-}
-"""Columns of `harness.dataset.targets.SCHEMA` that are compared, and what messages call them."""
+_TITLES = {"preset": "preset", "bundle": "bundle", **{fact.name: fact.title for fact in FACTS}}
+"""What messages call the columns of `harness.dataset.targets.SCHEMA` that are compared."""
 
-_OF_NATIVE = (
-    "release",
-    "kernel",
-    "microcode",
-    "cpu_model",
-    "mitigations",
-    "governor",
-    "huge_pages",
-    "clocksource",
-)
+_OF_NATIVE = tuple(fact.name for fact in FACTS if fact.of_native)
+_NEAR = {fact.title: fact.near for fact in FACTS if fact.near}
+_MAPS = frozenset(fact.name for fact in FACTS if fact.kind == "map")
 _NATIVE = "native's "
 _DIGEST = 12
+_LONGEST = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,21 +45,21 @@ def states(observed: pl.DataFrame) -> States:
     `observed` has the columns of `harness.dataset.targets.SCHEMA`. In the order of time a target
     keeps its state until something that is known of it differs.
     """
-    columns = list(WORDS)
-    text = observed.sort("host", "scenario", "target", "label", "started", "run").with_columns(
+    columns = list(_TITLES)
+    plain = observed.sort("host", "scenario", "target", "label", "started", "run").with_columns(
         pl.col(pl.Categorical).cast(pl.String)
     )
-    facts = text.select(columns).rows()
+    facts = plain.select(columns).rows()
     base = {
         run: dict(zip(columns, row, strict=True))
-        for run, native, row in zip(text["run"], text["native"], facts, strict=True)
+        for run, native, row in zip(plain["run"], plain["native"], facts, strict=True)
         if native
     }
-    chains = text.select("host", "scenario", "target", "label").rows()
+    chains = plain.select("host", "scenario", "target", "label").rows()
     known: list[dict[str, str]] = []
     numbers: list[int] = []
     last: tuple[Any, ...] | None = None
-    for chain, run, native, row in zip(chains, text["run"], text["native"], facts, strict=True):
+    for chain, run, native, row in zip(chains, plain["run"], plain["native"], facts, strict=True):
         under = {} if native else base.get(run, {})
         whole = (chain, row, *(under.get(name) for name in _OF_NATIVE))
         if whole != last:
@@ -99,7 +72,7 @@ def states(observed: pl.DataFrame) -> States:
                 known[-1].update(now)
             last = whole
         numbers.append(len(known) - 1)
-    table = text.select("run", "target", "started").with_columns(
+    table = plain.select("run", "target", "started").with_columns(
         pl.Series("state", numbers, dtype=pl.Int64)
     )
     return States(table, tuple(known))
@@ -110,8 +83,15 @@ def differences(before: State, after: State) -> dict[str, tuple[str, str]]:
     return {
         name: (before[name], value)
         for name, value in after.items()
-        if name in before and before[name] != value
+        if name in before and not _same(name, before[name], value)
     }
+
+
+def _same(name: str, one: str, other: str) -> bool:
+    near = _NEAR.get(name.removeprefix(_NATIVE))
+    if near is None:
+        return one == other
+    return abs(float(one) - float(other)) <= near * max(float(one), float(other))
 
 
 def changed(before: State, after: State) -> str | None:
@@ -121,7 +101,7 @@ def changed(before: State, after: State) -> str | None:
     """
     found = differences(before, after)
     parts = [
-        f"{name} {_short(old)} → {_short(new)}"
+        "{} {} → {}".format(name, *map(_short, apart(old, new)))
         for name, (old, new) in found.items()
         if found.get(name.removeprefix(_NATIVE)) != (old, new) or not name.startswith(_NATIVE)
     ]
@@ -140,17 +120,17 @@ def _state(own: Mapping[str, Any], native: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _facts(name: str, value: Any) -> dict[str, str]:  # noqa: ANN401 - a cell of any column
-    """A cell as facts: none where it is null, several for the mitigations."""
+    """A cell as facts: none where it is null, several for a map."""
     if value is None:
         return {}
-    if name == "mitigations":
-        return {f"{WORDS[name]} {key}": text for key, text in json.loads(value).items()}
-    if isinstance(value, bool):
-        return {WORDS[name]: "yes" if value else "no"}
-    return {WORDS[name]: f"{value:g}" if isinstance(value, float) else str(value)}
+    if name in _MAPS:
+        return {f"{_TITLES[name]} {key}": text(of) for key, of in json.loads(value).items()}
+    return {_TITLES[name]: text(value)}
 
 
-def _short(text: str) -> str:
-    """A digest by its first characters."""
-    kind, colon, digest = text.partition(":")
-    return f"{digest[:_DIGEST]}…" if colon and kind == "sha256" else text
+def _short(told: str) -> str:
+    """A digest by its first characters; a long list cut."""
+    kind, colon, digest = told.partition(":")
+    if colon and kind == "sha256":
+        return f"{digest[:_DIGEST]}…"
+    return told if len(told) <= _LONGEST else f"{told[:_LONGEST]}…"

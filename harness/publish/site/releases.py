@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from harness.model.facts import FACTS, text
 from harness.model.run import Manifest
 from harness.model.target import NATIVE_BACKEND
 from harness.publish.charts.intervals import Mark, intervals
@@ -143,24 +144,16 @@ def _warnings(releases: Sequence[Release]) -> tuple[str, ...]:
 
 def _confounded(manifests: Sequence[Manifest]) -> tuple[str, ...]:
     """What differs between runs besides the release: each with its values, in the runs' order."""
-    told: dict[str, list[str | None]] = {}
-    for manifest in manifests:
-        native = next(each for each in manifest.targets if each.target.native)
-        size, seen = native.target.size, native.fingerprint
-        facts = {
-            "native's kernel": seen.kernel,
-            "native's CPU model": seen.cpu_model,
-            "native's microcode": seen.inside.get("microcode"),
-            "bundle": manifest.bundle.rpartition(":")[2][:12],
-            "baremark": manifest.baremark,
-            "preset": manifest.preset,
-            "vCPUs": str(size.vcpus),
-            "memory": f"{size.memory_mib} MiB",
-        }
-        for what, value in facts.items():
-            told.setdefault(what, []).append(value)
+    natives = [next(each for each in run.targets if each.target.native) for run in manifests]
+    found = {
+        "bundle": [run.bundle.rpartition(":")[2][:12] for run in manifests],
+        "baremark": [run.baremark for run in manifests],
+        "preset": [run.preset for run in manifests],
+    }
+    for fact in FACTS:
+        values = [fact.of(native) for native in natives]
+        if not all(fact.same(values[0], value) for value in values):
+            found[f"native's {fact.title}"] = [text(value) for value in values]
     return tuple(
-        f"{what}: {', '.join(value or 'not observable' for value in values)}"
-        for what, values in told.items()
-        if len(set(values)) > 1
+        f"{what}: {', '.join(values)}" for what, values in found.items() if len({*values}) > 1
     )

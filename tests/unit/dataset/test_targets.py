@@ -123,7 +123,7 @@ def test_merged_files_read_as_those_of_the_runs(tmp_path: Path, described: bool)
     if not described:
         for run in runs:
             path = targets.file_of(tmp_path, run)
-            pl.read_parquet(path).write_parquet(path, metadata={"schema_version": "1"})
+            pl.read_parquet(path).write_parquet(path, metadata={"schema_version": "2"})
     (merged,) = compaction.compact(store, targets.FORMAT)
     assert (merged.files, merged.runs, merged.rows) == (3, 3, 6)
     read: list[str] = []
@@ -178,7 +178,7 @@ def test_a_manifest_that_cannot_be_read_is_told_and_costs_the_others_nothing(
 def test_a_file_of_another_version_or_of_somebody_else_is_refused(tmp_path: Path) -> None:
     path = targets.write(seen(), tmp_path)
     pl.read_parquet(path).write_parquet(path, metadata={"schema_version": "99"})
-    with pytest.raises(HarnessError, match=r"has version 99 .* knows 1") as error:
+    with pytest.raises(HarnessError, match=r"has version 99 .* knows 2") as error:
         targets.scan(path)
     assert "manifest" in error.value.hint
     path.write_bytes(b"no parquet")

@@ -13,7 +13,7 @@ from harness.ledger import folders, reader
 from harness.model import cpus, settings
 from harness.model.fingerprint import Settings
 
-OBSERVE = Path(__file__).parents[3] / "harness" / "observe.sh"
+OBSERVE = Path(__file__).parents[3] / "harness" / "fingerprint" / "inside.sh"
 EXAMPLE = Path(__file__).parents[3] / "docs" / "example"
 
 

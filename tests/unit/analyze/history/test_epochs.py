@@ -6,7 +6,6 @@ import itertools
 from collections.abc import Mapping, Sequence
 
 import polars as pl
-import pytest
 
 from harness.analyze.history import epochs
 from harness.dataset import targets
@@ -109,11 +108,6 @@ def test_targets_of_one_name_on_two_hosts_have_states_of_their_own() -> None:
     state = known.numbers.filter(pl.col("target").cast(pl.String) == "kvm")["state"].to_list()
     assert len(state) == 4
     assert len(set(state)) == 2
-
-
-@pytest.mark.parametrize("name", sorted(epochs.WORDS))
-def test_what_is_compared_is_observed(name: str) -> None:
-    assert name in targets.SCHEMA
 
 
 def test_a_digest_is_told_by_its_first_characters() -> None:
