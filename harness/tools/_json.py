@@ -1,31 +1,43 @@
-"""Strict JSON: a value that knows its place in the document. Shared by the readers.
+"""JSON whose values know their place in the document. Shared by the readers.
 
-A document damaged in one place must not read as a smaller one. So a key that is optional and
-absent is an error where a key beside it differs from it in one character only.
+What a reader asks for must be there once and be what it says. What nobody asks for does not
+matter: fio repeats options, iperf3 the sizes of its sockets, and either may print a figure that
+is no number beside those that are.
 """
 
 from __future__ import annotations
 
-import json
-import math
 import re
-from collections import Counter
 from dataclasses import dataclass
-from typing import NoReturn
+from json import JSONDecodeError, JSONDecoder
 
-from harness.tools._text import SMALL_BYTES, excerpt, line_number, refuse
+from harness.errors import ReadError
+from harness.tools._text import SMALL_BYTES, excerpt, refuse
 
 _ABSURD = 1e30
 """No tool counts as far as this; beyond it a number is a defect of the output."""
-_BYTES_EACH = {"[": 72, "{": 200, ":": 96, ",": 64}
-"""About what Python takes for the value that the character stands for, measured."""
 _MOST_MEMBERS = 4096
 """fio runs no more jobs than this and has half as many buckets of latency."""
-_KEYS_LIKE_OTHERS = frozenset({"io_bytes"})
-"""Keys of their own that are another key (`io_kbytes`) but for one character."""
+_MOST_VALUES = 2 * _MOST_MEMBERS
+"""In what stands between two braces. The long arrays of a report are of objects."""
+_LEAST_OBJECT = 16
+"""Characters. The objects of a report are longer, on average, in the tersest writing."""
 _RUN = re.compile(r"[^{}]+")
-_MOST_GROWTH = 8
-"""How many times its size a large document may take in memory."""
+_C_NAN = re.compile(r"(?<=[:\s,\[])-?(?:nan|inf)(?=\s*[,}\]])")
+"""How a C program prints what is no number, where JSON has no word for it."""
+
+
+class _Repeating(dict[str, object]):
+    """An object in which keys stand more than once; of each it holds the last value."""
+
+    def __init__(self, pairs: list[tuple[str, object]]) -> None:
+        super().__init__()
+        self.unclear: set[str] = set()
+        """Those whose values are not the same."""
+        for key, value in pairs:
+            if self.setdefault(key, value) != value:
+                self.unclear.add(key)
+                self[key] = value
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +56,18 @@ class Node:
         return found
 
     def get(self, key: str) -> Node | None:
-        """The value under `key`, None where it is absent.
+        """The value under `key`, None where it is absent or `null`.
 
-        ReadError where this is no object, or where a key is there that is `key` but for one
-        character changed, lost or added.
+        ReadError where this is no object, or where the key stands in it with two values.
         """
         if not isinstance(self.value, dict):
             raise refuse(self.tool, f"{self.place or 'the document'} is not an object")
-        if key not in self.value:
-            for other in self.value:
-                if other not in _KEYS_LIKE_OTHERS and _misspelt(other, key):
-                    raise refuse(
-                        self.tool, f"{self._below(key)} is missing: there is {other!r} instead"
-                    )
+        value: object = self.value.get(key)
+        if value is None:
             return None
-        return Node(self.tool, self._below(key), self.value[key])
+        if isinstance(self.value, _Repeating) and key in self.value.unclear:
+            raise refuse(self.tool, f"{self._below(key)} stands there with two values")
+        return Node(self.tool, self._below(key), value)
 
     def items(self) -> list[Node]:
         """The elements of an array, in order; ReadError where this is none or very long."""
@@ -87,71 +96,78 @@ class Node:
         return f"{self.place}.{key}" if self.place else key
 
 
-def _misspelt(other: str, key: str) -> bool:
-    """Whether one character of `key` was changed, lost or added."""
-    if len(other) == len(key):
-        return sum(a != b for a, b in zip(other, key, strict=True)) == 1
-    short, long = sorted((other, key), key=len)
-    if len(long) != len(short) + 1:
-        return False
-    at = next((i for i, (a, b) in enumerate(zip(short, long, strict=False)) if a != b), len(short))
-    return short[at:] == long[at + 1 :]
-
-
-def _is_dense(document: str) -> bool:
-    """Whether, going by its punctuation, Python would need many times its size for it."""
-    weight = sum(document.count(sign) * each for sign, each in _BYTES_EACH.items())
-    return weight > _MOST_GROWTH * len(document) or any(
-        document.count(":", run.start(), run.end()) > _MOST_MEMBERS
-        for run in _RUN.finditer(document)
-    )
-
-
-def read_json(text: str, tool: str, start: int = 0, repeated: frozenset[str] = frozenset()) -> Node:
+def read_json(text: str, tool: str, start: int = 0) -> Node:
     """The one JSON document that standard output's `text` is from the offset `start` on.
 
-    `repeated` are keys that the tool is known to write several times in one object.
-
-    ReadError, with line and column, where it is truncated, not JSON, followed by anything, or
-    holds NaN, an infinity, a number out of range, a key twice in one object or a key that
-    cannot be printed; and where it would take many times its size in memory.
+    ReadError as of `first_json`, and where anything but blanks follows.
     """
+    document, end = first_json(text, tool, start)
+    rest = len(text) - len(text[end:].lstrip())
+    if rest < len(text):
+        raise not_json(tool, JSONDecodeError("Extra data", text, rest))
+    return document
 
-    def constant(name: str) -> NoReturn:
-        raise refuse(tool, f"stdout holds {name}, which is not a number")
 
-    def decimal(text: str) -> float:
-        value = float(text)
-        if not math.isfinite(value):
-            raise refuse(tool, f"stdout holds {excerpt(text)}, which is out of range")
-        return value
+def first_json(text: str, tool: str, start: int) -> tuple[Node, int]:
+    """The JSON document that begins in standard output's `text` at `start`, and where it ends.
 
-    def members(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        found = dict(pairs)
-        for key in found:
-            if not key.isprintable():
-                raise refuse(tool, f"stdout holds the key {excerpt(key)!r}, which is no key")
-        if len(found) != len(pairs):
-            times = Counter(key for key, _ in pairs if key not in repeated)
-            twice = next((key for key, count in times.items() if count > 1), None)
-            if twice is not None:
-                raise refuse(tool, f"stdout holds the key {excerpt(twice)!r} twice in one object")
-        return found
-
-    document = text[start:]
-    if len(document) > SMALL_BYTES and _is_dense(document):
-        raise refuse(tool, "stdout holds more brackets, colons and commas than a report could")
+    ReadError, with line and column, where it is truncated or not JSON, and where it holds more
+    values in one place than any report does, which would take many times its size in memory.
+    """
+    _require_bounds(text, tool, start)
     try:
-        value: object = json.loads(
-            document, parse_constant=constant, parse_float=decimal, object_pairs_hook=members
-        )
-    except json.JSONDecodeError as error:
-        line = line_number(text, start) - 1 + error.lineno
-        raise refuse(
-            tool, f"stdout is not JSON at line {line} column {error.colno}: {error.msg}"
-        ) from None
+        try:
+            value, end = _DECODER.raw_decode(text, start)
+        except JSONDecodeError as error:
+            if not _C_NAN.match(text, error.pos):
+                raise
+            value, end = _DECODER.raw_decode(_C_NAN.sub(_json_nan, text), start)
+    except JSONDecodeError as error:
+        raise not_json(tool, error) from None
     except RecursionError:
         raise refuse(tool, "stdout is JSON nested too deeply to be a report") from None
     except ValueError:
         raise refuse(tool, "stdout holds an integer of too many digits") from None
-    return Node(tool, "", value)
+    return Node(tool, "", value), end
+
+
+def not_json(tool: str, error: JSONDecodeError) -> ReadError:
+    """The error to raise for a text that is no JSON, with line and column."""
+    where = f"line {error.lineno} column {error.colno}"
+    return refuse(tool, f"stdout is not JSON at {where}: {error.msg}")
+
+
+def _json_nan(found: re.Match[str]) -> str:
+    """In the same length, so that lines and columns stay."""
+    return "NaN".rjust(len(found.group()))
+
+
+def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    return found if len(found) == len(pairs) else _Repeating(pairs)
+
+
+_DECODER = JSONDecoder(object_pairs_hook=_members)
+
+
+def _require_bounds(text: str, tool: str, start: int) -> None:
+    """ReadError where one object or array holds far more than any of a report does.
+
+    Blanks do not count: a report written without them is the same report.
+    """
+    end = _end(text, start)
+    if end - start <= SMALL_BYTES:
+        return
+    if text.count("{", start, end) * _LEAST_OBJECT > end - start or any(
+        text.count(":", *run.span()) > _MOST_MEMBERS or text.count(",", *run.span()) > _MOST_VALUES
+        for run in _RUN.finditer(text, start, end)
+        if run.end() - run.start() > _MOST_MEMBERS
+    ):
+        raise refuse(tool, "stdout holds more values in one place than any report does")
+
+
+def _end(text: str, start: int) -> int:
+    """Where the document can end at the latest: what a program prints behind it is no JSON."""
+    last = text.rfind("}", start) + 1
+    follows = text[last : last + 80].lstrip()
+    return last if last and not follows.startswith((",", "]")) else len(text)

@@ -22,7 +22,7 @@ _LINE = re.compile(r"^.*$", re.MULTILINE)
 
 def refuse(tool: str, what: str, hint: str = "") -> ReadError:
     """The error to raise for `tool`; `what` says the place and what is wrong there."""
-    return ReadError(f"{tool}: {what}", hint or "see the trial's stored raw output")
+    return ReadError(f"{tool}: {what}", hint or "docs/import.md says which outputs are read")
 
 
 def excerpt(line: str) -> str:

@@ -1,4 +1,4 @@
-"""Reads the JSON report of fio 2.1 to 3.41 (`--output-format=json` or `json+`).
+"""Reads the JSON report of fio 2.1 to 3.42 (`--output-format=json` or `json+`).
 
 Latencies named `lat` are fio's total ones (submission and completion together), so that
 engines can be compared; their percentiles are in the report only with `--lat_percentiles=1`.
@@ -11,12 +11,16 @@ fio 3 states them in ns (`lat_ns`) and bytes, with `io_kbytes` beside them.
 from __future__ import annotations
 
 import re
-from collections import Counter
+from dataclasses import dataclass
 
+from harness.errors import ReadError
 from harness.model.workload import Metric, Sample
-from harness.tools._json import Node, read_json
+from harness.tools import _fio_document as report
+from harness.tools._fio_document import TOOL, refuse
+from harness.tools._fio_latency import latency
+from harness.tools._json import Node
 from harness.tools._sample import Labels, sample, table
-from harness.tools._text import decode, excerpt, refuse, report, version_line
+from harness.tools._text import decode, version_line
 
 PROGRAM = "fio"
 VERSION_ARGS = ("--version",)
@@ -36,182 +40,200 @@ METRICS = table(
     Metric("sync_lat_p99_us", "µs", "lower"),
 )
 
-_TOOL = "fio"
+_SIDES = ("read", "write")
+_FIGURES = ("io_bytes", "io_kbytes", "bw_bytes", "bw", "iops", "total_ios")
 _KIB = 1024
 _MIB = 1024 * 1024
 _EILSEQ = 84
 """What fio calls a job's error where a block read was not the block written."""
 _BW_BYTES_SINCE = (3, 10)
 """From here on `bw_bytes` is certain to be in the report beside `bw`, which is in KiB/s."""
-_REPEATED = frozenset({"0.00"})
-"""fio 2 writes this key, with 0, for each unused place of its list of percentiles."""
-_P99 = "99.000000"
-_PERCENTILES = frozenset(
-    f"{p:.6f}" for p in (1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 99, 99.5, 99.9, 99.95, 99.99)
-)
-"""Those that fio gives unless it is told otherwise."""
-_DOCUMENT = re.compile(r"^\{", re.MULTILINE)
-_REPORT = re.compile(r'"(?:jobs|fio version)"\s*:')
-_VERIFY = re.compile(r"^.*\bverify(?: failed|: bad)\b.*$", re.MULTILINE)
+_LAT_PERCENTILES_SINCE = (3, 11)
+"""Before this `lat_percentiles=1` put the total latency's percentiles into completion's block."""
 _NUMBERED = re.compile(r"fio-([0-9]{1,4})\.([0-9]{1,4})")
 _VERSION = re.compile(r"fio-[0-9]+\.[0-9]+[\w.-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class _Context:
+    """What a job's samples need from outside of the direction they are taken from."""
+
+    labels: Labels
+    bw_in_kib: bool
+    """Whether `bw` is all that the version states; later ones have `bw_bytes` with more digits."""
+    clat_is_lat: bool
+    """Whether the percentiles in completion's block are those of the total latency."""
 
 
 def read(stdout: bytes, stderr: bytes) -> tuple[Sample, ...]:
     """For each of `read` and `write` that did I/O: iops (1/s), bw (MiB/s), lat mean (µs).
 
-    Also the p99 of lat and clat (µs) where the report holds it, and, where a job synced,
-    sync_lat mean and p99 (µs). Text before the document is skipped. The samples of several
-    jobs carry the label `job`, and `index` where jobs share a name; a job alone, as one of
-    group_reporting, carries none.
+    Also the p99 of lat and clat (µs), and, where a job synced, sync_lat mean and p99 (µs). What
+    the report does not hold, or holds as switched off, is missing. Text before and behind the
+    document is skipped. The samples of several jobs carry the label `job`, and `index` where
+    jobs share a name; those of several hosts (`--client`) `host`, and `port` where hosts share a
+    name. A job alone, as one of group_reporting, carries none.
 
     ReadError where a job's `error` is set, where verification failed, where nothing was read
-    or written, or where a figure is missing or contradicts another.
+    or written, where reads and writes are stated only as one, or where figures contradict.
     """
-    text = report(stdout, _TOOL)
-    found = _DOCUMENT.search(text)
-    start = found.start() if found else 0
-    if _REPORT.search(text, 0, start):
-        raise refuse(_TOOL, "the text before the document holds another report")
-    document = read_json(text, _TOOL, start, _REPEATED)
-    jobs = document.child("jobs").items()
-    for job in jobs:
+    found = report.find(stdout)
+    jobs = report.jobs(found.document)
+    for job, _ in jobs:
         _require_success(job)
-    for stream in (text[:start], decode(stderr, _TOOL, "stderr")):
-        if failure := _VERIFY.search(stream):
-            raise refuse(_TOOL, f"verification failed: {excerpt(failure.group())}")
-    if not jobs:
-        raise refuse(_TOOL, "jobs has 0 entries")
-    numbered = _NUMBERED.match(document.child("fio version").text())
-    early = numbered is not None and (int(numbered[1]), int(numbered[2])) < _BW_BYTES_SINCE
-    samples = []
-    for job, labels in zip(jobs, _labels(jobs), strict=True):
-        samples += _side(job.child("read"), "read", labels, early)
-        samples += _side(job.child("write"), "write", labels, early)
-        samples += _sync(job, labels)
+    found.require_verified(decode(stderr, TOOL, "stderr"))
+    samples = [each for job, labels in jobs for each in _job(job, found.document, labels)]
     if not samples:
-        which = "jobs[0]" if len(jobs) == 1 else "every job"
-        raise refuse(_TOOL, f"{which} neither read nor wrote: nothing was measured")
+        raise _nothing([job for job, _ in jobs])
     return tuple(samples)
 
 
 def _require_success(job: Node) -> None:
     for error in (job.child("error"), job.get("total_err")):
         if error is not None and error.number() != 0:
-            name = job.child("jobname").text()
+            named = job.get("jobname")
+            name = f" of job {named.text()!r}" if named else ""
             why = "verification failed" if error.number() == _EILSEQ else "it failed"
-            raise refuse(_TOOL, f"{error.place} of job {name!r} is {error.value}: {why}")
+            raise refuse(f"{error.place}{name} is {error.value}: {why}")
 
 
-def _labels(jobs: list[Node]) -> list[Labels]:
-    """Of each job, what tells its samples from those of the others."""
-    if len(jobs) == 1:
-        return [()]
-    names = [_name(job) for job in jobs]
-    times = Counter(names)
-    seen: Counter[str] = Counter()
-    labels: list[Labels] = []
-    for name in names:
-        index = (("index", str(seen[name])),) if times[name] > 1 else ()
-        labels.append((("job", name), *index))
-        seen[name] += 1
-    return labels
+def _job(job: Node, document: Node, labels: Labels) -> list[Sample]:
+    sides = {name: side for name in _SIDES if (side := job.get(name))}
+    if not sides and job.get("mixed"):
+        raise refuse(
+            f"{job.place}.mixed is reads and writes in one (unified_rw_reporting=mixed or 1): how"
+            " much of it were reads is not told",
+            "run fio with unified_rw_reporting=both, or without it",
+        )
+    version = _version(document)
+    context = _Context(
+        labels,
+        bw_in_kib=version is None or version < _BW_BYTES_SINCE,
+        clat_is_lat=version is not None
+        and version < _LAT_PERCENTILES_SINCE
+        and _asked_lat_percentiles(job, document),
+    )
+    samples = [each for name, side in sides.items() for each in _side(side, name, context)]
+    sync = job.get("sync")  # fio leaves the total_ios in it at 0
+    return samples + (_latency(sync, "lat", "sync", context) if sync else [])
 
 
-def _name(job: Node) -> str:
-    name = job.child("jobname").text()
-    options = job.get("job options")
-    option = options.get("name") if options else None
-    if option and option.text() != name:
-        raise refuse(_TOOL, f"{option.place} is {excerpt(option.text())!r}, not the jobname")
-    return name
+def _version(document: Node) -> tuple[int, int] | None:
+    stated = document.get("fio version")
+    found = _NUMBERED.match(stated.text()) if stated else None
+    return (int(found[1]), int(found[2])) if found else None
 
 
-def _side(side: Node, name: str, labels: Labels, early: bool) -> list[Sample]:
+def _asked_lat_percentiles(job: Node, document: Node) -> bool:
+    """The last one holds where the option, or with --client all global options, stand twice."""
+    given: object = None
+    for of, key in ((document, "global options"), (job, "job options")):
+        options = of.value.get(key) if isinstance(of.value, dict) else None
+        if isinstance(options, dict):
+            given = options.get("lat_percentiles", given)
+    return given not in (None, "0")
+
+
+def _side(side: Node, name: str, context: _Context) -> list[Sample]:
     """The samples of one direction; none where all its figures are zero."""
-    amount, iops, bandwidth = side.child("io_bytes"), side.child("iops"), side.child("bw")
-    kib, rate, count = side.get("io_kbytes"), side.get("bw_bytes"), side.get("total_ios")
-    figures = (amount, iops, bandwidth, kib, rate, count)
-    if not any(figure.number() for figure in figures if figure):
+    if _is_idle(side):
         return []
-    for figure in (amount, count):
-        if figure and figure.number() == 0:
-            raise refuse(_TOOL, f"{figure.place} is zero beside figures that are not")
-    if rate is None and not early:
-        raise refuse(_TOOL, f"{side.place}.bw_bytes is missing")
-    runtime_s = side.child("runtime").number() / 1000
-    _require_consistency(iops, count, runtime_s)
-    moved_kib = amount.number() / (_KIB if kib else 1)
-    bw_kib_per_s = rate.number() / _KIB if rate else bandwidth.number()
-    slack = moved_kib / 100 + runtime_s + bw_kib_per_s / 1000
-    if abs(bw_kib_per_s * runtime_s - moved_kib) > slack:
-        place = (rate or bandwidth).place
-        raise refuse(_TOOL, f"{place} contradicts io_bytes and runtime beside it")
+    for key in ("io_bytes", "total_ios"):
+        if (figure := side.get(key)) and figure.number() == 0:
+            raise refuse(f"{figure.place} is zero beside figures that are not")
     return [
-        sample(METRICS[f"{name}_iops"], iops.number(), _TOOL, iops.place, labels),
-        sample(
-            METRICS[f"{name}_bw_mib_per_s"],
-            bw_kib_per_s * _KIB / _MIB,
-            _TOOL,
-            (rate or bandwidth).place,
-            labels,
-        ),
-        *_latency(side, "lat", name, labels),
-        *_latency(side, "clat", name, labels),
+        *_iops(side, METRICS[f"{name}_iops"], context),
+        *_bandwidth(side, METRICS[f"{name}_bw_mib_per_s"], context),
+        *_latency(side, "lat", name, context),
+        *_latency(side, "clat", name, context),
     ]
 
 
-def _require_consistency(iops: Node, count: Node | None, runtime_s: float) -> None:
+def _figures(side: Node) -> list[float]:
+    return [figure.number() for key in _FIGURES if (figure := side.get(key))]
+
+
+def _is_idle(side: Node) -> bool:
+    """Whether fio states that nothing was done; where it states nothing it may have been."""
+    figures = _figures(side)
+    return bool(figures) and not any(figures)
+
+
+def _iops(side: Node, metric: Metric, context: _Context) -> list[Sample]:
     """fio before 2.2 cuts iops to an integer and counts no total."""
-    if count is None:
-        return
-    total = count.number()
-    cut = runtime_s if isinstance(iops.value, int) else 0.0
-    if abs(iops.number() * runtime_s - total) > max(1.0, total / 100) + cut:
-        raise refuse(_TOOL, f"{iops.place} contradicts total_ios and runtime beside it")
+    iops, total, runtime_s = side.get("iops"), side.get("total_ios"), _runtime_s(side)
+    if iops and total and runtime_s:
+        cut = runtime_s if isinstance(iops.value, int) else 0.0
+        slack = max(1.0, total.number() / 100) + cut
+        if abs(iops.number() * runtime_s - total.number()) > slack:
+            raise refuse(f"{iops.place} contradicts total_ios and runtime beside it")
+    return _rate(metric, iops, 1, context)
 
 
-def _sync(job: Node, labels: Labels) -> list[Sample]:
-    sync = job.get("sync")
-    if sync is None:
+def _bandwidth(side: Node, metric: Metric, context: _Context) -> list[Sample]:
+    rate, unit = side.get("bw_bytes"), 1
+    if rate is None and context.bw_in_kib:
+        rate, unit = side.get("bw"), _KIB
+    amount, runtime_s = side.get("io_bytes"), _runtime_s(side)
+    if rate and amount and runtime_s:
+        moved = rate.number() * unit * runtime_s
+        units = (1,) if side.get("io_kbytes") else (_KIB, 1)
+        if not any(_is_near(moved, amount.number() * each, runtime_s) for each in units):
+            raise refuse(f"{rate.place} contradicts io_bytes and runtime beside it")
+    return _rate(metric, rate, unit / _MIB, context)
+
+
+def _is_near(by_rate: float, moved: float, runtime_s: float) -> bool:
+    """Whether two amounts (bytes) agree: to a percent, KiB/s that were cut, and a millisecond."""
+    return abs(by_rate - moved) <= moved / 100 + _KIB * runtime_s + by_rate / runtime_s / 1000
+
+
+def _runtime_s(side: Node) -> float | None:
+    """None also where the job took less than the millisecond that fio counts in."""
+    runtime = side.get("runtime")
+    return runtime.number() / 1000 if runtime and runtime.number() else None
+
+
+def _rate(metric: Metric, rate: Node | None, unit: float, context: _Context) -> list[Sample]:
+    """None of a rate that fio cut to zero: it is not known, but not zero either."""
+    if rate is None or rate.number() == 0:
         return []
-    latency = sync.child("lat_ns")  # fio leaves the total_ios beside it at 0
-    if latency.child("N").number() == 0:
-        if latency.child("max").number() != 0:
-            raise refuse(_TOOL, f"{latency.place}.N is zero beside figures that are not")
-        return []
-    return _latency(sync, "lat", "sync", labels)
+    return [sample(metric, rate.number() * unit, TOOL, rate.place, context.labels)]
 
 
-def _latency(side: Node, kind: str, name: str, labels: Labels) -> list[Sample]:
+def _latency(side: Node, kind: str, name: str, context: _Context) -> list[Sample]:
     """Of `lat` the mean, of `lat` and `clat` the 99th percentile where it is in the report."""
-    in_ns = side.get(f"{kind}_ns")
-    latency = in_ns or side.child(kind)
-    per_us = 1000 if in_ns else 1
-    mean, least, most = (latency.child(key) for key in ("mean", "min", "max"))
-    if not least.number() <= mean.number() <= most.number() + 1:  # fio cuts min and max
-        raise refuse(_TOOL, f"{mean.place} is not between min and max beside it")
-    found = [(METRICS[f"{name}_lat_mean_us"], mean)] if kind == "lat" else []
-    p99 = _p99(latency)
-    if p99:
-        if not 0.9 * least.number() - 1 <= p99.number() <= 1.1 * most.number() + 1:
-            raise refuse(_TOOL, f"{p99.place} is not between min and max of the latency")
-        found.append((METRICS[f"{name}_{kind}_p99_us"], p99))
-    return [sample(m, node.number() / per_us, _TOOL, node.place, labels) for m, node in found]
+    found = latency(side, kind, percentiles=kind == "lat" or not context.clat_is_lat)
+    if found is None:
+        return []
+    wanted = [(f"{name}_{kind}_p99_us", found.p99)]
+    if kind == "lat":
+        wanted.insert(0, (f"{name}_lat_mean_us", found.mean))
+    return [
+        sample(METRICS[metric], node.number() / found.per_us, TOOL, node.place, context.labels)
+        for metric, node in wanted
+        if node
+    ]
 
 
-def _p99(latency: Node) -> Node | None:
-    percentiles = latency.get("percentile")
-    if percentiles is None:
-        return None
-    value = percentiles.value
-    if isinstance(value, dict) and _P99 not in value:
-        if value.keys() >= _PERCENTILES - {_P99}:
-            raise refuse(_TOOL, f"{percentiles.place} holds fio's usual ones but {_P99}")
-        return None
-    return percentiles.child(_P99)
+def _nothing(jobs: list[Node]) -> ReadError:
+    """Why none of the jobs gives a sample."""
+    which = jobs[0].place if len(jobs) == 1 else "every job"
+    missing = [f"{job.place}.{name}" for job in jobs for name in _SIDES if not job.get(name)]
+    if missing:
+        return refuse(f"{missing[0]} is missing, and beside it nothing was read or written")
+    for side in (job.child(name) for job in jobs for name in _SIDES):
+        if _figures(side) and not _is_idle(side):
+            return refuse(
+                f"{side.place} holds no rate and no latency above zero (iops, bw_bytes or bw,"
+                " lat_ns, clat_ns): they are missing, or it took less than a millisecond"
+            )
+    trims = [trim for job in jobs if (trim := job.get("trim"))]
+    if not all(_is_idle(trim) for trim in trims):
+        return refuse(f"{which} only trimmed, of which there is no metric")
+    return refuse(f"{which} neither read nor wrote: nothing was measured")
 
 
 def version(stdout: bytes, stderr: bytes) -> str:  # noqa: ARG001
     """Such as `fio-3.33`; ReadError where stdout states none."""
-    return version_line(stdout, _TOOL, _VERSION)
+    return version_line(stdout, TOOL, _VERSION)

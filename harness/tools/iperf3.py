@@ -29,8 +29,6 @@ _TOOL = "iperf3"
 _BITS_PER_MBIT = 1_000_000
 _FAILURE = re.compile(r"^iperf3: (?:error|interrupt)\b.*$", re.MULTILINE)
 _HINT = "is the peer's server running?"
-_REPEATED = frozenset({"sock_bufsize", "sndbuf_actual", "rcvbuf_actual"})
-"""iperf3 writes these in `start` once a stream."""
 _SEND: Labels = (("direction", "send"),)
 _RECEIVE: Labels = (("direction", "receive"),)
 _NUMBERED = re.compile(r"iperf 3\.([0-9]{1,4})")
@@ -54,7 +52,7 @@ def read(stdout: bytes, stderr: bytes) -> tuple[Sample, ...]:
     text = report(stdout, _TOOL)
     start = len(text) - len(text.lstrip())
     if text.startswith(("{", "["), start):
-        return _from_json(read_json(text, _TOOL, start, _REPEATED))
+        return _from_json(read_json(text, _TOOL, start))
     return _from_text(text)
 
 
@@ -96,7 +94,7 @@ def _tcp(end: Node, suffix: str, labels: Labels) -> list[Sample]:
 def _both_ways(start: Node, end: Node) -> bool:
     """Whether the test was bidirectional: stated since 3.7, and to be seen in its end."""
     stated = start.child("test_start").get("bidir")
-    seen = end.get("sum_received_bidir_reverse") is not None
+    seen = isinstance(end.value, dict) and any(key.endswith("_bidir_reverse") for key in end.value)
     if stated is not None and (stated.number() != 0) != seen:
         raise refuse(_TOOL, f"{stated.place} is {stated.value}, which its end contradicts")
     return seen

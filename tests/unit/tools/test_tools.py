@@ -203,7 +203,7 @@ def test_fio_json_plus_is_read_as_json(name: str) -> None:
     assert read("fio", name)["read_bw_mib_per_s"] == (500, "MiB/s")
 
 
-def test_fio_json_plus_with_as_many_buckets_as_there_can_be_is_not_too_dense() -> None:
+def test_fio_json_plus_with_as_many_buckets_as_there_can_be_is_read() -> None:
     buckets = "".join(f'\n            "{9000000 + 64 * i}" : {i % 7 + 1},' for i in range(2500))
     stdout, stderr = altered("fio", "v3.41-json-plus", '"bins" : {', '"bins" : {' + buckets)
     assert len(stdout) > 64 * 1024
@@ -342,7 +342,6 @@ def test_a_version_names_the_program_and_nothing_of_the_machine(tool: str, line:
         ("fio", "unknown-option", "stdout is empty"),
         ("fio", "io-error", "jobs[0].error of job 'x' is 28: it failed"),
         ("fio", "v3.39-verify", "jobs[0].error of job 'v' is 84: verification failed"),
-        ("fio", "v3.39-two-formats", "stdout is not JSON at line 279 column 1: Extra data"),
         ("iperf3", "refused-connection", "unable to connect to server: Connection refused"),
         ("iperf3", "v3.18-text", "Connection refused"),
         ("iperf3", "v3.18-json-stream", "stdout is not JSON at line 2 column 1"),
@@ -386,8 +385,14 @@ IPERF3_RATE = '"bits_per_second":\t21764130084.648777'
 @pytest.mark.parametrize(
     ("tool", "name", "old", "new", "says"),
     [
-        ("fio", "disk-randread-4k-qd1", ": 17355.644356", ": NaN", "stdout holds NaN"),
-        ("fio", "disk-randread-4k-qd1", ": 17355.644356", ": 1e999", "out of range"),
+        ("fio", "disk-randread-4k-qd1", ": 17355.644356", ": NaN", "iops is nan, which cannot be"),
+        (
+            "fio",
+            "disk-randread-4k-qd1",
+            ": 17355.644356",
+            ": 1e999",
+            "iops is inf, which cannot be",
+        ),
         (
             "fio",
             "disk-randread-4k-qd1",
@@ -416,29 +421,8 @@ IPERF3_RATE = '"bits_per_second":\t21764130084.648777'
             '"iops" : "17355"',
             "jobs[0].read.iops is not a number",
         ),
-        (
-            "fio",
-            "disk-randread-4k-qd1",
-            '"bw_bytes" : 71088719',
-            '"bytes" : 71088719',
-            "jobs[0].read.bw_bytes is missing",
-        ),
         ("fio", "disk-randread-4k-qd1", '"error" : 0', '"error" : 5', "jobs[0].error"),
         ("fio", "disk-randread-4k-qd1", '"error" : 0', '"errer" : 0', "jobs[0].error is missing"),
-        (
-            "fio",
-            "disk-randread-4k-qd1",
-            '"99.000000"',
-            '"98.000000"',
-            "jobs[0].read.lat_ns.percentile holds fio's usual ones but 99.000000",
-        ),
-        (
-            "fio",
-            "disk-fdatasync",
-            '"sync" :',
-            '"synk" :',
-            "jobs[0].sync is missing: there is 'synk' instead",
-        ),
         (
             "fio",
             "disk-randread-4k-qd1",
@@ -446,7 +430,6 @@ IPERF3_RATE = '"bits_per_second":\t21764130084.648777'
             '"total_ios" : 0',
             "jobs[0].read.total_ios is zero beside figures that are not",
         ),
-        ("fio", "v3.39-numjobs", '"jobname" : "both"', '"jobname" : "bath"', "not the jobname"),
         ("iperf3", "v3.12-text", "iperf Done.", "", "stdout does not end with 'iperf Done.'"),
         ("iperf3", "v3.12-text", "Retr\n[", "Rxtr\n[", "is not the summary's heading"),
         ("iperf3", "v3.18-text-streams", "[SUM]", "[ 9]", "not of the streams connected"),
@@ -528,11 +511,6 @@ def test_a_lost_character_is_seen_by_what_stands_beside_it(
     assert says in refusal(tool, *altered(tool, name, old, new))
 
 
-def test_a_report_before_a_report_of_fio_is_not_passed_over() -> None:
-    stdout, _ = streams("fio", "disk-fdatasync")
-    assert "holds another report" in refusal("fio", b"note: " + stdout + stdout)
-
-
 def test_stress_ng_that_does_not_say_that_it_succeeded_is_refused() -> None:
     stdout, _ = streams("stress-ng", "cpu-matrix-all")
     assert "'successful run completed'" in refusal("stress-ng", stdout)
@@ -541,13 +519,13 @@ def test_stress_ng_that_does_not_say_that_it_succeeded_is_refused() -> None:
 @pytest.mark.parametrize(
     ("stdout", "says"),
     [
-        (b"[" * 50_000, "nested too deeply"),
-        (b"[" * 200_000, "more brackets, colons and commas than a report could"),
-        (b'{"jobs": [], "jo\\nbs": []}', "which is no key"),
+        (b"[" * 200_000, "nested too deeply"),
+        (b'{"jobs": [' + b"[]," * 30_000 + b"0]}", "more values in one place than any report"),
         (b'{"jobs": ' + b"9" * 5000 + b"}", "too many digits"),
-        (b'{"jobs": [], "jobs": []}', "the key 'jobs' twice"),
-        (b'{"jobs": []} {"jobs": []}', "not JSON at line 1 column 14"),
-        (b"[1]", "the document is not an object"),
+        (b'{"jobs": [], "jobs": [1]}', "jobs stands there with two values"),
+        (b'{"jobs": []} {"jobs": []}', "two documents"),
+        (b'{"jobs": []}, 1', "not JSON at line 1 column 13: Extra data"),
+        (b"[1]", "stdout holds no JSON document"),
         (b'{"jobs": {}}', "jobs is not an array"),
         (b'{"jobs": []}', "jobs has 0 entries"),
     ],
