@@ -33,6 +33,10 @@ EQUIVALENT = "equivalent"
 UNRESOLVED = "unresolved"
 ELSEWHERE_VERDICT = "other machine"
 
+BEYOND_SENSE = 1.5
+"""How many times native's speed is beyond what is physically sensible on native's own hardware:
+whoever publishes more has compared other work, or a cache."""
+
 EQUIVALENT_WITHIN = {
     Resource.CPU: 0.01,
     Resource.MEMORY: 0.01,
@@ -71,6 +75,8 @@ def verdict(alpha: float) -> pl.Expr:
         .then(pl.lit(ELSEWHERE_VERDICT))
         .when(pl.col("n") == 0)
         .then(pl.lit(NO_RESULT))
+        .when(pl.col("F_low").is_null() & (pl.col("F") < 1 / BEYOND_SENSE))
+        .then(pl.lit(SUSPECT))
         .when(pl.col("F_low").is_null())
         .then(pl.lit(TOO_SMALL))
         .when(different & (pl.col("F") > 1))

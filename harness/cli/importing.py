@@ -50,6 +50,10 @@ def import_(
         str | None,
         typer.Option("--block-label", metavar="KEY", help="Of a file: what names the block."),
     ] = None,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option("--ignore", metavar="KEY", help="A label or an option: no part of the work."),
+    ] = None,
     better: Annotated[
         list[str] | None,
         typer.Option("--better", metavar="[METRIC=]higher|lower", help="Of a file's metric."),
@@ -75,12 +79,15 @@ def import_(
         target_label=target_label,
         block_label=block_label,
         better=better or (),
+        passed=ignore or (),
     )
     content = run.read(source, request)
     folders = run.save(content, request, results)
     console = Console()
     for each in content.ignored:
         console.warn(f"not read: {each}")
+    for each in content.notes:
+        console.warn(each)
     for folder in folders:
         console.say(f"imported: {folder}; show it with: baremark table {folder.name}")
         print(folder.name)

@@ -25,6 +25,10 @@ def table(
     by: Annotated[
         str, typer.Option("--by", help="target, or architecture: native, type 1, type 2 …")
     ] = "target",
+    estimate: Annotated[
+        str | None,
+        typer.Option("--estimate", help="Beside the Hodges–Lehmann estimate: ratio-of-medians."),
+    ] = None,
     results: ResultsOption = Path("results"),
 ) -> None:
     """Print the table of overhead versus native, made from the ledger alone."""
@@ -32,10 +36,15 @@ def table(
 
     from harness.publish import formats
     from harness.report import runs as made_of
+    from harness.report.table import with_ratio_of_medians
 
     require_place(format, output)
     if by not in {"target", "architecture"}:
         raise UseError(f"--by {by!r} is no order", "choose from: target, architecture")
+    if estimate not in {None, "ratio-of-medians"}:
+        raise UseError(f"--estimate {estimate!r} is none", "the only other one: ratio-of-medians")
     folders = arguments.runs(results, run)
     made = replace(made_of.of_runs(folders, results), by_architecture=by == "architecture")
+    if estimate is not None:
+        made = with_ratio_of_medians(made)
     put(formats.render(made, format), output)

@@ -24,7 +24,8 @@ class Source:
     other harnesses. `resources` is by workload, "" being any other; `classes` by backend.
     `accepted` are checks that are overruled. The rest is for the files of other harnesses: which
     label tells the target and which the block, and by metric, "" being any other, whether `higher`
-    or `lower` is better.
+    or `lower` is better; `passed` names labels, and options of a
+    folder's outputs, that say nothing of the work.
     """
 
     native: str = NATIVE_BACKEND
@@ -37,6 +38,7 @@ class Source:
     target_label: str | None = None
     block_label: str | None = None
     better: Mapping[str, str] = field(default_factory=dict)
+    passed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +84,11 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """All that a source holds; `ignored` names its parts that were not read."""
+    """All that a source holds; `ignored` names its parts that were not read, `notes` are sentences
+    on what nobody could check."""
 
     name: str
     sha256: str
     trials: tuple[Found, ...]
     ignored: tuple[str, ...]
+    notes: tuple[str, ...] = ()

@@ -1,109 +1,88 @@
-"""What an output states of the arguments that its program was given, and whether native's agree.
+"""Whether the outputs of one workload state the same options as native's.
 
-Two targets that ran other work under one name are no comparison at all, so there is nothing to
-overrule: they need two names. What an output does not state is not known to differ.
+Two targets that ran other work under one name are no comparison at all, so the check as a whole
+cannot be overruled: they need two names. Of a single option it may be said that it is no part of
+the work (`passed`). All that the outputs state is compared; an option that one of them
+states and another lacks is a difference, unless what it says is the program's default. What an
+output has no way to state is not compared, and told.
 """
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from harness.errors import UseError
-from harness.importing import Found
+from harness.importing import Found, stated
+from harness.importing.stated import Stated
 
 CHECK = "arguments"
 
-_OF_FIO = (
-    *("rw", "readwrite", "bs", "blocksize", "iodepth", "direct", "ioengine", "numjobs"),
-    *("rwmixread", "rwmixwrite", "fsync", "fdatasync", "buffered", "rate_iops", "rate"),
-)
-_OF_IPERF3 = ("protocol", "num_streams", "blksize", "reverse", "bidir", "target_bitrate")
-_BEGIN, _END = "Running the test with following options:", "Threads started!"
-_PASSING = re.compile(r"(?:Initializing|Random number generator|Extra file open flags|WARNING).*")
-"""Lines of sysbench between those two that say nothing of the work."""
-_HOGS = re.compile(r"dispatching hogs: (.*)")
+
+def require_native_s(trials: Sequence[Found], passed: Sequence[str] = ()) -> None:
+    """UseError where two outputs of one workload state other options than those `passed` over; it
+    names both."""
+    for trial, mine, other, known in _pairs(trials):
+        differing = [
+            name
+            for name in _compared(known, mine)
+            if known.means(name) != mine.means(name) and name.rpartition("] ")[2] not in passed
+        ]
+        if differing:
+            first, *more = differing
+            also = f"; they differ in {', '.join(more)} too" if more else ""
+            raise UseError(
+                f"{CHECK}: {trial.workload} is not one workload: its {first} is "
+                f"{known.said(first)} in {other.place} and {mine.said(first)} in "
+                f"{trial.place}{also}",
+                "give what was run with other arguments another name, or say of an option that it "
+                f"is no part of the work: --ignore {first.rpartition('] ')[2]}",
+            )
 
 
-def require_native_s(trials: Sequence[Found]) -> None:
-    """UseError where two outputs of one workload state other arguments; it names both."""
-    first: dict[str, tuple[Found, Mapping[str, str]]] = {}
+def untold(trials: Sequence[Found]) -> tuple[str, ...]:
+    """What could not be compared, a sentence for each workload and target."""
+    told: dict[tuple[str, str | None], str] = {}
+    for trial, mine, other, known in _pairs(trials):
+        if sentence := _untold(trial, mine, other, known):
+            told.setdefault((trial.workload, trial.target), sentence)
+    return tuple(told.values())
+
+
+def _untold(trial: Found, mine: Stated, other: Found, known: Stated) -> str | None:
+    whose = f"{trial.workload} on {trial.target or 'native'}"
+    names = (mine.given.keys() | known.given.keys()) - set(_compared(known, mine))
+    for each, of in ((trial, mine), (other, known)):
+        if not of.form:
+            return f"{whose}: its options are not compared: {each.place} states none"
+    if names:
+        return (
+            f"{whose}: not compared: {', '.join(sorted(names))}: only one of {other.place} "
+            f"({known.form}) and {trial.place} ({mine.form}) has a way to state it"
+        )
+    differing = [name for name in mine.seen if known.seen.get(name) != mine.seen[name]]
+    if differing and known.seen:
+        name = min(differing)
+        return (
+            f"{whose}: its {name} is {mine.seen[name]}, native's {known.seen.get(name)}: an "
+            "option, or what the systems chose"
+        )
+    return None
+
+
+def _pairs(trials: Sequence[Found]) -> Iterator[tuple[Found, Stated, Found, Stated]]:
+    """Each trial with what its output states, beside native's first of that workload (or the
+    first of all where native has none)."""
+    first: dict[str, tuple[Found, Stated]] = {}
     for trial in sorted(trials, key=lambda each: each.target is not None):
-        if trial.output is None or not trial.samples:
-            continue
-        mine = stated(trial.tool, trial.output.stdout, trial.output.stderr)
-        other, known = first.setdefault(trial.workload, (trial, mine))
-        for name in sorted(mine.keys() & known.keys()):
-            if mine[name] != known[name]:
-                raise UseError(
-                    f"{CHECK}: {trial.workload} is not one workload: its {name} is "
-                    f"{known[name]} in {other.place} and {mine[name]} in {trial.place}",
-                    "give what was run with other arguments another name",
-                )
+        if trial.output is not None and trial.samples:
+            mine = stated.read(trial.tool, trial.output.stdout, trial.output.stderr)
+            other, known = first.setdefault(trial.workload, (trial, mine))
+            if other is not trial:
+                yield trial, mine, other, known
 
 
-def stated(tool: str, stdout: bytes, stderr: bytes) -> dict[str, str]:
-    """The arguments that an output states, by name; empty where it states none."""
-    reader = _READERS.get(tool)
-    return (
-        reader(stdout.decode(errors="replace"), stderr.decode(errors="replace")) if reader else {}
-    )
-
-
-def _fio(stdout: str, _: str) -> dict[str, str]:
-    document = _document(stdout)
-    listed = document.get("jobs")
-    jobs: list[object] = listed if isinstance(listed, list) else []
-    found: dict[str, str] = {}
-    for at, job in enumerate(jobs):
-        given = {**_object(document, "global options"), **_object(job, "job options")}
-        prefix = f"jobs[{at}] " if len(jobs) > 1 else ""
-        found |= {f"{prefix}{name}": str(given[name]) for name in _OF_FIO if name in given}
-    return found
-
-
-def _iperf3(stdout: str, _: str) -> dict[str, str]:
-    start = _object(_object(_document(stdout), "start"), "test_start")
-    return {name: str(start[name]) for name in _OF_IPERF3 if name in start}
-
-
-def _sysbench(stdout: str, _: str) -> dict[str, str]:
-    _, begun, rest = stdout.partition(_BEGIN)
-    head, started, _ = rest.partition(_END)
-    if not begun or not started:
-        return {}
-    lines = [line.strip() for line in head.splitlines()]
-    kept = [line for line in lines if line and not _PASSING.fullmatch(line)]
-    return {"options": "; ".join(kept)}
-
-
-def _stress_ng(stdout: str, stderr: str) -> dict[str, str]:
-    found = _HOGS.search(stderr) or _HOGS.search(stdout)
-    return {"stressors": found[1].strip()} if found else {}
-
-
-_READERS: dict[str, Callable[[str, str], dict[str, str]]] = {
-    "fio": _fio,
-    "iperf3": _iperf3,
-    "stress-ng": _stress_ng,
-    "sysbench": _sysbench,
-}
-
-
-def _document(text: str) -> dict[str, Any]:
-    """The JSON document in a report that was read before; empty where it is text."""
-    begin = re.search(r"^\{", text, re.MULTILINE)
-    if begin is None:
-        return {}
-    try:
-        document = json.loads(text[begin.start() :])
-    except ValueError:
-        return {}
-    return document if isinstance(document, dict) else {}
-
-
-def _object(of: object, key: str) -> dict[str, Any]:
-    found = of.get(key) if isinstance(of, dict) else None
-    return found if isinstance(found, dict) else {}
+def _compared(one: Stated, other: Stated) -> list[str]:
+    """The options that both have a way to state."""
+    if one.form == other.form:
+        return sorted(one.given.keys() | other.given.keys())
+    return sorted(one.given.keys() & other.given.keys())

@@ -8,18 +8,22 @@ stresses, and whether higher or lower is better.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from harness.errors import UseError
-from harness.importing import Declared, Found, Source
+from harness.importing import Content, Declared, Found, Source, work
 from harness.importing.files import contents
 from harness.importing.table import Rows
 from harness.model.plan import SCENARIO_OVERHEAD
 from harness.model.target import BackendClass
 
+_READ = frozenset({"host", "resource", "better", "control", "scenario"})
+_READ_OF_TARGET = frozenset({"target", "native", "class", "label", "nested"})
+"""Labels that are read for what they say, and so say nothing more of the work."""
 _TRUTH = {"true": True, "false": False}
 
 
@@ -28,7 +32,9 @@ class Labelled:
     """A value with all that its source says of it by name.
 
     `place` names where it stands, for messages. `run` is the execution that it comes from: blocks
-    of two are never one. `better` is set where the source's format itself tells it.
+    of two are never one. `better` is set where the source's format itself tells it. `parameters`
+    are what the workload was run with, `about` labels that may be; both empty in what Baremark
+    exported, where the workload's name is all.
     """
 
     place: str
@@ -39,26 +45,68 @@ class Labelled:
     unit: str
     value: float
     better: str | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    about: Mapping[str, str] = field(default_factory=dict)
 
 
-def trials(values: Sequence[Labelled], request: Source) -> tuple[Found, ...]:
-    """The trials that `values` make up. UseError where something is not said, or disagrees."""
+def content_of(
+    path: Path, sha256: str, values: Sequence[Labelled], request: Source, *passed: str
+) -> Content:
+    """All that a file holds whose values are `values`; `passed` names what of it was not read.
+    UseError where something is not said, or disagrees."""
+    found, notes = _trials(values, request)
+    return Content(path.name, sha256, found, (*passed, *_ignored(values)), notes)
+
+
+def _trials(
+    values: Sequence[Labelled], request: Source
+) -> tuple[tuple[Found, ...], tuple[str, ...]]:
     if request.backends and request.target_label is None:
         raise UseError("--backend has no target to be of", "name the label: --target-label KEY")
+    there = {key for each in values for key in (*each.parameters, *each.about)}
+    if unknown := set(request.passed) - there:
+        raise UseError(
+            f"--ignore {min(unknown)}: no value has such a label",
+            "choose from: " + (", ".join(sorted(there)) or "none"),
+        )
     blocks = _numbers([_block(each, request) for each in values])
     rows = Rows(lambda index: values[index].place, request)
-    for index, (each, block) in enumerate(zip(values, blocks, strict=True)):
-        rows.add(index, _record(each, block, request), _declared(each, request))
+    records = [_record(each, block, request) for each, block in zip(values, blocks, strict=True)]
+    names, notes = work.names(
+        [_of_work(each, record, request) for each, record in zip(values, records, strict=True)]
+    )
+    for index, (each, record, name) in enumerate(zip(values, records, names, strict=True)):
+        of_all = request.resources.get(each.workload)
+        record |= {"workload": name, "resource": of_all or record["resource"]}
+        rows.add(index, record, _declared(each, request))
     found = tuple(rows.trials())
     if stray := set(request.backends) - {each.target for each in found}:
         raise UseError(
             f"--backend {min(stray)}=…: {request.target_label} has no such value",
             "choose from: " + ", ".join(sorted({each.target for each in found if each.target})),
         )
-    return found
+    return found, notes
 
 
-def ignored(values: Sequence[Labelled]) -> tuple[str, ...]:
+def _of_work(each: Labelled, record: Mapping[str, Any], request: Source) -> work.Value:
+    """What of a value says which work it is of: not what names the target or the block."""
+    naming = {request.target_label or "backend", request.block_label or "block"}
+    left = naming | set(request.passed) | _READ
+    left |= _READ_OF_TARGET if request.target_label is None else set()
+    return work.Value(
+        place=each.place,
+        where=record["host"],
+        target=None if record["backend"] == request.native else record["target"],
+        block=record["block"],
+        workload=each.workload,
+        metric=each.metric,
+        parameters={key: said for key, said in each.parameters.items() if key not in left},
+        about={key: said for key, said in each.about.items() if key not in left},
+        called=record["target"],
+    )
+
+
+def _ignored(values: Sequence[Labelled]) -> tuple[str, ...]:
     """What the labels say that a run made of them cannot hold."""
     accepted = {each.labels["accepted"] for each in values if "accepted" in each.labels}
     return tuple(
@@ -82,13 +130,17 @@ def text(value: object) -> str:
 
 
 def number(value: object, place: str) -> float:
-    """A value that is a number. UseError where it is none; zero and NaN are refused later."""
+    """A value that is a number. UseError where it is none; zero, NaN and what is beyond all
+    numbers are refused later."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise UseError(
             f"{place}: value is {value!r}, which is no number",
             "write a number, or leave out what was not measured",
         )
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 def _label(each: Labelled, key: str, option: str) -> str:

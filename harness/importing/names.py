@@ -7,6 +7,7 @@ import re
 from harness.errors import UseError
 from harness.model.plan import CONTROL
 
+NO_UNIT = "1"
 _LONGEST = 120
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -25,6 +26,14 @@ def name(text: str, what: str, place: str) -> str:
     if wrong:
         raise UseError(f"{place}: {what} {wrong}", f"give it a name of 1 to {_LONGEST} letters")
     return text
+
+
+def unit(text: str | None, place: str) -> str:
+    """As `name`, for a unit; an empty one is that of a count or a score, which is written 1. None
+    is no unit at all, and is refused."""
+    if text is None:
+        raise UseError(f"{place}: unit is missing", f"write {NO_UNIT} for a count or a score")
+    return name(text if text.strip() else NO_UNIT, "unit", place)
 
 
 def file_name(text: str, what: str, place: str) -> str:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TypeVar, get_args
 
 from harness.errors import UseError
-from harness.importing import Source
+from harness.importing import Source, arguments
 from harness.importing.programs import CHECK
 from harness.model.target import BackendClass
 from harness.model.workload import Better, Resource
@@ -26,9 +26,16 @@ def request(
     target_label: str | None = None,
     block_label: str | None = None,
     better: Sequence[str] = (),
+    passed: Sequence[str] = (),
 ) -> Source:
     """The request that the options ask for; UseError naming the one that is not as it must be."""
     for check in accepted:
+        if check == arguments.CHECK:
+            raise UseError(
+                f"--accept {check}: other work is no comparison, whoever accepts it",
+                "give it another name, or say of a label or an option that it is no part of the "
+                "work: --ignore NAME",
+            )
         if check != CHECK:
             raise UseError(f"--accept {check}: importing has no such check", f"--accept {CHECK}")
     of_class = [_pair("--class", each) for each in classes]
@@ -43,6 +50,7 @@ def request(
         target_label=target_label,
         block_label=block_label,
         better=dict(_better(each) for each in better),
+        passed=tuple(passed),
     )
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from harness import tools
 from harness.errors import ReadError, UseError
-from harness.importing import Content, Found, Output, Source, programs
+from harness.importing import Content, Found, Output, Source, arguments, programs
 from harness.importing.names import file_name, name
 from harness.model.plan import CONTROL
 from harness.model.workload import Resource, Sample
@@ -70,7 +70,9 @@ def read(folder: Path, request: Source) -> Content:
             )
             trials.append(_with_samples(found, reader))
     _require_samples(trials)
-    return Content(folder.resolve().name, digest.hexdigest(), tuple(trials), loose)
+    return Content(
+        folder.resolve().name, digest.hexdigest(), tuple(trials), loose, arguments.untold(trials)
+    )
 
 
 def _arms(folder: Path, request: Source) -> tuple[list[Path], tuple[str, ...]]:

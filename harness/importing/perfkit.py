@@ -2,7 +2,8 @@
 
 A sample's metadata, as `labels` (`|key:value|,|key:value|`) or as `metadata`, and its plain fields
 (`run_uri`, `product_name`, …) are what `--target-label` and `--block-label` name. `test` is the
-workload. A sample that is labelled as an estimate is no measurement and is passed over.
+workload, with those labels of its metadata that tell several apart. A sample that is labelled as
+an estimate is no measurement and is passed over.
 """
 
 from __future__ import annotations
@@ -19,6 +20,15 @@ from harness.importing.labels import Labelled
 
 REQUIRED = ("metric", "value", "unit", "test")
 
+_FIELDS = frozenset(
+    (
+        *REQUIRED,
+        *("timestamp", "product_name", "official", "owner", "run_uri", "sample_uri"),
+    )
+)
+"""What every sample has, and that says nothing of the work but its name."""
+_OWN = "baremark_version"
+"""A label of Baremark's own exports, in which the workload's name says all."""
 _PAIR = re.compile(r"\|([^:|]+):([^|]*)\|(?:,|$)")
 _ESCAPED, _BAR = "%7C", "|"
 
@@ -33,7 +43,10 @@ def read(path: Path, request: Source) -> Content:
             continue
         place = f"{path}, line {count}"
         sample = _sample(line, place)
-        told = _labels(sample, place)
+        metadata = _metadata(sample, place)
+        plain = _plain(sample)
+        told = {**plain, **metadata}
+        others = {key: said for key, said in plain.items() if key not in _FIELDS}
         if told.get("kind") == "estimate":
             passed += 1
             continue
@@ -46,17 +59,13 @@ def read(path: Path, request: Source) -> Content:
                 metric=labels.text(sample["metric"]),
                 unit=labels.text(sample["unit"]),
                 value=labels.number(sample["value"], place),
+                about={} if _OWN in metadata else {**others, **metadata},
             )
         )
     if not values:
         raise UseError(f"{path} holds no measured value", "export it again")
     estimates = (f"{passed} estimates: they are made anew from the values",) if passed else ()
-    return Content(
-        name=path.name,
-        sha256=sha256,
-        trials=labels.trials(values, request),
-        ignored=(*estimates, *labels.ignored(values)),
-    )
+    return labels.content_of(path, sha256, values, request, *estimates)
 
 
 def _sample(line: str, place: str) -> Mapping[str, Any]:
@@ -78,13 +87,17 @@ def _sample(line: str, place: str) -> Mapping[str, Any]:
     return sample
 
 
-def _labels(sample: Mapping[str, Any], place: str) -> dict[str, str]:
-    """A sample's plain fields, and its metadata over them."""
-    plain = {
+def _plain(sample: Mapping[str, Any]) -> dict[str, str]:
+    """A sample's plain fields."""
+    return {
         key: labels.text(value)
         for key, value in sample.items()
         if isinstance(value, str | int | float) and key not in {"labels", "value"}
     }
+
+
+def _metadata(sample: Mapping[str, Any], place: str) -> dict[str, str]:
+    """A sample's metadata, in either form."""
     metadata = sample.get("metadata") or {}
     collapsed = sample.get("labels") or ""
     if not isinstance(metadata, dict) or not isinstance(collapsed, str):
@@ -99,4 +112,4 @@ def _labels(sample: Mapping[str, Any], place: str) -> dict[str, str]:
             "a bar inside a value is written %7C",
         )
     told = {key: value.replace(_ESCAPED, _BAR) for key, value in pairs}
-    return {**plain, **{key: labels.text(value) for key, value in metadata.items()}, **told}
+    return {**{key: labels.text(value) for key, value in metadata.items()}, **told}

@@ -1,8 +1,9 @@
 """A file of pytest-benchmark as trials: of Baremark's own export, or of anybody's benchmarks.
 
 An export of Baremark has the measured values, their unit and their blocks in `extra_info`. Of any
-other file a benchmark is a workload with one metric, `time` in seconds; what `--target-label` and
-`--block-label` name is looked for in its `params`, its `extra_info` and its plain fields. Rounds
+other file a benchmark with its parameters is a workload with one metric, `time` in seconds; what
+`--target-label` and `--block-label` name is looked for in its `params`, its `extra_info` and its
+plain fields. Rounds
 follow each other on one target, so they are no blocks by themselves: without a label of the block a
 benchmark's rounds are repeats, whose mean is one value, and `--block-label round` says that the
 rounds of all targets were made side by side.
@@ -13,6 +14,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,12 +49,7 @@ def read(path: Path, request: Source) -> Content:
         for count, each in enumerate(benchmarks)
         for value in _values(each, f"{path}, benchmark {count}", request)
     ]
-    return Content(
-        name=path.name,
-        sha256=sha256,
-        trials=labels.trials(values, request),
-        ignored=labels.ignored(values),
-    )
+    return labels.content_of(path, sha256, values, request)
 
 
 def _values(benchmark: object, place: str, request: Source) -> Iterator[Labelled]:
@@ -118,13 +115,15 @@ def _foreign(
     place: str,
     request: Source,
 ) -> Iterator[Labelled]:
-    params = benchmark.get("params")
-    told = {
-        **_plain(benchmark),
-        **_plain(params if isinstance(params, dict) else {}),
-        **_plain(extra),
-    }
-    workload = str(benchmark["name"]).partition("[")[0]
+    parameters = _texts(benchmark.get("params"))
+    timed = _Timed(
+        place,
+        {**_plain(benchmark), **parameters, **_texts(extra)},
+        str(benchmark["name"]).partition("[")[0],
+        parameters,
+        _about(benchmark, extra),
+    )
+    told = timed.labels
     data = stats.get("data")
     rounds = data if isinstance(data, list) else None
     if request.block_label == ROUND:
@@ -134,7 +133,7 @@ def _foreign(
                 "save the rounds too: pytest --benchmark-save-data, or --benchmark-json",
             )
         for count, second in enumerate(rounds):
-            yield _timed(place, {**told, ROUND: str(count)}, workload, second)
+            yield timed.value(second, {ROUND: str(count)})
         return
     if request.block_label is None and "block" not in told:
         raise UseError(
@@ -144,16 +143,68 @@ def _foreign(
         )
     if rounds:
         seconds = [labels.number(each, place) for each in rounds]
-        yield _timed(place, told, workload, sum(seconds) / len(seconds))
+        yield timed.value(sum(seconds) / len(seconds))
     elif stats.get("mean") is not None:
-        yield _timed(place, told, workload, stats["mean"])
+        yield timed.value(stats["mean"])
     else:
         raise UseError(f"{place} has neither data nor a mean", "save it again")
 
 
-def _timed(place: str, told: Mapping[str, str], workload: str, seconds: object) -> Labelled:
-    value = labels.number(seconds, place)
-    return Labelled(place, told, "", workload, METRIC, "s", value, "lower")
+@dataclass(frozen=True, slots=True)
+class _Timed:
+    """A benchmark whose seconds become values."""
+
+    place: str
+    labels: Mapping[str, str]
+    workload: str
+    parameters: Mapping[str, str]
+    about: Mapping[str, str]
+
+    def value(self, seconds: object, more: Mapping[str, str] | None = None) -> Labelled:
+        return Labelled(
+            place=self.place,
+            labels={**self.labels, **(more or {})},
+            run="",
+            workload=self.workload,
+            metric=METRIC,
+            unit="s",
+            value=labels.number(seconds, self.place),
+            better="lower",
+            parameters=self.parameters,
+            about=self.about,
+        )
+
+
+def _about(benchmark: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, str]:
+    """What besides its parameters may say what a benchmark is: the module (and class) that it
+    stands in, its group, its options, and what its author noted."""
+    name, fullname = str(benchmark["name"]), str(benchmark.get("fullname") or "")
+    machine, options = benchmark.get("machine_info"), benchmark.get("options")
+    group = benchmark.get("group")
+    _, bracket, identity = name.removesuffix("]").partition("[")
+    nameless = bracket and not benchmark.get("params")
+    return {
+        **({"param": identity} if nameless else {}),
+        **({"fullname": fullname.removesuffix(name).rstrip(":")} if fullname else {}),
+        **({"group": labels.text(group)} if group is not None else {}),
+        **{f"options.{key}": said for key, said in _texts(options).items()},
+        **(
+            {"node": str(machine["node"])}
+            if isinstance(machine, dict) and "node" in machine
+            else {}
+        ),
+        **_texts(extra),
+    }
+
+
+def _texts(of: object) -> dict[str, str]:
+    """All of it as text; what is neither text, number nor truth as JSON."""
+    if not isinstance(of, dict):
+        return {}
+    return {
+        str(key): labels.text(v) if isinstance(v, str | int | float) else json.dumps(v)
+        for key, v in of.items()
+    }
 
 
 def _plain(of: Mapping[str, Any]) -> dict[str, str]:

@@ -35,7 +35,6 @@ from harness.model.trial import Trial, TrialStatus
 from harness.model.workload import Metric, Resource, Workload
 
 ENDED = "imported"
-LEAST_BLOCKS = 2
 
 _NO_SIZE = Size(0, 0, 0, ())
 
@@ -50,6 +49,24 @@ HARNESSES: Mapping[str, Callable[[Path, Source], Content]] = {
 def read(source: Path, request: Source) -> Content:
     """What `source` holds: a folder of outputs, another harness's file, or a table. UseError where
     it cannot be read."""
+    content = _content(source, request)
+    return replace(content, notes=(*content.notes, *_single_values(content.trials)))
+
+
+def _single_values(trials: Sequence[Found]) -> list[str]:
+    """A sentence for each host of which every cell has one value, as others publish them."""
+    blocks: dict[str, set[int]] = {}
+    for trial in trials:
+        blocks.setdefault(trial.host, set()).add(trial.block)
+    return [
+        f"{host}: single values, one of each cell: how much they vary is not known, so there is no "
+        "interval and no test"
+        for host, of in sorted(blocks.items())
+        if len(of) == 1
+    ]
+
+
+def _content(source: Path, request: Source) -> Content:
     reader = HARNESSES.get(request.tool or "")
     if reader is not None and not source.is_dir():
         return reader(source, request)
@@ -65,8 +82,12 @@ def read(source: Path, request: Source) -> Content:
             )
     if source.is_dir():
         return outputs.read(source, request)
-    for option, given in (("--tool", request.tool), ("--host", request.host)):
-        if given is not None:
+    for option, needless in (
+        ("--tool", request.tool is not None),
+        ("--host", request.host is not None),
+        ("--ignore", bool(request.passed)),
+    ):
+        if needless:
             raise UseError(f"{option} is for folders; {source} is none", "leave it out")
     if request.backends:
         raise UseError(f"--backend is for folders; {source} is none", "it has a column for it")
@@ -81,7 +102,7 @@ def save(content: Content, request: Source, results: Path) -> list[Path]:
     written.
     """
     runs = results / "runs"
-    source = Imported(content.name, content.sha256)
+    source = Imported(content.name + _without(request.passed), content.sha256)
     _refuse_again(runs, source)
     hosts = sorted({trial.host for trial in content.trials})
     made = [
@@ -102,6 +123,12 @@ def save(content: Content, request: Source, results: Path) -> list[Path]:
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return [runs / manifest.run for manifest, _ in made]
+
+
+def _without(passed: Sequence[str]) -> str:
+    """What the table says behind the source's name of the labels and options that were passed
+    over: whoever reads it must know."""
+    return f" (without regard to {', '.join(sorted(passed))})" if passed else ""
 
 
 def _cannot_write(runs: Path, error: OSError) -> HarnessError:
@@ -127,7 +154,7 @@ def _run(
 ) -> tuple[Manifest, list[tuple[Trial, Found]]]:
     _check(found, host, source, request)
     workloads = _workloads(found, request)
-    arguments.require_native_s(found)
+    arguments.require_native_s(found, request.passed)
     stated = programs.by_target(found, request.accepted)
     targets = {trial.target: trial.backend for trial in found}
     said = {trial.target: trial.declared for trial in found}
@@ -175,12 +202,6 @@ def _check(found: Sequence[Found], host: str, source: Imported, request: Source)
                 f"{trial.place}: the target {host} is called as its host, which is native's name",
                 "call it otherwise, or native with --native",
             )
-    if len({trial.block for trial in found}) < LEAST_BLOCKS:
-        raise UseError(
-            f"{source.name}: host {host} has a single block, {found[0].block}",
-            "one visit to native and all targets is a block; without a second there is no telling "
-            "how much the values vary, and under six no interval",
-        )
 
 
 def _workloads(found: Sequence[Found], request: Source) -> tuple[Workload, ...]:

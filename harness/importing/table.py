@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 import io
 import math
+import re
 from codecs import BOM_UTF8
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
@@ -20,14 +21,26 @@ from harness.errors import UseError
 from harness.importing import Content, Declared, Found, Source
 from harness.importing.files import contents
 from harness.importing.names import file_name, name
+from harness.importing.names import unit as unit_name
 from harness.model.workload import Better, Resource, Sample
 
-REQUIRED = ("backend", "host", "workload", "metric", "unit", "better", "block", "value")
-OPTIONAL = ("target", "resource", "control")
+REQUIRED = ("backend", "host", "workload", "metric", "unit", "better", "value")
+OPTIONAL = ("block", "target", "resource", "control")
+SINGLE = 0
+"""The block of a table that has no such column: its values are single ones."""
+REPEATED = (
+    "repeats inside a block are averaged first; repeats that each stand beside one of native are "
+    "blocks of their own: number them"
+)
 SUFFIXES = (".csv", ".parquet")
 MOST_BLOCKS = 2**32 - 1
 
 _TRUTH = {"true": True, "false": False}
+_NUMBER = re.compile(
+    r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|nan|inf(?:inity)?)", re.I
+)
+"""As everybody writes one; Python would also take 1_000 and the digits of other scripts."""
+_WHOLE = re.compile(r"-?[0-9]+")
 
 
 def read(path: Path, request: Source) -> Content:
@@ -46,14 +59,29 @@ def read(path: Path, request: Source) -> Content:
     kept = [column for column in (*REQUIRED, *OPTIONAL) if column in frame.columns]
     first = 2 if path.suffix == ".csv" else 1
     word = "line" if path.suffix == ".csv" else "row"
-    rows = Rows(lambda index: f"{path}, {word} {index + first}", request)
+    other = [column for column in frame.columns if column not in kept]
+    rows = Rows(lambda index: f"{path}, {word} {index + first}", request, _cure(kept, other))
     for index, record in enumerate(_plain(frame.select(kept), path).iter_rows(named=True)):
-        rows.add(index, record)
+        rows.add(index, {"block": SINGLE, **record})
     return Content(
         name=path.name,
         sha256=hashlib.sha256(data).hexdigest(),
         trials=tuple(rows.trials()),
-        ignored=tuple(f"column {each}" for each in frame.columns if each not in kept),
+        ignored=tuple(f"column {each}" for each in other),
+    )
+
+
+def _cure(kept: Sequence[str], other: Sequence[str]) -> str:
+    """What to do about a cell that has two values in a block."""
+    if "block" not in kept:
+        return (
+            "a table without a column `block` has one value for each host, target, workload and "
+            "metric; number in that column what was measured side by side"
+        )
+    if not other:
+        return REPEATED
+    return (
+        f"{REPEATED}; what {' or '.join(other)} says of the work belongs into the workload's name"
     )
 
 
@@ -73,7 +101,9 @@ def _frame(path: Path, data: bytes) -> pl.DataFrame:
             # All as text: each value is then read, or refused, by itself and not by what the
             # first rows happen to look like.
             data.decode("utf-8")
-            return pl.read_csv(data.removeprefix(BOM_UTF8), infer_schema=False)
+            frame = pl.read_csv(data.removeprefix(BOM_UTF8), infer_schema=False)
+            # CSV has no other way to write an empty text; in Parquet null is what is missing.
+            return frame.with_columns(pl.col("^unit$").fill_null(""))
         return pl.read_parquet(io.BytesIO(data))
     except (pl.exceptions.PolarsError, OSError, UnicodeDecodeError) as error:
         kind = "CSV in UTF-8, comma-separated" if path.suffix == ".csv" else "Parquet"
@@ -105,10 +135,13 @@ class _Open:
 
 class Rows:
     """The rows read so far, by trial, with what they must agree in. `place` names a row in
-    messages, by its index."""
+    messages, by its index; `repeated` is the cure for a cell with two values in a block."""
 
-    def __init__(self, place: Callable[[int], str], request: Source) -> None:
+    def __init__(
+        self, place: Callable[[int], str], request: Source, repeated: str = REPEATED
+    ) -> None:
         self._place = place
+        self._repeated = repeated
         self._native = request.native
         self._trials: dict[tuple[object, ...], _Open] = {}
         self._lines: dict[tuple[object, ...], int] = {}
@@ -121,10 +154,11 @@ class Rows:
         Raises UseError where a value is not as it must be, and where an earlier row disagrees.
         """
         place = self._place(index)
-        backend, workload, metric, unit = (
+        backend, workload, metric = (
             name(record[column] or "", column, place)
-            for column in ("backend", "workload", "metric", "unit")
+            for column in ("backend", "workload", "metric")
         )
+        unit = unit_name(record["unit"], place)
         host = file_name(record["host"] or "", "host", place)
         native = backend == self._native
         target = None if native else name(record.get("target") or backend, "target", place)
@@ -146,8 +180,7 @@ class Rows:
             raise UseError(
                 f"{place} gives {metric} of {workload} on {target or 'native'} of {host} in block "
                 f"{block} once more, after {self._place(before)}",
-                "repeats inside a block are averaged first; repeats that each stand beside one of "
-                "native are blocks of their own: number them",
+                self._repeated,
             )
         trial = self._trials.get(key)
         if trial is None:
@@ -176,6 +209,8 @@ class Rows:
 
 def _value(given: object, place: str) -> float:
     try:
+        if isinstance(given, str) and not _NUMBER.fullmatch(given.strip()):
+            raise ValueError(given)
         value = float(cast(Any, given))
     except (TypeError, ValueError):
         said = "is missing" if given in (None, "") else f"{given!r} is no number"
@@ -192,10 +227,9 @@ def _value(given: object, place: str) -> float:
 
 
 def _block(given: object, place: str) -> int:
-    try:
-        block = int(given) if isinstance(given, str) else cast(Any, given)
-    except ValueError:
-        block = None
+    block: Any = given
+    if isinstance(given, str):
+        block = int(given) if _WHOLE.fullmatch(given.strip()) else None
     if block is None or block != block // 1 or not 0 <= block <= MOST_BLOCKS:
         raise UseError(
             f"{place}: block is {given!r}",

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from harness.analyze.statistics.step_down import MOST_BLOCKS
-from harness.analyze.verdict import FEW_BLOCKS
+from harness.analyze.verdict import BEYOND_SENSE, FEW_BLOCKS
+from harness.report.notes import _is_fast_without_interval
 from harness.report.table import Section
 
 if TYPE_CHECKING:
@@ -49,4 +50,11 @@ def how_to_read(sections: Sequence[Section], level: float, method: str) -> tuple
     ]
     if any(figure.verdict == "n too small" for figure in figures):
         texts.append(f"n too small: fewer blocks than a {100 * level:g} % interval needs.")
+    if any(figure.n == 1 and figure.factor for figure in figures):
+        texts.append("n is 1: single values, of which nobody knows how much they vary.")
+    if any(_is_fast_without_interval(figure) for figure in figures):
+        texts.append(
+            f"‼ without an interval: more than {BEYOND_SENSE:g} times as fast as native, which no "
+            "virtualization explains."
+        )
     return tuple(texts)

@@ -8,11 +8,12 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from harness.analyze.stopping import too_wide
+from harness.analyze.verdict import BEYOND_SENSE
 from harness.model.run import Missing, Run
 from harness.model.target import OTHER_MACHINE
 from harness.model.trial import Trial, TrialStatus
 from harness.report.numbers import FIRM
-from harness.report.table import Column, Group, Note
+from harness.report.table import Column, Figure, Group, Note
 from harness.text import sentence
 
 if TYPE_CHECKING:
@@ -316,6 +317,11 @@ def _blocks_needed(alpha: float) -> int:
     """The fewest blocks in which anything can be called different: the smallest p of a signed-rank
     test, and of flipping whole blocks, is 2^(1−n)."""
     return next(n for n in count(1) if 2.0 ** (1 - n) <= alpha * (1 + 1e-12))
+
+
+def _is_fast_without_interval(figure: Figure) -> bool:
+    factor = figure.factor
+    return factor is not None and factor.low is None and factor.point < 1 / BEYOND_SENSE
 
 
 def by_cell(runs: Iterable[Run]) -> Mapping[tuple[str, str, str, str], list[Trial]]:

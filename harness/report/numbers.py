@@ -93,7 +93,15 @@ def cell(figure: Figure, native: bool) -> CellText:
     if not figure.factor:
         return CellText(value(figure.median), "not paired", marks)
     judged = VERDICTS.get(figure.verdict, "")
-    return CellText(value(figure.median), f"{effect(figure.factor)} {judged}".rstrip(), marks)
+    said = effect(figure.factor) + _medians(figure)
+    return CellText(value(figure.median), f"{said} {judged}".rstrip(), marks)
+
+
+def _medians(figure: Figure) -> str:
+    """The ratio of medians behind an overhead, where it was asked for."""
+    if figure.ratio_of_medians is None:
+        return ""
+    return f", medians {point(Estimate(figure.ratio_of_medians, None, None, 0.0, 0, ''))}"
 
 
 def mark(number: int) -> str:

@@ -8,7 +8,7 @@ a note. Renderers decide how it looks and never what it says.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harness.model.estimate import Estimate
@@ -71,7 +71,8 @@ class Figure:
     100·(F − 1). `p`, `p_adjusted` and `p_equivalent` are what the verdict is judged by (see
     `harness.analyze.verdict`). `detectable_percent` is the minimum detectable effect. `n` counts
     the pairs (for native the blocks with a value), `missing` the blocks tried without one.
-    `notes` are numbers of the section's notes.
+    `notes` are numbers of the section's notes. `ratio_of_medians` is there where it was asked for
+    (`with_ratio_of_medians`): a slowdown as F is, of the medians of both over their own blocks.
     """
 
     median: float | None
@@ -90,6 +91,7 @@ class Figure:
     lost: int
     rejected: int
     notes: tuple[int, ...]
+    ratio_of_medians: float | None = None
 
     @property
     def overhead(self) -> Estimate | None:
@@ -215,6 +217,40 @@ def percent(factor: Estimate) -> Estimate:
         n=factor.n,
         method=factor.method,
     )
+
+
+RATIO_OF_MEDIANS = (
+    "medians: the ratio of target's and native's medians, as others publish it, here as slowdown; "
+    "it has no interval, and no verdict rests on it."
+)
+
+
+def with_ratio_of_medians(table: Table) -> Table:
+    """`table` with that ratio beside each overhead."""
+    sections = tuple(
+        replace(section, groups=tuple(_with_ratios(section, group) for group in section.groups))
+        for section in table.sections
+    )
+    return replace(table, sections=sections, notes=(*table.notes, RATIO_OF_MEDIANS))
+
+
+def _with_ratios(section: Section, group: Group) -> Group:
+    native = next((at for at, each in enumerate(section.columns) if each.native), None)
+    if native is None:
+        return group
+    rows = []
+    for row in group.rows:
+        base = row.figures[native].median
+        made = tuple(replace(f, ratio_of_medians=_ratio(f, base, row)) for f in row.figures)
+        rows.append(replace(row, figures=made))
+    return replace(group, rows=tuple(rows))
+
+
+def _ratio(figure: Figure, base: float | None, row: Row) -> float | None:
+    """None for what has no overhead: native itself, and a target of another machine."""
+    if figure.factor is None or figure.median is None or base is None:
+        return None
+    return figure.median / base if row.better == "lower" else base / figure.median
 
 
 def build(frame: pl.DataFrame, runs: Sequence[Run]) -> Table:

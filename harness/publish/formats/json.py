@@ -8,10 +8,11 @@ from typing import Any
 
 from harness.report.table import Figure, Group, Row, Section, Summary, Table
 
-VERSION = 2
+VERSION = 3
 # History of the format.
 #   1  first version
 #   2  `judgements`: what each check came to for each target; findings have a `severity`
+#   3  `ratio_of_medians`: null unless it was asked for
 
 
 def render(table: Table) -> str:

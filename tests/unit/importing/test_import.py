@@ -22,7 +22,7 @@ from polars.testing import assert_frame_equal
 from harness.analyze.overhead import overhead
 from harness.dataset import dataset
 from harness.errors import ReadError, UseError
-from harness.importing import Source, arguments, options, programs, run, table
+from harness.importing import Source, options, programs, run, table
 from harness.ledger import reader, writer
 from harness.model.run import Run
 from harness.model.target import BackendClass
@@ -232,6 +232,12 @@ def test_the_good_rows_are_good(tmp_path: Path) -> None:
         ("kvm,h1,w,m,1/s,higher,7,inf", "line 8: value is inf, which has no ratio"),
         ("kvm,h1,w,m,1/s,higher,7,", "line 8: value is missing | write numbers"),
         ('kvm,h1,w,m,1/s,higher,7,"1,5"', "line 8: value '1,5' is no number"),
+        ("kvm,h1,w,m,1/s,higher,7,1_000", "line 8: value '1_000' is no number"),
+        ("kvm,h1,w,m,1/s,higher,7,١٢", "line 8: value '١٢' is no number"),
+        ("kvm,h1,w,m,1/s,higher,7,0x10", "line 8: value '0x10' is no number"),
+        ("kvm,h1,w,m,1/s,higher,7,1e999", "line 8: value is 1e999, which has no ratio"),
+        ("kvm,h1,w,m,1/s,higher,1_0,1", "line 8: block is '1_0'"),
+        ("kvm,h1,w,m,,higher,7,1", "line 8: unit of w, m is '1', but '1/s' in"),
         ("kvm,h1,w,m,1/s,higher,7,fast", "line 8: value 'fast' is no number"),
         ("kvm,h1,w,m,1/s,higher,-1,1", "line 8: block is '-1' | number the blocks"),
         ("kvm,h1,w,m,1/s,higher,1.5,1", "line 8: block is '1.5'"),
@@ -255,7 +261,7 @@ def test_a_bad_row_is_named_with_its_cure(tmp_path: Path, line: str, said: str) 
     assert said in refused(source, tmp_path, ALL_CPU).replace(f"{source}, ", "")
 
 
-@pytest.mark.parametrize("column", HEADER.split(","))
+@pytest.mark.parametrize("column", table.REQUIRED)
 def test_a_missing_column_is_named(tmp_path: Path, column: str) -> None:
     source = put(tmp_path / "t.csv", tidy().drop(column))
     assert f"has no column {column}; it has: " in refused(source, tmp_path)
@@ -299,9 +305,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         (lambda f: f.with_columns(block=pl.col("block") + 0.5), "row 1: block is 0.5"),
         (lambda f: f.with_columns(control=pl.lit("maybe")), "row 1: control is 'maybe'"),
         (lambda f: f.with_columns(resource=pl.lit("gpu")), "row 1: resource is 'gpu'"),
-        (lambda f: f.with_columns(block=pl.lit(4)).unique(
-            ["backend", "target", "workload", "metric", "control"], maintain_order=True),
-         "host lab1 has a single block, 4"),
+        (lambda f: f.with_columns(unit=pl.lit(None, pl.String)), "row 1: unit is missing"),
     ],
 )  # fmt: skip
 def test_parquet_of_wrong_types_or_values(
@@ -481,7 +485,7 @@ def test_several_versions_that_are_accepted_mark_the_table_even_where_native_has
             "cpu-sysbench-1t",
             b"Prime numbers limit: 10000",
             b"Prime numbers limit: 20000",
-            "its options is Number of threads: 1; Prime numbers limit: 10000 in ",
+            "its Prime numbers limit is 10000 in ",
         ),
     ],
 )
@@ -495,15 +499,6 @@ def test_what_was_run_with_other_arguments_is_no_one_workload(
     said = refused(source, tmp_path, asked(tool))
     assert f"arguments: {output} is not one workload: {says}" in said
     assert "another name" in said
-
-
-def test_arguments_that_an_output_does_not_state_are_not_known() -> None:
-    assert arguments.stated("fio", b"{}", b"") == {}
-    assert arguments.stated("fio", b"{", b"") == {}
-    assert arguments.stated("sockperf", b"", b"") == {}
-    assert arguments.stated("stress-ng", b"", b"info: [1] dispatching hogs: 2 matrix\n") == {
-        "stressors": "2 matrix"
-    }
 
 
 def test_a_version_that_is_not_stated_is_not_known() -> None:
@@ -552,9 +547,6 @@ def broken(spoil: str) -> Callable[[Path], None]:
                     file.write_text("nothing")
             case "control":
                 guest.rename(source / "guest+control")
-            case "one block":
-                for file in source.glob("*/*.[12].*"):
-                    file.unlink()
 
     return of
 
@@ -570,7 +562,6 @@ def broken(spoil: str) -> Callable[[Path], None]:
         ("no native", "has no sub-folder 'native' of native's outputs; it has: guest, metal"),
         ("no number", "no output of memory-read gives a number"),
         ("control", "only native has a second trial"),
-        ("one block", "host lab1 has a single block"),
     ],
 )
 def test_a_folder_that_is_laid_out_otherwise(tmp_path: Path, spoil: str, said: str) -> None:
@@ -598,7 +589,12 @@ def test_what_a_folder_does_not_tell_is_asked_for(
 
 def test_what_is_for_folders_is_refused_for_a_table(tmp_path: Path) -> None:
     source = put(tmp_path / "t.csv", tidy())
-    for given in (Source(tool="fio"), Source(host="h"), Source(backends={"a": "kvm"})):
+    for given in (
+        Source(tool="fio"),
+        Source(host="h"),
+        Source(backends={"a": "kvm"}),
+        Source(passed=("a",)),
+    ):
         assert "is for folders" in refused(source, tmp_path, given)
 
 
@@ -645,6 +641,7 @@ def test_a_reader_that_refuses_everything_is_told_as_it_said(
         ({"classes": ["a=fast"]}, "--class 'fast' is none"),
         ({"resources": ["w=gpu"]}, "--resource 'gpu' is none"),
         ({"accepted": ["clock"]}, "--accept clock: importing has no such check"),
+        ({"accepted": ["arguments"]}, "--accept arguments: other work is no comparison"),
     ],
 )
 def test_options_that_say_nothing(given: dict[str, list[str]], said: str) -> None:
