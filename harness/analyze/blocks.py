@@ -17,7 +17,6 @@ import polars as pl
 
 from harness.analyze.statistics.codes import Codes, combined, dense, first_rows
 from harness.analyze.statistics.estimate import Floats, Ints
-from harness.analyze.verdict import elsewhere
 from harness.errors import HarnessError
 
 Flags = npt.NDArray[np.bool_]
@@ -32,6 +31,8 @@ _OF_TARGET = (
     "control",
     "nested",
     "imported",
+    "elsewhere",
+    "adopted",
 )
 _OF_METRIC = ("workload_version", "title", "resource", "metric_index", "unit", "better")
 _KEYS = ("run", "target", "workload", "metric")
@@ -118,7 +119,7 @@ def pairs(cells: Cells) -> Pairs:
     """
     table, values = cells.table, cells.values
     _refuse_without_native(table)
-    alone = table.select(elsewhere()).to_series().to_numpy()
+    alone = table["elsewhere"].to_numpy()
     native = np.where(alone, -1, _native_rows(table))
     baseline = np.where((native >= 0)[:, None], values[native], np.nan)
     sign = np.where(table.select(pl.col("better").eq("lower")).to_series().to_numpy(), 1.0, -1.0)

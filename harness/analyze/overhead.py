@@ -21,7 +21,6 @@ from harness.analyze.verdict import (
     Blocks,
     adjusted,
     detectable_effect,
-    elsewhere,
     flipped,
     margins,
     verdict,
@@ -38,6 +37,8 @@ KEYS = (
     "control",
     "nested",
     "imported",
+    "elsewhere",
+    "adopted",
     "resource",
     "workload",
     "workload_version",
@@ -51,7 +52,7 @@ _ORDER = ("host", "scenario", "resource", "workload", "workload_version", "metri
 _AT_A_TIME = 2
 """Parts in work at once: while one computes in Python the other can read and sort."""
 _PERCENT = {"F": "overhead_percent", "F_low": "overhead_low", "F_high": "overhead_high"}
-_TIES = ("target", "backend", "class", "label", "nested", "imported", "unit", "better")
+_TIES = ("target", "backend", "class", "label", "nested", "imported", "elsewhere", "unit", "better")
 
 
 def overhead(
@@ -119,7 +120,7 @@ def from_pairs(
     d, n = _flat(paired.d, order, in_group)
     deviation = _deviation(d, n)
     margin = margins(grouped["resource"])
-    alone = grouped.select(pl.col("native") | elsewhere()).to_series().to_numpy()
+    alone = grouped.select(pl.col("native") | pl.col("elsewhere")).to_series().to_numpy()
     theta = estimate_groups(d, n, level, np.log1p(margin))
     effect = detectable_effect(n, deviation)
     columns |= {

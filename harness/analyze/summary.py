@@ -14,6 +14,8 @@ _KEYS = (
     "label",
     "nested",
     "imported",
+    "elsewhere",
+    "adopted",
     "resource",
 )
 

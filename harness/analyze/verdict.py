@@ -18,7 +18,6 @@ import polars as pl
 from harness.analyze.statistics.codes import ordered_codes
 from harness.analyze.statistics.estimate import Floats, Ints
 from harness.analyze.statistics.step_down import MOST_BLOCKS, step_down
-from harness.model.target import OTHER_MACHINE
 from harness.model.workload import Resource
 
 Flags = npt.NDArray[np.bool_]
@@ -31,7 +30,7 @@ SLOWER = "slower"
 SUSPECT = "suspect"
 EQUIVALENT = "equivalent"
 UNRESOLVED = "unresolved"
-ELSEWHERE_VERDICT = "other machine"
+ELSEWHERE = "other machine"
 
 BEYOND_SENSE = 1.5
 """How many times native's speed is beyond what is physically sensible on native's own hardware:
@@ -71,8 +70,8 @@ def verdict(alpha: float) -> pl.Expr:
         .then(pl.lit(BASELINE))
         .when("control")
         .then(pl.lit(CONTROL))
-        .when(elsewhere() & (pl.col("n") > 0))
-        .then(pl.lit(ELSEWHERE_VERDICT))
+        .when(pl.col("elsewhere") & (pl.col("n") > 0))
+        .then(pl.lit(ELSEWHERE))
         .when(pl.col("n") == 0)
         .then(pl.lit(NO_RESULT))
         .when(pl.col("F_low").is_null() & (pl.col("F") < 1 / BEYOND_SENSE))
@@ -87,11 +86,6 @@ def verdict(alpha: float) -> pl.Expr:
         .then(pl.lit(EQUIVALENT))
         .otherwise(pl.lit(UNRESOLVED))
     )
-
-
-def elsewhere() -> pl.Expr:
-    """Whether a row's target is on another machine than native, by its label."""
-    return pl.col("label").cast(pl.String).str.ends_with(OTHER_MACHINE)
 
 
 FEW_BLOCKS = 8

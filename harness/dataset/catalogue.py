@@ -53,7 +53,7 @@ class Format:
     name: str
     version: int | None = None
     schema: Mapping[str, DataType] | None = None
-    lacking: Mapping[int, Mapping[str, bool]] = field(default_factory=dict)
+    lacking: Mapping[int, Mapping[str, pl.Expr]] = field(default_factory=dict)
     source: str = "ledger"
 
     @property

@@ -18,13 +18,15 @@ from polars.datatypes import DataType
 from harness.dataset.catalogue import Format, Held
 from harness.errors import HarnessError
 from harness.model.run import Run
+from harness.model.target import ADOPTED, OTHER_MACHINE
 from harness.model.trial import Trial
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 # History of the format. A change that an older reader would misread gets a new number.
 #   1  first version
 #   2  control: native's second trial in each block, a target of its own
 #   3  imported: figures that Baremark did not measure, never to be pooled with its own
+#   4  elsewhere, adopted: what the end of the label alone told before
 
 
 def _names(column: str) -> pl.Categorical:
@@ -47,6 +49,8 @@ SCHEMA: dict[str, DataType] = {
     "control": pl.Boolean(),
     "nested": pl.Boolean(),
     "imported": pl.Boolean(),
+    "elsewhere": pl.Boolean(),
+    "adopted": pl.Boolean(),
     "workload": _names("workload"),
     "workload_version": pl.UInt32(),
     "title": _names("title"),
@@ -66,17 +70,28 @@ SCHEMA: dict[str, DataType] = {
 """The columns. `started` is the run's `created_at`; `native` marks the baseline of the host,
 `control` native's second trial in a block, whose `target` is named apart from native's;
 `metric_index` is the metric's place in its workload, 0 being the headline; `value` is in `unit`;
-`controller_s` and `guest_s` are seconds. `nested` null means "not observable". `imported` marks
-what Baremark did not measure: its `started` is when it was imported, its `preset` and
+`controller_s` and `guest_s` are seconds. `nested` null means "not observable". `elsewhere` marks
+what runs on another machine than native and so has no overhead, `adopted` what was there before,
+`imported` what Baremark did not measure: its `started` is when it was imported, its `preset` and
 `position` are null."""
+
+_LABEL = pl.col("label").cast(pl.String)
+_TOLD_BY_LABEL = {
+    "elsewhere": _LABEL.str.ends_with(OTHER_MACHINE),
+    "adopted": _LABEL.str.strip_suffix(OTHER_MACHINE).str.ends_with(ADOPTED),
+}
 
 FORMAT = Format(
     "dataset",
     SCHEMA_VERSION,
     SCHEMA,
     # Exact, because what the columns tell of did not exist then: no run had a control before
-    # version 2, and none was imported before version 3.
-    {1: {"control": False, "imported": False}, 2: {"imported": False}},
+    # version 2, none was imported before version 3, and the label's end told the rest before 4.
+    {
+        1: {"control": pl.lit(False), "imported": pl.lit(False), **_TOLD_BY_LABEL},
+        2: {"imported": pl.lit(False), **_TOLD_BY_LABEL},
+        3: _TOLD_BY_LABEL,
+    },
 )
 
 
@@ -122,6 +137,8 @@ def _rows(run: Run) -> Iterator[tuple[Any, ...]]:
                 trial.control,
                 seen.nested,
                 manifest.imported is not None,
+                record.target.elsewhere,
+                record.target.adopted,
                 workload.name,
                 workload.version,
                 workload.title,

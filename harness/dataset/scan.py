@@ -130,7 +130,7 @@ def _migrated(file: File, format: Format) -> pl.LazyFrame:
     frame = _scanned([file])
     if format.schema is None or _current(file, format):
         return frame
-    lacking = [pl.lit(of).alias(name) for name, of in format.lacking[file.version].items()]
+    lacking = [of.alias(name) for name, of in format.lacking[file.version].items()]
     version = pl.lit(format.version).cast(format.schema["schema_version"]).alias("schema_version")
     return frame.with_columns(version, *lacking).select(list(format.schema))
 

@@ -16,7 +16,6 @@ from harness.analyze.verdict import NO_RESULT, SUSPECT
 from harness.errors import HarnessError, UseError
 from harness.model.estimate import Estimate
 from harness.model.run import Run
-from harness.model.target import OTHER_MACHINE
 from harness.model.trial import Trial
 from harness.model.workload import Resource
 from harness.report import guide, notes, provenance
@@ -270,7 +269,7 @@ def _remark(record: Record, column: Column, made: list[Trial]) -> str:
         why = "; ".join(parts) or "its trials gave no such value"
         return f"{NO_RESULT}: {why}."
     missing, invalid = record["n_missing"], record["n_invalid"]
-    alone = column.native or column.label.endswith(OTHER_MACHINE)
+    alone = column.native or column.elsewhere
     lacking = "value" if alone else "pair with native"
     lost = sum(record[status] for status in _NOT_OK)
     if missing > lost or invalid:

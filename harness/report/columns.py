@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.model.run import Run
-from harness.model.target import ADOPTED, BackendClass
+from harness.model.target import BackendClass
 from harness.report.table import Column
 
 Record = Mapping[str, Any]
@@ -32,6 +32,8 @@ def columns(records: list[Record], runs: list[Run], accepted: Accepted) -> tuple
                 "native": each.target.native,
                 "nested": seen.nested,
                 "imported": run.manifest.imported is not None,
+                "elsewhere": each.target.elsewhere,
+                "adopted": each.target.adopted,
             }
             found.add(column(declared, accepted))
     order = sorted(
@@ -42,17 +44,18 @@ def columns(records: list[Record], runs: list[Run], accepted: Accepted) -> tuple
 
 def column(record: Record, accepted: Accepted) -> Column:
     target, label, kind = record["target"], record["label"], record["class"]
+    checks = tuple(sorted(accepted.get(target, ())))
     # A baseline that is itself a guest of a hypervisor, as Xen's dom0 is, is not called native.
     bare = record["native"] and kind == BackendClass.NATIVE
     if bare:
-        inside = ["adopted"] if label.endswith(ADOPTED) else []
+        inside = ["adopted"] if record["adopted"] else []
         inside += ["nested"] if record["nested"] else []
     else:
         inside = [] if label == target else [label]
         inside += [kind, *(["nested"] if record["nested"] else [])]
     if record["imported"]:
         inside.append("imported")
-    inside += [f"accepted: {check}" for check in sorted(accepted.get(target, ()))]
+    inside += [f"accepted: {check}" for check in checks]
     name = "native" if bare else target
     return Column(
         target=target,
@@ -62,5 +65,8 @@ def column(record: Record, accepted: Accepted) -> Column:
         native=record["native"],
         nested=record["nested"],
         imported=record["imported"],
+        elsewhere=record["elsewhere"],
+        adopted=record["adopted"],
+        accepted=checks,
         header=f"{name} ({', '.join(inside)})" if inside else name,
     )

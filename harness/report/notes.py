@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from harness.analyze.stopping import too_wide
 from harness.analyze.verdict import BEYOND_SENSE
 from harness.model.run import Missing, Run
-from harness.model.target import OTHER_MACHINE
 from harness.model.trial import Trial, TrialStatus
 from harness.report.numbers import FIRM
 from harness.report.table import Column, Figure, Group, Note
@@ -127,7 +126,7 @@ def about_adopted(columns: Sequence[Column], runs: Iterable[Run]) -> list[Note]:
                 "native is adopted: Baremark did not set it up, and held its own work to the "
                 "declared CPUs."
             )
-        elif column.label.endswith(OTHER_MACHINE):
+        elif column.elsewhere:
             texts.append(
                 f"{column.header}: it runs on another machine than native. Its values stand beside "
                 "native's and are not compared with them: the difference of two machines is no "

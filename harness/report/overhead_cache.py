@@ -17,11 +17,12 @@ from harness import __version__, files
 from harness.analyze.history.history import NIGHT, SERIES
 from harness.dataset import dataset
 
-VERSION = 2
+VERSION = 3
 """Of what is kept; a change of what it means gets a new number."""
 # History.
 #   1  first version
 #   2  `runs` in the metadata, the file of each run, in place of the files without their runs
+#   3  `elsewhere`, which the label told before
 
 _FILE = Path("dataset") / "overhead" / "by_run.parquet"
 _COLUMNS = (
@@ -29,6 +30,7 @@ _COLUMNS = (
     "native",
     "control",
     "imported",
+    "elsewhere",
     *(name for name in NIGHT if name not in {"started", "native_value", "epoch", "changed"}),
     "native_value_median",
 )

@@ -37,7 +37,8 @@ ARCHITECTURES = {
 @dataclass(frozen=True, slots=True)
 class Column:
     """A target of the section's host. `header` carries the label, and says `emulated`, `nested`
-    and `imported` where that is so; it is never to be shortened."""
+    and `imported` where that is so; it is never to be shortened. `elsewhere`: on another
+    machine than native, so without overhead. `accepted` names the checks that objected and were overruled."""
 
     target: str
     backend: str
@@ -46,6 +47,9 @@ class Column:
     native: bool
     nested: bool | None
     imported: bool
+    elsewhere: bool
+    adopted: bool
+    accepted: tuple[str, ...]
     header: str
 
     @property

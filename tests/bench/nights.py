@@ -78,6 +78,8 @@ def _night() -> pl.DataFrame:
         "status": "ok",
         "nested": False,
         "imported": False,
+        "elsewhere": False,
+        "adopted": False,
         "controller_s": 5.1,
         "guest_s": 5.0,
     }

@@ -26,7 +26,11 @@ from tests.dataset.runs import assert_reads_as, night, of, rows, save
 from tests.dataset.test_compaction import parquet, put
 
 RUNS = [night("2026-11-03", 3.0), night("2026-11-04", 4.0), night("2026-11-05", 5.0)]
-LATER_COLUMNS = {1: ["control", "imported"], 2: ["imported"]}
+LATER_COLUMNS = {
+    1: ["control", "imported", "elsewhere", "adopted"],
+    2: ["imported", "elsewhere", "adopted"],
+    3: ["elsewhere", "adopted"],
+}
 """What a version did not have yet: the changelog of the format in `harness.dataset.samples`."""
 
 

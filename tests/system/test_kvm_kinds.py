@@ -207,9 +207,7 @@ def test_two_releases_of_one_run_are_compared_in_the_same_blocks(
     assert row["verdict"] == "n too small"
     assert row["ratio"]["low"] is None
     told = {each["what"]: (each["base"], each["candidate"]) for each in made["confounds"]}
-    assert told["release"] == tuple(
-        seen[name].fingerprint.release for name in ("plain", "other")
-    )
+    assert told["release"] == tuple(seen[name].fingerprint.release for name in ("plain", "other"))
     assert told["nic model"] == ("virtio", "e1000")
 
 

@@ -12,7 +12,6 @@ from harness.analyze.history.epochs import State
 from harness.analyze.history.history import NIGHT, SERIES
 from harness.analyze.statistics.codes import Codes, ordered_codes
 from harness.analyze.statistics.estimate import Floats, Ints
-from harness.analyze.verdict import elsewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ def nights(by_run: pl.DataFrame, observed: pl.DataFrame) -> Table:
         pl.col(name).cast(by_run.schema[name]) for name in ("run", "target")
     )
     rows = by_run.filter(
-        ~pl.col("native") & ~pl.col("control") & ~pl.col("imported") & ~elsewhere()
+        ~pl.col("native") & ~pl.col("control") & ~pl.col("imported") & ~pl.col("elsewhere")
     ).join(place, on=["run", "target"], how="inner", maintain_order="left")
     rows = rows.rename({"native_value_median": "native_value"})
     if rows.is_empty():

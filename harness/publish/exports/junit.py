@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness import __version__
-from harness.analyze.verdict import ELSEWHERE_VERDICT, NO_RESULT, SLOWER, SUSPECT, TOO_SMALL
+from harness.analyze.verdict import ELSEWHERE, NO_RESULT, SLOWER, SUSPECT, TOO_SMALL
 from harness.model.run import Missing
 from harness.publish.exports import Export, Exported
 from harness.report import numbers
@@ -163,10 +163,10 @@ def _outcome(
         return (ERROR if figure.trials else SKIPPED), NO_RESULT, why
     if figure.verdict == SUSPECT:
         return ERROR, SUSPECT, " ".join(_doubts(section, row, column, figure))
-    if figure.verdict == ELSEWHERE_VERDICT:
+    if figure.verdict == ELSEWHERE:
         return (
             SKIPPED,
-            ELSEWHERE_VERDICT,
+            ELSEWHERE,
             "It is on another machine than native, so it has no overhead.",
         )
     if figure.verdict == TOO_SMALL:

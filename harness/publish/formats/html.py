@@ -152,7 +152,7 @@ def _labels(column: Column) -> Iterator[str]:
         yield "emulated"
     if column.imported:
         yield "imported"
-    if "accepted: " in column.header:
+    if column.accepted:
         yield "accepted"
 
 

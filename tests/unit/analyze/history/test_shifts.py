@@ -35,7 +35,8 @@ def by_run(
                 {
                     "host": host, "scenario": "overhead", "target": "kvm", "backend": "kvm",
                     "class": "type1", "label": "kvm", "native": False, "control": False,
-                    "nested": False, "imported": False, "resource": "cpu", "workload": "cpu-one",
+                    "nested": False, "imported": False, "elsewhere": False,
+                    "adopted": False, "resource": "cpu", "workload": "cpu-one",
                     "workload_version": 1, "metric": metric, "metric_index": 0, "unit": "1/s",
                     "better": "higher", "headline": True, "run": name(number, host), "F": f,
                     "F_low": f and f * 0.99, "F_high": f and f * 1.01, "n": 8 if f else 0,
