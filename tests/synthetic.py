@@ -11,7 +11,7 @@ import numpy as np
 from harness.model.fingerprint import Fingerprint
 from harness.model.plan import CONTROL, Block, Cell, Plan
 from harness.model.run import Manifest, Missing, Run, TargetRecord
-from harness.model.target import BackendClass, Size, Target
+from harness.model.target import ADOPTED, OTHER_MACHINE, BackendClass, Size, Target
 from harness.model.trial import Trial, TrialStatus
 from harness.model.workload import Better, Metric, Resource, Sample, Workload
 
@@ -148,7 +148,11 @@ def make_run(
 
 def _record(kind: Kind, host: str, size: Size) -> TargetRecord:
     return TargetRecord(
-        target=Target(kind.name, kind.backend, host, size),
+        target=Target(
+            *(kind.name, kind.backend, host, size),
+            adopted=ADOPTED in kind.label,
+            elsewhere=kind.label.endswith(OTHER_MACHINE),
+        ),
         fingerprint=Fingerprint(
             backend=kind.backend,
             backend_class=kind.backend_class,

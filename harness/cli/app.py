@@ -17,7 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from harness import __version__
-from harness.cli import dataset
+from harness.cli import dataset, drop
 from harness.cli.compare import compare, tag
 from harness.cli.export import export
 from harness.cli.history import acknowledge, history
@@ -87,6 +87,7 @@ app.command()(compare)
 app.command()(tag)
 app.command()(show)
 app.command()(verify)
+dataset.app.command()(drop.drop)
 app.add_typer(dataset.app, name="dataset")
 app.command()(plot)
 app.command()(publish)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.dataset import app
 from harness.cli.options import ResultsOption
 from harness.errors import UseError
 from harness.text import aligned, size
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from harness.ledger.retention import Retention
 
 
-@app.command()
 def drop(
     keep_days: Annotated[
         int | None, typer.Option("--keep-days", metavar="N", help="Keep those of the last N days.")

@@ -6,13 +6,15 @@ starts with an underscore are what the readers share, not tools. Nothing here st
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol, cast
 
 from harness.errors import ReadError, UseError
 from harness.model.workload import Metric, Sample, Workload
 from harness.patterns import modules
+from harness.tools import _trace
 
 
 class Tool(Protocol):
@@ -61,13 +63,40 @@ def load(name: str) -> Tool:
     return cast(Tool, import_module(f"{__name__}.{name.replace('-', '_')}"))
 
 
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """What a reader took from an output: `fields` are those of each sample, in its order, empty
+    where the reader does not say; `notes` are sentences on what else a person should know."""
+
+    samples: tuple[Sample, ...]
+    fields: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def explain(tool: str, stdout: bytes, stderr: bytes) -> Explained:
+    """What the reader of `tool` takes from an output, and from where. Raises as the reader."""
+    with _trace.listening() as trace:
+        samples = load(tool).read(stdout, stderr)
+    return Explained(samples, tuple(map(trace.fields, samples)), tuple(trace.notes))
+
+
+def reports(tool: str, stdout: bytes) -> tuple[bytes, ...]:
+    """The reports in an output that holds several, in order; of most tools it is always one."""
+    split: Callable[[bytes], tuple[bytes, ...]] | None = getattr(load(tool), "reports", None)
+    return split(stdout) if split else (stdout,)
+
+
 def taken(samples: Sequence[Sample], workload: Workload) -> tuple[Sample, ...]:
     """The samples of the workload's metrics. Raises `ReadError` where there is not one of each."""
     found = []
     for metric in workload.metrics:
         same = [sample for sample in samples if sample.metric == metric.name]
         if not same:
-            raise ReadError(f"{workload.tool} did not report {metric.name}")
+            given = ", ".join(dict.fromkeys(sample.metric for sample in samples))
+            raise ReadError(
+                f"{workload.tool} did not report {metric.name}",
+                f"it reports {given}; baremark parse {workload.tool} says of what it left out why",
+            )
         if len(same) > 1:
             which = "; ".join(" ".join(f"{k}={v}" for k, v in each.labels) for each in same[:4])
             raise ReadError(

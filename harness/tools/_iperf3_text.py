@@ -2,17 +2,22 @@
 
 Every row there must be of a known form, and every stream that was connected must have its
 rows; so a report that lost a line or a column is refused and not read as a smaller one.
+
+`-T` and `--timestamps` put something before each line; what it is shows in the first line that
+is known. `-V` adds lines of its own, `--get-server-output` the
+server's report behind the client's. All of that is passed over.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from harness.tools._text import excerpt, line_number, lines, number, refuse
+from harness.tools._text import excerpt, filled_lines, number, refuse
 
 _TOOL = "iperf3"
-_RULE = re.compile(r"^(?:- ){10,}-[ \r]*$", re.MULTILINE)
+_RULE = re.compile(r"(?:- ){10,}-")
 _CONNECTED = re.compile(r"^\[ *([0-9]{1,6})\] local \S+ port [0-9]+ connected to \S+ port [0-9]+")
 _HEADER = re.compile(
     r"\[ ID\](?P<role>\[Role\])? Interval +Transfer +(?:Bandwidth|Bitrate)"
@@ -26,10 +31,26 @@ _ROW = re.compile(
 )
 _RETR = re.compile(r" +([0-9]{1,15})")
 _LOSS = re.compile(r" +([0-9.]+) ms +([0-9]{1,15})/([0-9]{1,15}) \([0-9.e+-]+%\)")
-_SENT = re.compile(r"\[ *[0-9]+\] Sent [0-9]+ datagrams")
+_ASIDE = re.compile(
+    r"|iperf Done\.|Test Complete\. Summary Results:"
+    r"|CPU Utilization: local/(?:sender|receiver) .*|(?:snd|rcv)_tcp_congestion \S+"
+    r"|\[ *[0-9]+\] Sent [0-9]+ datagrams"
+    r"|\[ *(?:SUM|[0-9]+)\](?:\[(?:TX|RX)-C\])? +[0-9.]+-[0-9.]+ +sec +[0-9]+ datagrams"
+    r" received out-of-order"
+)
+"""Lines of the summary that say nothing of the result; the second row with `-V`."""
 _BITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _BYTES = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 _DONE = "iperf Done."
+_FIRST = re.compile(
+    r"^(.{0,120}?)(?:Connecting to host \S+, port [0-9]|\[ *[0-9]+\] local |\[ ID\])", re.MULTILINE
+)
+"""With one of these each client's report begins, and they stand in no prefix."""
+_SERVER = re.compile(r"Server (?:JSON )?output:")
+_OF_SERVER = re.compile(r"-{20,}|Server listening on |Accepted connection from ")
+_OF_2 = re.compile(r"^Client connecting to \S+, (?:TCP|UDP) port ", re.MULTILINE)
+_SUMMED = re.compile(r"/sec [^\n]{0,80}\bsender[ \t\r]*$", re.MULTILINE)
+_LETTER, _DIGIT = re.compile(r"[^\W\d_]"), re.compile(r"[ 0-9]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,39 +80,92 @@ class Row:
 def rows(text: str) -> list[Row]:
     """The rows that stand for each direction, sender before receiver, at most four.
 
-    ReadError where the report does not end in `iperf Done.`, where a line of the summary is of
+    ReadError where the report does not reach `iperf Done.`, where a line of the summary is of
     no known form, or where rows are missing or twice there.
     """
-    body = text.rstrip()
-    if not body.endswith(f"\n{_DONE}"):
-        raise refuse(_TOOL, f"stdout does not end with {_DONE!r}: it is incomplete or no report")
-    if body.count(_DONE) > 1:
-        raise refuse(_TOOL, f"stdout says {_DONE!r} more than once: it holds several reports")
-    start = None
-    for rule in _RULE.finditer(body):
-        start = rule.end() + 1
-    if start is None:
-        raise refuse(_TOOL, "stdout has no rule of dashes, below which the summary stands")
     streams = set()
-    for at, line in lines(body[: start - 1]):
-        if " connected to " in line:
+    summary = done = 0
+    for at, line in _client(text):
+        if _RULE.fullmatch(line):
+            summary = at
+        elif line == _DONE:
+            done = at
+        elif summary and _OF_SERVER.match(line):
+            raise refuse(
+                _TOOL, f"stdout line {at} is the server's, without 'Server output:' above it"
+            )
+        elif line.startswith("[") and " connected to " in line:
             found = _CONNECTED.match(line)
             if found is None:
                 raise refuse(_TOOL, f"stdout line {at} is broken: {excerpt(line)!r}")
             streams.add(found[1])
-    return _chosen(_parsed(body, start), streams, line_number(body, start))
+    _require_one_whole(text, done)
+    if not summary:
+        raise refuse(_TOOL, "stdout has no rule of dashes, below which the summary stands")
+    return _chosen(_parsed(text, summary), streams, summary + 1)
 
 
-def _parsed(body: str, start: int) -> dict[tuple[str, str, str], Row]:
+def _client(text: str) -> Iterator[tuple[int, str]]:
+    """The client's own lines with their numbers, without what options put before each."""
+    first = _FIRST.search(text)
+    prefix = first[1] if first else ""
+    shape = _shape(prefix)
+    server = False
+    for at, line in filled_lines(text):
+        if prefix.strip() and _shape(line[: len(prefix)]) == shape[: len(line)]:
+            line = line[len(prefix) :]
+        line = line.strip()
+        server = server or _SERVER.fullmatch(line) is not None
+        if not server or line == _DONE:
+            yield at, line
+        if line == _DONE:
+            return
+
+
+def _shape(prefix: str) -> str:
+    """What of a prefix does not change with the time that it states."""
+    return _DIGIT.sub("0", _LETTER.sub("a", prefix))
+
+
+def _require_one_whole(text: str, done: int) -> None:
+    """ReadError, saying what it is instead, where `text` is not one client's whole report.
+
+    `done` is the number of the line `iperf Done.`, 0 where there is none.
+    """
+    if (times := text.count(_DONE)) > 1:
+        raise refuse(_TOOL, f"stdout says {_DONE!r} {times} times: it holds several reports",
+                     "give them one by one")  # fmt: skip
+    if done:
+        return
+    if _OF_2.search(text):
+        raise refuse(_TOOL, "stdout is of iperf 2, which is another program", "use iperf3")
+    if "Server listening on " in text and "Connecting to host " not in text:
+        raise refuse(_TOOL, "stdout is what the server printed", "give the client's output")
+    if _SUMMED.search(text):
+        raise refuse(
+            _TOOL,
+            f"stdout has its summary, but not {_DONE!r} below it: the run was interrupted, or the"
+            " output is cut",
+            "let it run to its end",
+        )
+    raise refuse(_TOOL, f"stdout does not say {_DONE!r}: it is incomplete or no report")
+
+
+def _parsed(text: str, rule: int) -> dict[tuple[str, str, str], Row]:
+    """The rows below the rule in line `rule`."""
     header: re.Match[str] | None = None
     found: dict[tuple[str, str, str], Row] = {}
-    for at, line in lines(body, start):
+    for at, line in _client(text):
+        if at <= rule or _ASIDE.fullmatch(line):
+            continue
         if header is None:
             header = _HEADER.fullmatch(line)
             if header is None:
-                raise refuse(_TOOL, f"stdout line {at} is not the summary's heading")
-            continue
-        if line in ("", _DONE) or _SENT.fullmatch(line):
+                raise refuse(
+                    _TOOL,
+                    f"stdout line {at}, below the last rule, is not the summary's heading"
+                    f" ('[ ID] Interval …'): {excerpt(line)!r}",
+                )
             continue
         row = _row(line, at, header)
         key = (row.id, row.role, row.end)
@@ -147,7 +221,11 @@ def _chosen(
         raise refuse(_TOOL, f"the summary at line {first_line} gives one direction of two")
     listed = {id for id, _, _ in found if id != "SUM"}
     if listed != streams or not streams:
-        raise refuse(_TOOL, f"the summary at line {first_line} is not of the streams connected")
+        lacks = ", ".join(f"[{id}]" for id in sorted(streams - listed)[:9]) or "none of them"
+        raise refuse(
+            _TOOL,
+            f"the summary at line {first_line} is not of the streams connected: it lacks {lacks}",
+        )
     chosen = []
     for role in roles or [""]:
         ids = {id for id, its_role, _ in found if its_role == role}

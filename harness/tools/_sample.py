@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from harness.model.workload import Metric, Sample
+from harness.tools import _trace
 from harness.tools._text import refuse
 
 COUNT = "1"
@@ -33,9 +34,11 @@ def sample(
     labels: Labels = (),
     *,
     zero: bool = False,
+    fields: str = "",
 ) -> Sample:
     """`value` as a sample of `metric`, in the metric's unit; `where` names it in messages.
 
+    `fields` are all those of the output that it was taken from, where `where` is not all of them.
     ReadError where it is not finite, negative, absurd for the unit, or a zero that means
     that nothing was measured. `zero` says that it may be one all the same.
     """
@@ -43,7 +46,9 @@ def sample(
         raise refuse(tool, f"{where} gives {value} {metric.unit}, which cannot be")
     if value == 0 and metric.unit != COUNT and not zero:
         raise refuse(tool, f"{where} is zero: nothing was measured")
-    return Sample(metric.name, value, metric.unit, metric.better, labels)
+    made = Sample(metric.name, value, metric.unit, metric.better, labels)
+    _trace.used(made, fields or where)
+    return made
 
 
 def table(*metrics: Metric) -> dict[str, Metric]:

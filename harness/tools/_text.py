@@ -18,6 +18,7 @@ _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f]")
 _WIDE = re.compile("[\U00010000-\U0010ffff]")
 """One of these makes Python store the whole text with four bytes a character."""
 _LINE = re.compile(r"^.*$", re.MULTILINE)
+_FILLED = re.compile(r"^[ \t\r]*[^ \t\r\n].*$", re.MULTILINE)
 
 
 def refuse(tool: str, what: str, hint: str = "") -> ReadError:
@@ -73,6 +74,15 @@ def lines(text: str, start: int = 0) -> Iterator[tuple[int, str]]:
     """Each line of `text` from the offset `start` on, without its trailing spaces, with its
     number in the whole text. One at a time: a list of them could be many times the text."""
     for at, found in enumerate(_LINE.finditer(text, start), line_number(text, start)):
+        yield at, found.group().rstrip()
+
+
+def filled_lines(text: str) -> Iterator[tuple[int, str]]:
+    """As `lines`, without the blank ones, of which a million cost nothing."""
+    at, counted = 1, 0
+    for found in _FILLED.finditer(text):
+        at += text.count("\n", counted, found.start())
+        counted = found.start()
         yield at, found.group().rstrip()
 
 

@@ -2,17 +2,21 @@
 
 The throughput is what the receiver got, whichever end that was: what the sender handed to
 its kernel is not yet a transfer. Text has three or four digits, JSON has all.
+
+`-V`, `-T`, `--timestamps` and `--get-server-output` change the text, not what is read. A run
+that was interrupted is refused: its report says of the receiver that it got nothing.
 """
 
 from __future__ import annotations
 
 import re
 
+from harness.errors import ReadError
 from harness.model.workload import Metric, Sample
 from harness.tools._iperf3_text import Loss, Row, rows
 from harness.tools._json import Node, read_json
 from harness.tools._sample import COUNT, Labels, sample, table
-from harness.tools._text import decode, excerpt, refuse, report, version_line
+from harness.tools._text import decode, excerpt, line_number, refuse, report, version_line
 
 PROGRAM = "iperf3"
 VERSION_ARGS = ("--version",)
@@ -27,8 +31,14 @@ METRICS = table(
 
 _TOOL = "iperf3"
 _BITS_PER_MBIT = 1_000_000
-_FAILURE = re.compile(r"^iperf3: (?:error|interrupt)\b.*$", re.MULTILINE)
-_HINT = "is the peer's server running?"
+_FAILURE = re.compile(
+    r"^(?:.{0,200}[ \t])?iperf3: ((?:error|interrupt|parameter error)\b.*)$", re.MULTILINE
+)
+_UNREACHED = re.compile(r"unable to (?:connect|send|receive)|refused|busy|No route|timed out")
+_DOCUMENT = re.compile(r"^[ \t]*\{", re.MULTILINE)
+_STREAM = re.compile(r'[ \t]*\{[ \t]*"event"[ \t]*:')
+_NO_MORE_LINES = 20
+"""What may stand before the JSON: with `-V` a line or two, with a shell's lines some more."""
 _SEND: Labels = (("direction", "send"),)
 _RECEIVE: Labels = (("direction", "receive"),)
 _NUMBERED = re.compile(r"iperf 3\.([0-9]{1,4})")
@@ -48,17 +58,45 @@ def read(stdout: bytes, stderr: bytes) -> tuple[Sample, ...]:
     """
     for stream in (decode(stdout, _TOOL, "stdout"), decode(stderr, _TOOL, "stderr")):
         if failure := _FAILURE.search(stream):
-            raise refuse(_TOOL, f"it failed: {excerpt(failure.group())}", _HINT)
+            raise _failed(failure[1])
     text = report(stdout, _TOOL)
-    start = len(text) - len(text.lstrip())
-    if text.startswith(("{", "["), start):
-        return _from_json(read_json(text, _TOOL, start))
-    return _from_text(text)
+    start = _document(text)
+    if start is None:
+        return _from_text(text)
+    if _STREAM.match(text, start):
+        raise refuse(
+            _TOOL,
+            f"stdout line {line_number(text, start)} is of --json-stream, which is not read",
+            "run it with --json",
+        )
+    return _from_json(read_json(text, _TOOL, start))
+
+
+def _document(text: str) -> int | None:
+    """Where the JSON begins; None in a report for people."""
+    found = _DOCUMENT.search(text)
+    if found is None:
+        return None
+    before = text[: found.start()]
+    if "Connecting to host " in before or before.count("\n") > _NO_MORE_LINES:
+        return None
+    return found.start()
+
+
+def _failed(reason: str) -> ReadError:
+    """The error of a run that said itself that it failed, with the hint that fits."""
+    reason = excerpt(reason)
+    if "client has terminated" in reason or reason.startswith("interrupt"):
+        return refuse(_TOOL, f"it was interrupted: {reason}", "let it run to its end")
+    if "server has terminated" in reason:
+        return refuse(_TOOL, f"it failed: {reason}", "let the server run until the client ends")
+    hint = "is the peer's server running?" if _UNREACHED.search(reason) else ""
+    return refuse(_TOOL, f"it failed: {reason}", hint)
 
 
 def _from_json(document: Node) -> tuple[Sample, ...]:
     if error := document.get("error"):
-        raise refuse(_TOOL, f"it failed: {excerpt(error.text())}", _HINT)
+        raise _failed(error.text())
     start = document.child("start")
     protocol = start.child("test_start").child("protocol").text()
     if protocol not in ("TCP", "UDP"):
@@ -85,18 +123,35 @@ def _from_json(document: Node) -> tuple[Sample, ...]:
 def _tcp(end: Node, suffix: str, labels: Labels) -> list[Sample]:
     received = end.child(f"sum_received{suffix}")
     samples = [_throughput(received, 1.0, labels)]
-    if retransmits := end.child(f"sum_sent{suffix}").get("retransmits"):
+    sent = end.child(f"sum_sent{suffix}")
+    if retransmits := sent.get("retransmits"):
         metric = METRICS["retransmits"]
         samples.append(sample(metric, retransmits.number(), _TOOL, retransmits.place, labels))
+    elif any(_retransmits_of(stream) for stream in _streams(end)):
+        raise refuse(_TOOL, f"{sent.place}.retransmits is missing, which its streams have")
     return samples
+
+
+def _streams(end: Node) -> list[Node]:
+    listed = end.get("streams")
+    return listed.items() if listed else []
+
+
+def _retransmits_of(stream: Node) -> Node | None:
+    sender = stream.get("sender")
+    return sender.get("retransmits") if sender else None
 
 
 def _both_ways(start: Node, end: Node) -> bool:
     """Whether the test was bidirectional: stated since 3.7, and to be seen in its end."""
     stated = start.child("test_start").get("bidir")
-    seen = isinstance(end.value, dict) and any(key.endswith("_bidir_reverse") for key in end.value)
+    members = end.value if isinstance(end.value, dict) else {}
+    seen = any(str(key).endswith("_bidir_reverse") for key in members)
     if stated is not None and (stated.number() != 0) != seen:
-        raise refuse(_TOOL, f"{stated.place} is {stated.value}, which its end contradicts")
+        which = "is one" if seen else "is none"
+        raise refuse(
+            _TOOL, f"{stated.place} is {stated.value}, but the end {which} of both directions"
+        )
     return seen
 
 

@@ -23,18 +23,20 @@ METRICS = table(
 
 _TOOL = "sockperf"
 _COLOUR = re.compile("\x1b\\[[0-9;]*m")
-_FAILURE = re.compile(r"^sockperf: (?:ERROR: |No valid observations).*$", re.MULTILINE)
-_HALF = re.compile(r"^sockperf: Summary: Latency is ", re.MULTILINE)
+_FAILURE = re.compile(r"^[ \t]*sockperf: (?:ERROR: |No valid observations).*$", re.MULTILINE)
+_INTERRUPTED = re.compile(r"\bTest end \(interrupted by (?!timer\))[^)\n]*\)")
+_RATE = re.compile(r"^[ \t]*sockperf: Summary: Message Rate is ", re.MULTILINE)
+_HALF = re.compile(r"^[ \t]*sockperf: Summary: Latency is ", re.MULTILINE)
 _LOST = re.compile(
-    r"^sockperf: # dropped messages = (\S+); # duplicated messages = (\S+);"
-    r" # out-of-order messages = (\S+)$",
+    r"^[ \t]*sockperf: # dropped messages = (\S+); # duplicated messages = (\S+);"
+    r" # out-of-order messages = (\S+)[ \t\r]*$",
     re.MULTILINE,
 )
-_MEAN = re.compile(r"^sockperf: Summary: Round trip is (\S+) usec$", re.MULTILINE)
+_MEAN = re.compile(r"^[ \t]*sockperf: Summary: Round trip is (\S+) usec[ \t\r]*$", re.MULTILINE)
 _DIGITS = re.compile(r"\d+\.\d{3}")
-_P99 = re.compile(r"^sockperf: ---> percentile 99\.000 = +(\S+)$", re.MULTILINE)
-_MOST = re.compile(r"^sockperf: ---> <MAX> observation = +(\S+)$", re.MULTILINE)
-_LEAST = re.compile(r"^sockperf: ---> <MIN> observation = +(\S+)$", re.MULTILINE)
+_P99 = re.compile(r"^[ \t]*sockperf: ---> percentile 99\.000 = +(\S+)[ \t\r]*$", re.MULTILINE)
+_MOST = re.compile(r"^[ \t]*sockperf: ---> <MAX> observation = +(\S+)[ \t\r]*$", re.MULTILINE)
+_LEAST = re.compile(r"^[ \t]*sockperf: ---> <MIN> observation = +(\S+)[ \t\r]*$", re.MULTILINE)
 _VERSION = re.compile(r"sockperf, version [0-9]+\.[0-9]+[\w.+-]*")
 
 
@@ -49,6 +51,13 @@ def read(stdout: bytes, stderr: bytes) -> tuple[Sample, ...]:
     for stream in (text, _COLOUR.sub("", decode(stderr, _TOOL, "stderr"))):
         if failure := _FAILURE.search(stream):
             raise refuse(_TOOL, f"it failed: {excerpt(failure.group())}")
+    if interrupted := _INTERRUPTED.search(text):
+        raise refuse(_TOOL, f"it was interrupted: {excerpt(interrupted.group())}",
+                     "let it run to its end")  # fmt: skip
+    if _RATE.search(text):
+        raise refuse(
+            _TOOL, "it is the report of a throughput test, which is not read", "run ping-pong"
+        )
     if _HALF.search(text):
         raise refuse(_TOOL, "the summary gives half round trips", "run it with --full-rtt")
     lost = one(_LOST, text, _TOOL, "the count of dropped messages")

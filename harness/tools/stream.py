@@ -26,14 +26,16 @@ METRICS = table(
 _TOOL = "stream"
 _MB = 1_000_000
 _MIB = 1024 * 1024
-_FAILURE = re.compile(r"^(?:Failed Validation|WEIRD).*$", re.MULTILINE)
+_FAILURE = re.compile(r"^[ \t]*(?:Failed Validation|WEIRD).*$", re.MULTILINE)
 _HEADING = re.compile(
-    r"^Function +(?:Best Rate MB/s|Rate \(MB/s\)) +Avg time +Min time +Max time *$", re.MULTILINE
+    r"^[ \t]*Function +(?:Best Rate MB/s|Rate \(MB/s\)) +Avg time +Min time +Max time[ \t\r]*$",
+    re.MULTILINE,
 )
 _VALID = re.compile(
-    r"^Solution Validates(?:: avg error less than [0-9.e+-]+ on all three arrays)?$", re.MULTILINE
+    r"^[ \t]*Solution Validates(?:: avg error less than [0-9.e+-]+ on all three arrays)?[ \t\r]*$",
+    re.MULTILINE,
 )
-_RULE = re.compile(r"^-{20,}$", re.MULTILINE)
+_RULE = re.compile(r"^[ \t]*(-{20,})[ \t\r]*$", re.MULTILINE)
 _VERSION = re.compile(r"STREAM version \$Revision: [0-9]+\.[0-9]+ \$")
 
 
@@ -48,13 +50,21 @@ def read(stdout: bytes, stderr: bytes) -> tuple[Sample, ...]:
         if failure := _FAILURE.search(stream):
             raise refuse(_TOOL, f"it failed: {excerpt(failure.group())}")
     one(_HEADING, text, _TOOL, "the heading 'Function'")
-    one(_VALID, text, _TOOL, "'Solution Validates'")
-    rule = _RULE.search(text)
-    if rule is None or not text.rstrip().endswith(f"\n{rule.group()}"):
-        raise refuse(_TOOL, "stdout does not end with a rule of dashes: it is incomplete")
+    valid = one(_VALID, text, _TOOL, "'Solution Validates'")
+    rule, last = _RULE.search(text), _RULE.search(text, valid.end())
+    if rule is None or last is None or last[1] != rule[1]:
+        raise refuse(
+            _TOOL, "there is no whole rule of dashes below 'Solution Validates': it is incomplete"
+        )
     found = {name: _kernel(name, text) for name in ("Copy", "Scale", "Add", "Triad")}
     samples = tuple(
-        sample(METRICS[f"{name.lower()}_mib_per_s"], rate * _MB / _MIB, _TOOL, f"'{name}'")
+        sample(
+            METRICS[f"{name.lower()}_mib_per_s"],
+            rate * _MB / _MIB,
+            _TOOL,
+            f"'{name}'",
+            fields=f"best rate of '{name}'",
+        )
         for name, (rate, _) in found.items()
     )
     moved = {name: rate * least_s for name, (rate, least_s) in found.items()}
@@ -67,8 +77,8 @@ def read(stdout: bytes, stderr: bytes) -> tuple[Sample, ...]:
 def _kernel(name: str, text: str) -> tuple[float, float]:
     """The best rate (MB/s) and the shortest time (s) that it is taken from."""
     where = f"'{name}'"
-    row = one(re.compile(rf"^{name}: +(\S+) +(\S+) +(\S+) +(\S+) *$", re.MULTILINE), text, _TOOL,
-              where)  # fmt: skip
+    cells = rf"^[ \t]*{name}: +(\S+) +(\S+) +(\S+) +(\S+)[ \t\r]*$"
+    row = one(re.compile(cells, re.MULTILINE), text, _TOOL, where)
     rate, mean, least, most = (number(cell, _TOOL, where) for cell in row.groups())
     if not 0 < least <= mean <= most:
         raise refuse(_TOOL, f"{where} has times of which the mean is not between the others")

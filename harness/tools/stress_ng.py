@@ -1,10 +1,11 @@
 """Reads what stress-ng 0.11 to 0.22 reports: its YAML, or the table it prints for people.
 
 The YAML (`--metrics --yaml /dev/stdout`) has six digits after the point where the table has
-two, which would be too few for slow stressors; where both are there the YAML counts.
-stress-ng writes it by `printf` in one fixed shape; it is read as that shape, not as YAML at
-large. Both are written for failed stressors too, so no number is taken without the words
-"successful run completed". Up to 0.18 the program speaks on stderr, later on stdout.
+two, which would be too few for slow stressors; where both are there the YAML counts. Both are
+written for failed stressors too, so no number is taken without the words "successful run
+completed". Up to 0.18 the program speaks on stderr, later on stdout. Lines of a shell and of
+other programs around the report are passed over. `--log-brief`, `--timestamp`, `--sn`, `--perf`,
+`--tz`, `--times` and `-v` change nothing of what is read.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ import re
 
 from harness.model.workload import Metric, Sample
 from harness.tools._sample import sample, table
-from harness.tools._stress_ng_text import LINE, Told
-from harness.tools._text import decode, excerpt, number, one, refuse, version_line
+from harness.tools._stress_ng_text import Told, is_brief
+from harness.tools._stress_ng_yaml import Rate
+from harness.tools._text import decode, excerpt, refuse, version_line
+from harness.tools._trace import note
 
 PROGRAM = "stress-ng"
 VERSION_ARGS = ("--version",)
@@ -22,11 +25,10 @@ BUNDLED = True
 METRICS = table(Metric("bogo_ops_per_s", "1/s", "higher"))
 
 _TOOL = "stress-ng"
-_HINT = "give the program's standard error too"
-_STRESSOR = re.compile(r"^    - stressor: (.*)$", re.MULTILINE)
-_OPS = re.compile(r"^      bogo-ops: (\S+)$", re.MULTILINE)
-_RATE = re.compile(r"^      bogo-ops-per-second-real-time: (\S+)$", re.MULTILINE)
-_WALL = re.compile(r"^      wall-clock-time: (\S+)$", re.MULTILINE)
+_OTHER_STREAM = "give the program's standard error too"
+_CUT = "the output is cut, or the run was killed: run it again"
+_EARLY = 0.9
+"""A run of less than this share of the time that it was set to is told."""
 _VERSION = re.compile(r"stress-ng, version [0-9]+\.[0-9]+[\w.+-]*")
 
 
@@ -35,77 +37,82 @@ def read(stdout: bytes, stderr: bytes) -> tuple[Sample, ...]:
 
     Of several stressors each has a sample, labelled `stressor`. ReadError where one failed or
     was skipped, completed nothing or is not reported, or where either stream is incomplete.
+
+    A run that was interrupted (SIGINT) and one that reached its number of operations
+    (`--cpu-ops`) print the same: success, before the time that was set. Their rate is one of the
+    time that they ran, and stands, with a note.
     """
     said = decode(stdout, _TOOL, "stdout")
     aside = decode(stderr, _TOOL, "stderr")
     if not said.strip() and not aside.strip():
         raise refuse(_TOOL, "stdout is empty")
-    told = Told()
-    told.listen(aside)
-    told.listen(said)
-    document = LINE.sub("", said).strip()
-    if told.skipped:
-        raise refuse(_TOOL, f"not all of it ran: {told.skipped}")
-    if not told.succeeded:
-        raise refuse(_TOOL, "neither stream says 'successful run completed'", _HINT)
-    if told.hogs is None:
-        raise refuse(_TOOL, "neither stream says 'dispatching hogs'", _HINT)
-    rates = _from_yaml(document) if document else told.rates
-    if not rates:
-        raise refuse(_TOOL, "stdout is empty and stderr has no table of metrics", "use --metrics")
-    for found in (rates, told.rates):
-        if found and set(found) != set(told.hogs):
-            raise refuse(
-                _TOOL,
-                f"it ran {excerpt(', '.join(told.hogs))} and reports {excerpt(', '.join(found))}",
-            )
+    told = Told(is_brief(said, aside))
+    told.listen(aside, "stderr")
+    told.listen(said, "stdout")
+    _require_whole(told, _CUT if aside.strip() else _OTHER_STREAM)
+    in_yaml = told.document.begun > 0
+    rates = told.document.rates if in_yaml else told.rates
+    _require_hogs(told)
+    _note_early(told, rates)
+    names = "'bogo-ops-per-second-real-time' of {} in the YAML" if in_yaml else (
+        "'bogo ops/s (real time)' of {} in the table"
+    )  # fmt: skip
     alone = len(rates) == 1
+    metric = METRICS["bogo_ops_per_s"]
     return tuple(
         sample(
-            METRICS["bogo_ops_per_s"],
-            rate,
-            _TOOL,
-            f"'bogo-ops-per-second-real-time' of {name}",
-            () if alone else (("stressor", name),),
+            metric, rate.per_s, _TOOL, names.format(name), () if alone else (("stressor", name),)
         )
         for name, rate in rates.items()
     )
 
 
-def _from_yaml(text: str) -> dict[str, float]:
-    """By stressor, bogo operations a second of real time."""
-    if not text.endswith("\n..."):
-        raise refuse(_TOOL, "stdout does not reach '...', the end of the YAML document")
-    head, found, body = text.partition("\nmetrics:\n")
-    if not head.startswith("---\n") or not found or "\n---" in text or "\n...\n" in text:
-        raise refuse(_TOOL, "stdout is not one YAML report with 'metrics'")
-    rates: dict[str, float] = {}
-    block = _STRESSOR.search(body)
-    while block:
-        following = _STRESSOR.search(body, block.end())
-        name = block[1]
-        if name in rates:
-            raise refuse(_TOOL, f"the stressor {excerpt(name)} occurs twice in stdout")
-        rates[name] = _rate(name, body[block.end() : following.start() if following else None])
-        block = following
-    return rates
+def _require_whole(told: Told, hint: str) -> None:
+    """ReadError where the output does not say that all went well, or has no figures."""
+    lacks_metrics = told.document.begun and "metrics" not in told.document.sections
+    if told.skipped:
+        raise refuse(_TOOL, f"not all of it ran: {told.skipped}")
+    if lacks_metrics and told.hogs is None and not told.succeeded:
+        raise refuse(
+            _TOOL,
+            "the YAML has no 'metrics', and nothing says how the run ended",
+            "run it with --metrics, and without --quiet (-q), which leaves both out",
+        )
+    if not told.succeeded:
+        raise refuse(_TOOL, "neither stream says 'successful run completed'", hint)
+    if told.hogs is None:
+        raise refuse(_TOOL, "neither stream says 'dispatching hogs'", hint)
+    if lacks_metrics:
+        raise refuse(_TOOL, "the YAML has no 'metrics'", "run it with --metrics")
+    if not told.document.begun and not told.rates:
+        raise refuse(
+            _TOOL,
+            "there is neither a YAML report nor a table of metrics, which begins with 'stressor"
+            " bogo ops real time'",
+            "run it with --metrics",
+        )
 
 
-def _rate(name: str, block: str) -> float:
-    name = excerpt(name)
-    where = f"'bogo-ops' of {name}"
-    ops = number(one(_OPS, block, _TOOL, where).group(1), _TOOL, where)
-    if ops < 1:
-        raise refuse(_TOOL, f"{where} is {ops:g}: nothing was measured")
-    where = f"'wall-clock-time' of {name}"
-    wall_s = number(one(_WALL, block, _TOOL, where).group(1), _TOOL, where)
-    where = f"'bogo-ops-per-second-real-time' of {name}"
-    rate = number(one(_RATE, block, _TOOL, where).group(1), _TOOL, where)
-    if rate < 0:
-        raise refuse(_TOOL, f"{where} is {rate}, which cannot be")
-    if abs(rate * wall_s - ops) > 1 + ops / 50:
-        raise refuse(_TOOL, f"{where} contradicts bogo-ops and wall-clock-time beside it")
-    return rate
+def _require_hogs(told: Told) -> None:
+    """ReadError where YAML or table are not of the stressors that were started."""
+    hogs = told.hogs or ()
+    for place, found in (("the YAML", told.document.rates), ("the table", told.rates)):
+        whole = bool(found) or (place == "the YAML" and told.document.begun > 0)
+        if whole and set(found) != set(hogs):
+            raise refuse(
+                _TOOL,
+                f"it ran {excerpt(', '.join(hogs))} and {place} reports"
+                f" {excerpt(', '.join(found)) or 'nothing'}",
+            )
+
+
+def _note_early(told: Told, rates: dict[str, Rate]) -> None:
+    for name, rate in rates.items():
+        if told.set_s is not None and rate.real_s < _EARLY * told.set_s:
+            note(
+                f"{name} ran {rate.real_s:g} s of the {told.set_s:g} s that it was set to: it was"
+                f" interrupted, or reached a number of operations (--{name}-ops)"
+            )
 
 
 def version(stdout: bytes, stderr: bytes) -> str:  # noqa: ARG001

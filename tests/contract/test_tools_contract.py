@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import string
 import time
 import tracemalloc
@@ -146,9 +147,15 @@ here the sha256 of the whole output is checked before it is read."""
 
 
 def kinds(samples: tuple[Sample, ...]) -> list[tuple[object, ...]]:
-    """All of the samples but their values and the values of their labels."""
+    """All of the samples but their values, the values of their labels and the number of a
+    percentile, which the output alone states."""
     return [
-        (sample.metric, sample.unit, sample.better, [key for key, _ in sample.labels])
+        (
+            re.sub(r"_p[0-9]+_", "_p_", sample.metric),
+            sample.unit,
+            sample.better,
+            [key for key, _ in sample.labels],
+        )
         for sample in samples
     ]
 
@@ -160,7 +167,7 @@ def same(tool: str, samples: tuple[Sample, ...], whole: tuple[Sample, ...]) -> b
     if tool in AS_JSON:
         return not Counter(s.metric for s in samples) - Counter(s.metric for s in whole)
     if tool == "sysbench" and len(samples) == len(whole) + 1:
-        samples = tuple(sample for sample in samples if sample.metric != "latency_p95_ms")
+        samples = tuple(sample for sample in samples if not sample.metric.startswith("latency_p"))
     return kinds(samples) == kinds(whole)
 
 

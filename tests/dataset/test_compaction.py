@@ -203,9 +203,9 @@ KILLED = """
 import os, signal, sys
 from importlib import import_module
 from pathlib import Path
-from harness import compaction
-from harness.store import open_store
-from harness.store.bucket import Bucket
+from harness.dataset import compaction
+from harness.dataset.store import open_store
+from harness.dataset.store.bucket import Bucket
 
 url, at, step = sys.argv[1], int(sys.argv[2]), 0
 FORMAT = import_module(sys.argv[3]).FORMAT
@@ -318,7 +318,7 @@ def test_what_was_observed_is_whole_too_whenever_a_compaction_is_killed(tmp_path
 # ------------------------------------------------------------------ while others read and write
 WRITER = """
 import sys
-from harness import compaction, dataset
+from harness.dataset import compaction, dataset
 from harness.samples import FORMAT
 from harness.store import open_store
 from tests.dataset.runs import night
@@ -349,7 +349,7 @@ def test_a_reader_beside_a_compaction_reads_every_row_once(root: str, rounds: in
 
 BUILDER = """
 import sys
-from harness import dataset
+from harness.dataset import dataset
 from harness.store import open_store
 from tests.dataset.runs import night
 
