@@ -106,9 +106,7 @@ def compare(
         )
     else:
         arguments.tell_passed_over(results, [base, candidate])
-        made = compared.of_selections(
-            tags.select(results, base), tags.select(results, candidate), results
-        )
+        made = compared.of_selections(tags.select(results, base), tags.select(results, candidate))
     put(comparison.render(made, format), output)
     if fail_if_slower and any(row.headline for row in made.slower):
         raise typer.Exit(EXIT_RUN)
@@ -151,4 +149,4 @@ def _measured(
             f"baremark doctor -i {inventory}",
         )
     base, *others = made.targets
-    return compared.of_targets(done.measured.folders, base, others, results)
+    return compared.of_targets(done.measured.folders, base, others)

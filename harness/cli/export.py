@@ -31,10 +31,9 @@ def export(
 ) -> None:
     """Print runs in the format of another tool, made from the ledger alone."""
     from harness.console import Console
-    from harness.dataset import dataset
     from harness.publish import exports
     from harness.publish.exports import Export
-    from harness.report.runs import judged, of_judged
+    from harness.report import runs as report_runs
 
     judges = exports.judges(format)
     if fail_slower is not None and not judges:
@@ -42,11 +41,8 @@ def export(
             f"--fail-slower: {format} tells of no success", "leave it out, or export junit"
         )
     limit = _limit(fail_slower) if fail_slower is not None else None
-    folders = arguments.runs(results, run)
-    known = [dataset.ledger_of(folder) for folder in folders]
-    runs = [judged(folder) for folder in folders]
-    table = of_judged(runs, results, known)
-    exported = exports.render(Export(tuple(runs), table, limit), format)
+    made = report_runs.read(arguments.runs(results, run))
+    exported = exports.render(Export(made.runs, made.table, limit), format)
     console = Console()
     for each in exported.left_out:
         console.warn(f"left out: {each}")

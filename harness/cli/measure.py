@@ -138,9 +138,9 @@ def _end(measured: Measured, results: Path, console: Console) -> None:
 def _show(folders: Sequence[Path], results: Path, console: Console) -> None:
     """Print the table and write it as Markdown and CSV."""
     from harness.publish import formats
-    from harness.report import runs as made_of
+    from harness.report import runs as report_runs
 
-    made = made_of.of_runs(folders, results)
+    made = report_runs.read(folders).table
     print(formats.render(made, "terminal"), end="")
     name = formats.name_of([folder.name for folder in folders])
     for format, ending in (("markdown", "md"), ("csv", "csv")):

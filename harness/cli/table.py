@@ -35,7 +35,7 @@ def table(
     from dataclasses import replace
 
     from harness.publish import formats
-    from harness.report import runs as made_of
+    from harness.report import runs as report_runs
     from harness.report.table import with_ratio_of_medians
 
     require_place(format, output)
@@ -44,7 +44,7 @@ def table(
     if estimate not in {None, "ratio-of-medians"}:
         raise UseError(f"--estimate {estimate!r} is none", "the only other one: ratio-of-medians")
     folders = arguments.runs(results, run)
-    made = replace(made_of.of_runs(folders, results), by_architecture=by == "architecture")
+    made = replace(report_runs.read(folders).table, by_architecture=by == "architecture")
     if estimate is not None:
         made = with_ratio_of_medians(made)
     put(formats.render(made, format), output)

@@ -23,17 +23,24 @@ from harness.report.columns import Accepted, Record
 from harness.report.columns import column as _column
 from harness.report.columns import columns as _columns
 from harness.report.table import Column, Figure, Group, Row, Section, Summary, Table
+from harness.validity import Finding
 
 _NOT_OK = ("failed", "timeout", "lost", "rejected")
 _RESOURCES = [str(each) for each in Resource]
 
 
-def assemble(frame: pl.DataFrame, runs: Sequence[Run]) -> Table:
-    """See `harness.report.table.build`."""
+def assemble(frame: pl.DataFrame, runs: Sequence[Run], findings: Sequence[Finding]) -> Table:
+    """The table of an overhead frame (`harness.analyze.overhead.overhead`, runs pooled).
+
+    `runs` are the runs the frame was made from: they tell what the frame cannot, namely why
+    something is missing; `findings` is what the checks object to in them (`validity.judge`).
+    Whatever they declare has its row and its column, with or without a result. Raises ValueError
+    where the frame has two rows for one place in the table, as one made run by run has.
+    """
     if frame.is_empty():
         raise HarnessError("there is nothing to make a table of", "measure with `baremark run`")
     records = frame.filter(~pl.col("control")).to_dicts()
-    means = summary(_believed(frame, runs)).to_dicts()
+    means = summary(_believed(frame, runs, findings)).to_dicts()
     places = sorted({(str(r["host"]), str(r["scenario"])) for r in records})
     sections = tuple(
         _section(
@@ -42,6 +49,7 @@ def assemble(frame: pl.DataFrame, runs: Sequence[Run]) -> Table:
             [r for r in records if (r["host"], r["scenario"]) == (host, scenario)],
             [m for m in means if (m["host"], m["scenario"]) == (host, scenario)],
             [r for r in runs if (r.manifest.host, r.manifest.scenario) == (host, scenario)],
+            findings,
             control(
                 frame.filter(
                     pl.col("host").cast(pl.String) == host,
@@ -67,10 +75,12 @@ def _section(
     records: list[Record],
     means: list[Record],
     runs: list[Run],
+    findings: Sequence[Finding],
     itself: Control | None,
 ) -> Section:
     _refuse_mixture(runs)
-    objections = validity.of_runs(runs)
+    names = {run.manifest.run for run in runs}
+    objections = [each for each in findings if each.run in names]
     judgements = validity.of_targets(runs, objections)
     accepted: dict[str, set[str]] = {}
     for each in objections:
@@ -152,14 +162,12 @@ def _section(
     )
 
 
-def _believed(frame: pl.DataFrame, runs: Sequence[Run]) -> pl.DataFrame:
+def _believed(
+    frame: pl.DataFrame, runs: Sequence[Run], findings: Sequence[Finding]
+) -> pl.DataFrame:
     """`frame` without the overheads that a check doubts: a mean must not rest on them."""
-    doubted = [
-        (run.manifest.host, each.target, each.workload)
-        for run in runs
-        for each in validity.of_runs([run])
-        if each.suspect
-    ]
+    hosts = {run.manifest.run: run.manifest.host for run in runs}
+    doubted = [(hosts[f.run], f.target, f.workload) for f in findings if f.suspect]
     whole = pl.lit(True)
     for host, target, workload in doubted:
         hit = pl.col("host").cast(pl.String) == host

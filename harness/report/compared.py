@@ -2,37 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import polars as pl
-
-from harness import validity
 from harness.analyze import compare
 from harness.analyze.compare import Pairing
 from harness.analyze.confounds import confounds
-from harness.dataset import dataset
 from harness.errors import UseError
 from harness.ledger import reader
 from harness.ledger.tags import Selection
 from harness.model.run import Run, TargetRecord
 from harness.report.comparison import Comparison, Row, rows
-from harness.report.runs import require
+from harness.report.runs import judged_together
+from harness.report.runs import rows as rows_of
+from harness.validity import Finding
 
 LEVEL = 0.95
-Ledgers = Mapping[str, tuple[int, str] | None]
-"""What `dataset.ledger_of` said of each run before it was read."""
 
 
-def of_selections(base: Selection, candidate: Selection, results: Path) -> Comparison:
+def of_selections(base: Selection, candidate: Selection) -> Comparison:
     """Compare what two names stand for. Two targets of the same runs are compared inside their
     blocks; runs that differ by each side's overhead.
 
     Raises `UseError` where the two are the same, share no host, or a target is in neither.
     """
-    ledgers = _ledgers([*base.folders, *candidate.folders])
-    old, new = _read(base.folders), _read(candidate.folders)
+    old, findings = _read(base.folders)
+    new = old
+    if candidate.folders != base.folders:
+        new, others = _read(candidate.folders)
+        findings = (*findings, *others)
     names_old, names_new = ([run.manifest.run for run in side] for side in (old, new))
     same = names_old == names_new
     if same and base.target == candidate.target:
@@ -58,9 +57,7 @@ def of_selections(base: Selection, candidate: Selection, results: Path) -> Compa
         before, after = ([run for run in side if _host(run) == host] for side in (old, new))
         pairing = _pairing(host, base, candidate, before, after)
         made.append(
-            _of_host(
-                host, base.name, candidate.name, before, after, pairing, results, ledgers, same
-            )
+            _of_host(host, base.name, candidate.name, before, after, pairing, findings, same)
         )
     notes = [note for each in made for note in each.notes]
     return replace(
@@ -74,36 +71,18 @@ def of_selections(base: Selection, candidate: Selection, results: Path) -> Compa
     )
 
 
-def of_targets(
-    folders: Sequence[Path], base: str, candidates: Sequence[str], results: Path
-) -> Comparison:
+def of_targets(folders: Sequence[Path], base: str, candidates: Sequence[str]) -> Comparison:
     """Compare targets of the same runs of one host, each of `candidates` against `base`."""
-    ledgers = _ledgers(folders)
-    runs = _read(folders)
+    runs, findings = _read(folders)
     pairing = [Pairing(base, each) for each in candidates]
     told = ", ".join(candidates)
-    made = _of_host(_host(runs[0]), base, told, runs, runs, pairing, results, ledgers, same=True)
+    made = _of_host(_host(runs[0]), base, told, runs, runs, pairing, findings, same=True)
     names = tuple(run.manifest.run for run in runs)
     return replace(made, base_runs=names, candidate_runs=names)
 
 
-def _read(folders: Sequence[Path]) -> list[Run]:
-    runs = [validity.judged_again(reader.read_run(folder)) for folder in folders]
-    require(runs)
-    return runs
-
-
-def _ledgers(folders: Sequence[Path]) -> Ledgers:
-    return {folder.name: dataset.ledger_of(folder) for folder in folders}
-
-
-def _rows(runs: Sequence[Run], results: Path, ledgers: Ledgers) -> pl.LazyFrame:
-    """What the dataset of `results` holds of `runs`, brought up to date; files may be merged
-    there meanwhile."""
-    for run in runs:
-        dataset.write(run, results, ledgers.get(run.manifest.run))
-    names = [run.manifest.run for run in runs]
-    return dataset.read(results / "dataset", lambda parts: pl.concat(parts).collect(), names).lazy()
+def _read(folders: Sequence[Path]) -> tuple[tuple[Run, ...], tuple[Finding, ...]]:
+    return judged_together([reader.read_run(folder) for folder in folders])
 
 
 def _host(run: Run) -> str:
@@ -117,19 +96,18 @@ def _of_host(
     old: Sequence[Run],
     new: Sequence[Run],
     pairing: Sequence[Pairing],
-    results: Path,
-    ledgers: Ledgers,
+    findings: Sequence[Finding],
     same: bool,
 ) -> Comparison:
-    before = _rows(old, results, ledgers)
+    before = rows_of(old).lazy()
     if same:
         frame = compare.same_blocks(before, pairing, LEVEL)
         native = None
     else:
-        after = _rows(new, results, ledgers)
+        after = rows_of(new).lazy()
         frame = compare.separate_runs(before, after, pairing, LEVEL)
         native = compare.native_moved(before, after)
-    doubted, notes = _doubted([*old, *([] if same else new)])
+    doubted, notes = _doubted(findings, {run.manifest.run for run in (*old, *new)})
     made = tuple(
         replace(row, verdict="suspect") if _is_doubted(row, host, doubted) else row
         for row in rows(frame, LEVEL)
@@ -198,9 +176,11 @@ def _pairing(
     return [Pairing(base.target or one, candidate.target or one)]
 
 
-def _doubted(runs: Sequence[Run]) -> tuple[set[tuple[str, str | None]], list[str]]:
-    """Which cells a check doubts, and why."""
-    found = [each for each in validity.of_runs(runs) if each.suspect]
+def _doubted(
+    findings: Sequence[Finding], runs: set[str]
+) -> tuple[set[tuple[str, str | None]], list[str]]:
+    """Which cells of `runs` a check doubts, and why."""
+    found = [each for each in findings if each.suspect and each.run in runs]
     notes = dict.fromkeys(
         f"{each.target}{f', {each.workload}' if each.workload else ''}: "
         f"{each.outcome} ({each.check}): {each.text}."

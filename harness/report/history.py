@@ -12,7 +12,6 @@ from typing import Any
 
 import polars as pl
 
-from harness import validity
 from harness.analyze.history.confirmation import able, confirmed, side_by_side
 from harness.analyze.history.history import History, Shift
 from harness.analyze.history.series import nights
@@ -21,8 +20,8 @@ from harness.analyze.overhead import overhead
 from harness.dataset import dataset, targets
 from harness.errors import HarnessError, UseError
 from harness.ledger import folders, reader
-from harness.model.run import Run
 from harness.report import acknowledgements, overhead_cache
+from harness.report.runs import judged
 
 _MOST_NAMED = 10
 _OF_SHIFT = ("host", "scenario", "target", "label", "workload", "metric", "run")
@@ -39,7 +38,7 @@ def of_results(results: Path, today: date | None = None) -> History:
     day = today or datetime.now(UTC).date()
     told = _Told()
     told.without_manifest(results / "runs")
-    files = dataset.build(results, _judged, told.refused)
+    files = dataset.build(results, judged, told.refused)
     seen = targets.build(results, reader.read_manifest, told.refused)
     if not files or not seen:
         raise _nothing(results, told)
@@ -51,10 +50,10 @@ def of_results(results: Path, today: date | None = None) -> History:
     if by_run is None:
         raise _nothing(results, told)
     found = nights(by_run, facts)
-    judged = _confirmed(shifts(found), found.table, facts, results)
+    asked = _confirmed(shifts(found), found.table, facts, results)
     return History(
         nights=found.table,
-        shifts=acknowledgements.applied(judged, known, day),
+        shifts=acknowledgements.applied(asked, known, day),
         warnings=(*told.warnings, *acknowledgements.expired(known, day)),
     )
 
@@ -97,10 +96,6 @@ class _Told:
                 self.left_out(run, "its ledger holds no trial, or none of native")
             elif run not in measured:
                 self.left_out(run, "it has no native target, which overhead is measured against")
-
-
-def _judged(folder: Path) -> Run:
-    return validity.judged_again(reader.read_run(folder))
 
 
 def _overhead(parts: list[pl.LazyFrame]) -> pl.DataFrame | None:

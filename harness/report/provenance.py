@@ -105,6 +105,6 @@ def of_run(folder: Path) -> Provenance:
             raise HarnessError(
                 f"cannot read {folder / name}: {error.strerror}", "restore the run from a copy"
             ) from None
-    judged = validity.judged_again(run)
-    judgements = validity.of_targets([judged], validity.of_runs([judged]))
+    judged, findings = validity.judge(run)
+    judgements = validity.of_targets([judged], findings)
     return Provenance(judged, digests, tuple(judgements))

@@ -1,8 +1,9 @@
-"""Runs read for everything that is said of them: judged again, paired once, nothing written."""
+"""The one home of the way from runs to what is said of them: judged again once, paired once,
+in memory. Nothing is written."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,13 +12,51 @@ import polars as pl
 from harness import validity
 from harness.analyze.blocks import cells, pairs
 from harness.analyze.distribution import per_block
-from harness.analyze.overhead import from_pairs, overhead
-from harness.dataset import dataset
+from harness.analyze.overhead import from_pairs
+from harness.dataset import samples
 from harness.errors import HarnessError
 from harness.ledger import reader
 from harness.model.run import Run
-from harness.report import table
+from harness.report.assemble import assemble
 from harness.report.table import Table
+from harness.validity import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """Runs with what they say: what the checks object to (`findings`), the `table`, the overhead
+    `frame` that it is made of, and the slowdown in every block
+    (`harness.analyze.distribution.per_block`)."""
+
+    runs: tuple[Run, ...]
+    findings: tuple[Finding, ...]
+    frame: pl.DataFrame
+    table: Table
+    blocks: pl.DataFrame
+
+
+def read(folders: Iterable[Path]) -> Analysis:
+    """The runs in `folders`, pooled, from their ledgers alone.
+
+    Raises HarnessError for what cannot be read, has no native target, or must not be pooled.
+    """
+    return analysed([reader.read_run(folder) for folder in folders])
+
+
+def analysed(recorded: Sequence[Run]) -> Analysis:
+    """Runs as their ledgers tell them, judged again and pooled. Raises as `read` does."""
+    runs, findings = judged_together(recorded)
+    paired = pairs(cells(rows(runs).lazy()))
+    frame = from_pairs(paired)
+    return Analysis(runs, findings, frame, assemble(frame, runs, findings), per_block(paired))
+
+
+def judged_together(recorded: Sequence[Run]) -> tuple[tuple[Run, ...], tuple[Finding, ...]]:
+    """`recorded` judged again, and what the checks object to in them. Raises HarnessError as
+    `require` does."""
+    require(recorded)
+    judged = [validity.judge(run) for run in recorded]
+    return tuple(run for run, _ in judged), tuple(each for _, found in judged for each in found)
 
 
 def judged(folder: Path) -> Run:
@@ -25,47 +64,10 @@ def judged(folder: Path) -> Run:
     return validity.judged_again(reader.read_run(folder))
 
 
-def of_runs(folders: Sequence[Path], results: Path) -> Table:
-    """The table of the runs in `folders`, judged again from their ledgers; their files in the
-    dataset of `results` are brought up to date on the way."""
-    known = [dataset.ledger_of(folder) for folder in folders]
-    return of_judged([judged(folder) for folder in folders], results, known)
-
-
-def of_judged(
-    runs: Sequence[Run], results: Path, known: Sequence[tuple[int, str] | None] | None = None
-) -> Table:
-    """The table of runs that were judged; their files in the dataset of `results` are brought up
-    to date on the way. `known` is what `dataset.ledger_of` said before they were read."""
-    require(runs)
-    for run, of_run in zip(runs, known or [None] * len(runs), strict=True):
-        dataset.write(run, results, of_run)
-    names = [run.manifest.run for run in runs]
-    return table.build(dataset.read(results / "dataset", overhead, names), runs)
-
-
-@dataclass(frozen=True, slots=True)
-class Analysis:
-    """Runs with what they say: the `table`, the overhead `frame` that it is made of, and the
-    slowdown in every block (`harness.analyze.distribution.per_block`)."""
-
-    runs: tuple[Run, ...]
-    table: Table
-    frame: pl.DataFrame
-    blocks: pl.DataFrame
-
-
-def read(folders: Sequence[Path]) -> Analysis:
-    """The runs in `folders`, pooled, from their ledgers alone.
-
-    Raises HarnessError for what cannot be read, has no native target, or must not be pooled.
-    """
-    runs = tuple(validity.judged_again(reader.read_run(folder)) for folder in folders)
-    require(runs)
-    samples = pl.concat([dataset.frame(run) for run in runs])
-    paired = pairs(cells(samples.lazy()))
-    frame = from_pairs(paired)
-    return Analysis(runs, table.build(frame, runs), frame, per_block(paired))
+def rows(runs: Iterable[Run]) -> pl.DataFrame:
+    """The rows of `runs` (`harness.dataset.samples.SCHEMA`), in the order of their names, whatever
+    order they are given in: where signs of blocks are flipped at random, that order counts."""
+    return pl.concat([samples.frame(run) for run in sorted(runs, key=lambda r: r.manifest.run)])
 
 
 def require(runs: Sequence[Run]) -> None:

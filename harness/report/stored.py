@@ -16,7 +16,7 @@ from harness.analyze.overhead import overhead
 from harness.dataset import dataset, scan
 from harness.dataset.catalogue import Catalogue, Held
 from harness.errors import HarnessError, UseError
-from harness.report import table
+from harness.report.assemble import assemble
 from harness.report.table import Note, Table
 
 LACKING = (
@@ -46,7 +46,7 @@ def of_dataset(
             f"of run {', '.join(chosen)} the dataset holds no trial",
             "name another run; baremark dataset ls names them",
         )
-    made = table.build(dataset.read(source, overhead, list(chosen)), [])
+    made = assemble(dataset.read(source, overhead, list(chosen)), [], [])
     by_host = {held[run].host: run for run in chosen}
     sections = tuple(
         replace(

@@ -7,18 +7,20 @@ a note. Renderers decide how it looks and never what it says.
 
 from __future__ import annotations
 
+<<<<<<< HEAD
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+=======
+from dataclasses import dataclass
+>>>>>>> fa746c8 (Runs become a table in one place, in memory: each trial judged once, nothing written on the way)
 from typing import TYPE_CHECKING
 
 from harness.model.estimate import Estimate
-from harness.model.run import Imported, Run
+from harness.model.run import Imported
 from harness.model.target import BackendClass
 from harness.model.workload import Better
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from harness.analyze.control import Control
     from harness.validity import Finding, Judgement
 
@@ -221,6 +223,7 @@ def percent(factor: Estimate) -> Estimate:
         n=factor.n,
         method=factor.method,
     )
+<<<<<<< HEAD
 
 
 RATIO_OF_MEDIANS = (
@@ -268,3 +271,5 @@ def build(frame: pl.DataFrame, runs: Sequence[Run]) -> Table:
     from harness.report.assemble import assemble  # polars: not needed to render
 
     return assemble(frame, runs)
+=======
+>>>>>>> fa746c8 (Runs become a table in one place, in memory: each trial judged once, nothing written on the way)

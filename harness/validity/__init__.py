@@ -96,12 +96,14 @@ class Check(Protocol):
     """What the module of a check offers. Its name is the module's."""
 
     LIVE: bool
-    """Whether it can judge a trial by itself, as it ends."""
+    """Whether it can judge a trial by itself, as it ends: then it has `of_trial`."""
 
     UNSEEN: str
     """What is missing where it cannot look."""
 
-    def findings(self, trials: Sequence[Trial], about: About) -> Iterator[Finding]: ...
+    def findings(self, trials: Sequence[Trial], about: About) -> Iterator[Finding]:
+        """What it objects to in all trials of a run together, beyond what it does in each."""
+        ...
 
     def figures(
         self, trials: Sequence[Trial], record: TargetRecord, about: About
@@ -109,6 +111,12 @@ class Check(Protocol):
         """What it judges one target by, of whose trials `trials` are all. None: there is nothing
         to judge. Nothing in it but None: it cannot look."""
         ...
+
+
+class LiveCheck(Check, Protocol):
+    """A check that judges a trial by itself, whatever the others are and however it ended."""
+
+    def of_trial(self, trial: Trial, about: About) -> Finding | None: ...
 
 
 FLAGGED_SHARE = 0.01
@@ -168,12 +176,11 @@ def require_acceptable(checks: Iterable[str]) -> tuple[str, ...]:
 
 def of_trial(trial: Trial, about: About, accepted: Sequence[str] = ()) -> Finding | None:
     """The first reason to reject a trial that ended well; None where there is none."""
-    for name in names():
-        check = load(name)
-        if check.LIVE and name not in accepted:
-            for finding in check.findings([trial], about):
-                if finding.outcome is Outcome.REJECTED:
-                    return finding
+    for name, check in _live().items():
+        if name not in accepted:
+            finding = check.of_trial(trial, about)
+            if finding is not None and finding.outcome is Outcome.REJECTED:
+                return finding
     return None
 
 
@@ -183,14 +190,49 @@ def judged_again(run: Run) -> Run:
     A trial that was recorded as rejected stays so. Where the checks have become stricter since,
     or the ledger was changed, a figure counts what these checks let through and nothing else.
     """
+    return _rejected(run, _one_by_one(run))
+
+
+def judge(run: Run) -> tuple[Run, tuple[Finding, ...]]:
+    """`run` as `judged_again`, and everything that any check objects to in it, from its ledger
+    alone. Each check looks once, at each trial and at all together. The findings are sorted by
+    check; those about a target as a whole come before those about a trial."""
+    one_by_one = _one_by_one(run)
+    again = _rejected(run, one_by_one)
     about = _about(run)
-    reasons: dict[str, str] = {}
+    objections: list[Finding] = []
     for name in names():
-        check = load(name)
-        if check.LIVE and name not in run.manifest.accepted:
-            for finding in check.findings(run.trials, about):
-                if finding.outcome is Outcome.REJECTED and finding.trial is not None:
-                    reasons.setdefault(finding.trial, finding.text)
+        together = list(load(name).findings(again.trials, about))
+        of_target = [finding for finding in together if finding.trial is None]
+        of_trials = [finding for finding in together if finding.trial is not None]
+        objections += [*of_target, *one_by_one.get(name, ()), *of_trials]
+    told = (replace(finding, run=run.manifest.run) for finding in objections)
+    accepted = run.manifest.accepted
+    return again, tuple(_overruled(each) if each.check in accepted else each for each in told)
+
+
+def _live() -> dict[str, LiveCheck]:
+    found = ((name, load(name)) for name in names())
+    return {name: cast(LiveCheck, check) for name, check in found if check.LIVE}
+
+
+def _one_by_one(run: Run) -> dict[str, list[Finding]]:
+    """What each live check objects to in the trials of `run`, each by itself."""
+    about = _about(run)
+    return {
+        name: [f for trial in run.trials if (f := check.of_trial(trial, about)) is not None]
+        for name, check in _live().items()
+    }
+
+
+def _rejected(run: Run, found: Mapping[str, Sequence[Finding]]) -> Run:
+    """`run` with those of its trials rejected that a check in `found` rejects and nobody
+    overruled."""
+    reasons: dict[str, str] = {}
+    for name, findings in found.items():
+        for finding in findings if name not in run.manifest.accepted else ():
+            if finding.outcome is Outcome.REJECTED and finding.trial is not None:
+                reasons.setdefault(finding.trial, finding.text)
     trials = tuple(
         replace(trial, status=TrialStatus.REJECTED, reason=reasons[trial.id])
         if trial.status is TrialStatus.OK and trial.id in reasons
@@ -198,19 +240,6 @@ def judged_again(run: Run) -> Run:
         for trial in run.trials
     )
     return replace(run, trials=trials)
-
-
-def of_runs(runs: Iterable[Run]) -> list[Finding]:
-    """Everything that any check objects to in `runs`, from their ledgers alone."""
-    found: list[Finding] = []
-    for run in runs:
-        about = _about(run)
-        for name in names():
-            overruled = name in run.manifest.accepted
-            for finding in load(name).findings(run.trials, about):
-                told = replace(finding, run=run.manifest.run)
-                found.append(_overruled(told) if overruled else told)
-    return found
 
 
 def of_targets(runs: Iterable[Run], found: Sequence[Finding]) -> list[Judgement]:

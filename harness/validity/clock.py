@@ -27,35 +27,55 @@ JITTER_FACTOR = 4.0
 LEAST_TRIALS = 6
 
 
+def of_trial(trial: Trial, about: About) -> Finding | None:
+    """Rejected: the clocks disagree by more than .5 % of the trial beyond the jitter."""
+    drift_s = _drift_s(trial)
+    if drift_s is None or trial.apart is None or not trial.span_s:
+        return None
+    jitter_s = max(LEAST_JITTER_S, JITTER_FACTOR * trial.apart.jitter_s)
+    if abs(drift_s) <= LIMIT * trial.span_s + jitter_s:
+        return None
+    return Finding(
+        check="clock",
+        outcome=Outcome.REJECTED,
+        target=trial.target,
+        workload=trial.workload,
+        trial=trial.id,
+        text=(
+            f"its clock says {trial.guest_s:.3f} s, the controller's "
+            f"{trial.span_s - trial.apart.offset_s:.3f} s: more apart than {100 * LIMIT:g} % "
+            f"and a jitter of {1000 * jitter_s:.0f} ms"
+        ),
+        figures={
+            "guest_s": trial.guest_s,
+            "controller_s": trial.span_s,
+            "offset_s": trial.apart.offset_s,
+            "jitter_s": jitter_s,
+        },
+        severity=abs(drift_s),
+    )
+
+
 def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:
-    """Rejected: the clocks disagree by more than .5 % of the trial beyond the jitter. Refused:
-    they do so by the median over at least six trials, without any allowance."""
-    yield from _steady(trials)
+    """Refused: the clocks disagree by more than .5 % by the median over at least six trials of a
+    target, without any allowance."""
+    by_target: dict[str, list[float]] = defaultdict(list)
     for trial in trials:
-        drift_s = _drift_s(trial)
-        if drift_s is None or trial.apart is None or not trial.span_s:
-            continue
-        jitter_s = max(LEAST_JITTER_S, JITTER_FACTOR * trial.apart.jitter_s)
-        if abs(drift_s) <= LIMIT * trial.span_s + jitter_s:
+        if (drift := _drift(trial)) is not None and trial.guest_s:
+            by_target[trial.target].append(drift)
+    for target, drifts in by_target.items():
+        if len(drifts) < LEAST_TRIALS or abs(median(drifts)) <= LIMIT:
             continue
         yield Finding(
             check="clock",
-            outcome=Outcome.REJECTED,
-            target=trial.target,
-            workload=trial.workload,
-            trial=trial.id,
+            outcome=Outcome.REFUSED,
+            target=target,
             text=(
-                f"its clock says {trial.guest_s:.3f} s, the controller's "
-                f"{trial.span_s - trial.apart.offset_s:.3f} s: more apart than {100 * LIMIT:g} % "
-                f"and a jitter of {1000 * jitter_s:.0f} ms"
+                f"its clock runs {100 * median(drifts):+.2f} % against the controller's, by the "
+                f"median over {len(drifts)} trials: nothing that it timed is to be believed"
             ),
-            figures={
-                "guest_s": trial.guest_s,
-                "controller_s": trial.span_s,
-                "offset_s": trial.apart.offset_s,
-                "jitter_s": jitter_s,
-            },
-            severity=abs(drift_s),
+            figures={"drift": median(drifts), "trials": float(len(drifts))},
+            suspect=True,
         )
 
 
@@ -79,25 +99,3 @@ def _drift_s(trial: Trial) -> float | None:
 def _drift(trial: Trial) -> float | None:
     drift_s = _drift_s(trial)
     return drift_s / trial.span_s if drift_s is not None and trial.span_s else None
-
-
-def _steady(trials: Sequence[Trial]) -> Iterator[Finding]:
-    """A clock that is wrong in most trials of a target, by however little over the limit."""
-    by_target: dict[str, list[float]] = defaultdict(list)
-    for trial in trials:
-        if (drift := _drift(trial)) is not None and trial.guest_s:
-            by_target[trial.target].append(drift)
-    for target, drifts in by_target.items():
-        if len(drifts) < LEAST_TRIALS or abs(median(drifts)) <= LIMIT:
-            continue
-        yield Finding(
-            check="clock",
-            outcome=Outcome.REFUSED,
-            target=target,
-            text=(
-                f"its clock runs {100 * median(drifts):+.2f} % against the controller's, by the "
-                f"median over {len(drifts)} trials: nothing that it timed is to be believed"
-            ),
-            figures={"drift": median(drifts), "trials": float(len(drifts))},
-            suspect=True,
-        )

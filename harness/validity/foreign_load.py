@@ -62,35 +62,62 @@ class _Account:
         return (self.used_s - self.own_s - self.rounding_ticks * TICK_S) / self.total_s
 
 
-def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:
+def of_trial(trial: Trial, about: About) -> Finding | None:
     """Flagged over 1 % of the CPUs' time beyond the rounding, rejected over 5 %; where the kernel
     works for the program, flagged only."""
+    accounts = list(_accounts(trial, about))
+    if not accounts:
+        return None
+    worst = max(accounts, key=lambda account: account.share)
+    outcome = graded(worst.share)
+    if outcome is Outcome.REJECTED and not _rejects(trial, about):
+        outcome = Outcome.FLAGGED
+    if outcome is None:
+        return None
+    return Finding(
+        check="foreign_load",
+        outcome=outcome,
+        target=trial.target,
+        workload=trial.workload,
+        trial=trial.id,
+        text=f"other work took {100 * worst.share:.1f} % of its {worst.where}",
+        figures={
+            "share": worst.share,
+            "busy_s": worst.used_s,
+            "own_s": worst.own_s,
+            "total_s": worst.total_s,
+        },
+        severity=worst.share,
+    )
+
+
+def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:
+    """Trials in which tasks of the host waited for a CPU much longer than in most trials of the
+    same workload on the same target, in which only the program's own did."""
+    cells: dict[tuple[str, str], list[tuple[Trial, float]]] = defaultdict(list)
     for trial in trials:
-        accounts = list(_accounts(trial, about))
-        if not accounts:
+        if trial.status is TrialStatus.OK and (share := _waiting(trial)) is not None:
+            cells[trial.target, trial.workload].append((trial, share))
+    for cell in cells.values():
+        usual = median(share for _, share in cell)
+        if len(cell) < LEAST_TRIALS:
             continue
-        worst = max(accounts, key=lambda account: account.share)
-        outcome = graded(worst.share)
-        if outcome is Outcome.REJECTED and not _rejects(trial, about):
-            outcome = Outcome.FLAGGED
-        if outcome is None:
-            continue
-        yield Finding(
-            check="foreign_load",
-            outcome=outcome,
-            target=trial.target,
-            workload=trial.workload,
-            trial=trial.id,
-            text=f"other work took {100 * worst.share:.1f} % of its {worst.where}",
-            figures={
-                "share": worst.share,
-                "busy_s": worst.used_s,
-                "own_s": worst.own_s,
-                "total_s": worst.total_s,
-            },
-            severity=worst.share,
-        )
-    yield from _pressed(trials)
+        for trial, share in cell:
+            if share - usual <= REJECTED_SHARE:
+                continue
+            yield Finding(
+                check="foreign_load",
+                outcome=Outcome.FLAGGED,
+                target=trial.target,
+                workload=trial.workload,
+                trial=trial.id,
+                text=(
+                    f"tasks on its host waited for a CPU in {100 * share:.0f} % of the time, "
+                    f"mostly {100 * usual:.0f} % in this workload"
+                ),
+                figures={"waiting_share": share, "usual_waiting_share": usual},
+                severity=share - usual,
+            )
 
 
 def figures(
@@ -164,32 +191,3 @@ def _waiting(trial: Trial) -> float | None:
     if load is None or load.pressure_s is None or not trial.guest_s or trial.guest_s < LEAST_S:
         return None
     return load.pressure_s / trial.guest_s
-
-
-def _pressed(trials: Sequence[Trial]) -> Iterator[Finding]:
-    """Trials in which tasks of the host waited for a CPU much longer than in most trials of the
-    same workload on the same target, in which only the program's own did."""
-    cells: dict[tuple[str, str], list[tuple[Trial, float]]] = defaultdict(list)
-    for trial in trials:
-        if trial.status is TrialStatus.OK and (share := _waiting(trial)) is not None:
-            cells[trial.target, trial.workload].append((trial, share))
-    for cell in cells.values():
-        usual = median(share for _, share in cell)
-        if len(cell) < LEAST_TRIALS:
-            continue
-        for trial, share in cell:
-            if share - usual <= REJECTED_SHARE:
-                continue
-            yield Finding(
-                check="foreign_load",
-                outcome=Outcome.FLAGGED,
-                target=trial.target,
-                workload=trial.workload,
-                trial=trial.id,
-                text=(
-                    f"tasks on its host waited for a CPU in {100 * share:.0f} % of the time, "
-                    f"mostly {100 * usual:.0f} % in this workload"
-                ),
-                figures={"waiting_share": share, "usual_waiting_share": usual},
-                severity=share - usual,
-            )

@@ -17,26 +17,30 @@ _TEXTS = {
 }
 
 
-def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:
+def of_trial(trial: Trial, about: About) -> Finding | None:
     """Flagged over 1 % of the CPUs' time, rejected over 5 % (/proc/stat of target and host)."""
-    for trial in trials:
-        seen = _shares(trial, about)
-        if not seen:
-            continue
-        side = max(seen, key=lambda side: seen[side])
-        share = seen[side]
-        if (outcome := graded(share)) is None:
-            continue
-        yield Finding(
-            check="steal",
-            outcome=outcome,
-            target=trial.target,
-            workload=trial.workload,
-            trial=trial.id,
-            text=_TEXTS[side].format(100 * share),
-            figures={"share": share},
-            severity=share,
-        )
+    seen = _shares(trial, about)
+    if not seen:
+        return None
+    side = max(seen, key=lambda side: seen[side])
+    share = seen[side]
+    if (outcome := graded(share)) is None:
+        return None
+    return Finding(
+        check="steal",
+        outcome=outcome,
+        target=trial.target,
+        workload=trial.workload,
+        trial=trial.id,
+        text=_TEXTS[side].format(100 * share),
+        figures={"share": share},
+        severity=share,
+    )
+
+
+def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:
+    """Nothing beyond what `of_trial` tells of each."""
+    yield from ()
 
 
 def figures(

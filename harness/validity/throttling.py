@@ -12,21 +12,25 @@ LIVE = True
 UNSEEN = "it shows no control group's counters, and nobody says that it has no CPU quota"
 
 
-def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:
+def of_trial(trial: Trial, about: About) -> Finding | None:
     """Flagged where the quota stopped it at all during a trial."""
-    for trial in trials:
-        if trial.cpu is None or not trial.cpu.throttled:
-            continue
-        yield Finding(
-            check="throttling",
-            outcome=Outcome.FLAGGED,
-            target=trial.target,
-            workload=trial.workload,
-            trial=trial.id,
-            text=f"a CPU quota stopped it in {trial.cpu.throttled} periods",
-            figures={"throttled_periods": float(trial.cpu.throttled)},
-            severity=float(trial.cpu.throttled),
-        )
+    if trial.cpu is None or not trial.cpu.throttled:
+        return None
+    return Finding(
+        check="throttling",
+        outcome=Outcome.FLAGGED,
+        target=trial.target,
+        workload=trial.workload,
+        trial=trial.id,
+        text=f"a CPU quota stopped it in {trial.cpu.throttled} periods",
+        figures={"throttled_periods": float(trial.cpu.throttled)},
+        severity=float(trial.cpu.throttled),
+    )
+
+
+def findings(trials: Sequence[Trial], about: About) -> Iterator[Finding]:
+    """Nothing beyond what `of_trial` tells of each."""
+    yield from ()
 
 
 def figures(

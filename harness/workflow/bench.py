@@ -1,4 +1,4 @@
-"""What the verbs do with machines: bring targets up, measure hosts at once, judge the harness.
+"""What the verbs do with machines: bring targets up, measure hosts at once, keep the dataset.
 
 Hosts are independent: one's trouble costs no other its run. Nothing here parses an option or
 prints a table.
@@ -103,7 +103,7 @@ def packed_bundle(standing: Standing) -> Bundle:
 @dataclass(frozen=True, slots=True)
 class Measured:
     """What came of measuring some hosts: the folders of their runs, whether all are whole, and
-    what kept the others from being measured."""
+    what kept the others from being measured, or a run from the dataset."""
 
     folders: tuple[Path, ...]
     whole: bool
@@ -120,7 +120,8 @@ def measure_all(
     console: Console,
     resume: str | None,
 ) -> Measured:
-    """Measure all hosts, each in a thread of its own; one's trouble costs no other its run.
+    """Measure all hosts, each in a thread of its own; one's trouble costs no other its run. The
+    dataset of `results` is then brought up to date with the runs.
 
     Raises the first trouble where no host was measured at all.
     """
@@ -175,7 +176,21 @@ def measure_all(
     for each in runs:
         console.ended(each)
     whole = all(each.ended != "interrupted" for each in runs)
-    return Measured(tuple(sorted(folders)), whole, errors)
+    return Measured(tuple(sorted(folders)), whole, (*errors, *_into_dataset(folders, results)))
+
+
+def _into_dataset(folders: Sequence[Path], results: Path) -> Iterator[HarnessError]:
+    """Write the runs in `folders` to the dataset of `results`, and give what keeps one from it:
+    it can be made again from the ledgers, so that costs no run its table."""
+    from harness.dataset import dataset  # polars: only after something was measured
+    from harness.report import runs
+
+    for folder in folders:
+        ledger = dataset.ledger_of(folder)
+        try:
+            dataset.write(runs.judged(folder), results, ledger)
+        except HarnessError as error:
+            yield error
 
 
 @contextmanager

@@ -103,7 +103,7 @@ def _analysed(
         absent |= {each.target: each.reason for each in run.manifest.missing}
     night = replace(night, measuring_s=sum(run.used_s or 0.0 for run in runs))
     try:
-        table = report_runs.of_runs(folders, plan.results)
+        table = report_runs.read(folders).table
     except HarnessError as error:
         console.error(error)
         absent[TABLE] = error.message

@@ -56,8 +56,7 @@ def run(
     """Native against itself, then the container (native where there is none) against itself
     slowed down."""
     from harness.analyze.control import control
-    from harness.analyze.overhead import overhead
-    from harness.dataset import dataset  # polars: only where something is computed
+    from harness.report import runs as report_runs  # polars: only where something is computed
 
     key = keys.load_key(state.state_folder(inventory) / state.KEY)
     measurement = Measurement(results, key, Progress(console.step, console.planned, console.trial))
@@ -67,7 +66,7 @@ def run(
     run = reader.read_run(folder)
     if run.ended == "interrupted":
         raise KeyboardInterrupt
-    itself = control(overhead(dataset.frame(run).lazy()))
+    itself = control(report_runs.analysed([run]).frame)
     up = [target for target in host.targets if target.name in standing.endpoints]
     subject = next((target for target in up if not target.native), host.native)
     console.step(f"slow {subject.name} down by known amounts, {repetitions} times")

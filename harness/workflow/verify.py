@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from harness import tools, validity
-from harness.analyze.overhead import overhead
+from harness import tools
 from harness.bundle import trial_report
 from harness.dataset import dataset
 from harness.errors import HarnessError, UseError
@@ -22,7 +21,7 @@ from harness.model.run import Run
 from harness.model.trial import Trial, TrialStatus
 from harness.plan import plan
 from harness.publish import formats
-from harness.report import runs, table
+from harness.report import runs
 from harness.report.table import Table
 
 _ENDINGS = {".md": "markdown", ".tex": "latex"}
@@ -53,15 +52,13 @@ def verify(folder: Path, results: Path, tables: Sequence[Path] = ()) -> tuple[Ve
     """
     _require_tables(tables)
     run = reader.read_run(folder)
-    judged = validity.judged_again(run)
-    runs.require([judged])
-    made = table.build(overhead(dataset.frame(judged).lazy()), [judged])
+    made = runs.analysed([run])
     return (
         _plan(run),
         _trials(run),
         *_raw(folder, run),
-        _dataset(judged, results),
-        *_tables(made, run, results, tables),
+        _dataset(made.runs[0], results),
+        *_tables(made.table, run, results, tables),
     )
 
 
@@ -174,7 +171,7 @@ def _dataset(run: Run, results: Path) -> Verified:
     except HarnessError as error:
         return Verified(what, Result.DIFFERS, error.message)
     if held is None:
-        told = f"{run.manifest.run} is not in {folder}; it is made when a table is"
+        told = f"{run.manifest.run} is not in {folder}; baremark dataset build adds it"
         return Verified(what, Result.ABSENT, told)
     file, rows = held
     same = rows.equals(dataset.frame(run))

@@ -6,24 +6,19 @@ import re
 
 import pytest
 
-from harness.analyze.overhead import overhead
-from harness.dataset import dataset
 from harness.errors import UseError
 from harness.model.run import Missing, Run
 from harness.model.trial import TrialStatus
 from harness.publish import exports
 from harness.publish.exports import Export
-from harness.report.table import build
+from harness.report.runs import analysed
 from tests.synthetic import DOCKER, NESTED_NATIVE, TCG, example, make_run
 
 every_format = pytest.mark.parametrize("name", exports.FORMATS)
 
 
 def export(*runs: Run, fail_slower: float | None = None) -> Export:
-    frames = [dataset.frame(run) for run in runs]
-    for more in frames[1:]:
-        frames[0] = frames[0].vstack(more)
-    return Export(runs, build(overhead(frames[0].lazy()), runs), fail_slower)
+    return Export(runs, analysed(runs).table, fail_slower)
 
 
 def small() -> Run:

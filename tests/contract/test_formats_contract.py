@@ -11,13 +11,12 @@ from typing import get_args
 
 import pytest
 
-from harness.analyze.overhead import overhead
-from harness.dataset import dataset
 from harness.model.run import Missing, Run
 from harness.model.trial import TrialStatus
 from harness.publish import formats
 from harness.report import numbers as report_numbers
-from harness.report.table import Figure, Table, build
+from harness.report.runs import analysed
+from harness.report.table import Figure, Table
 from tests.reading import text_of
 from tests.synthetic import DOCKER, NESTED_NATIVE, TCG, example, make_run
 
@@ -42,10 +41,7 @@ def small() -> Run:
 
 
 def table(*runs: Run) -> Table:
-    frames = [dataset.frame(run) for run in runs]
-    for more in frames[1:]:
-        frames[0] = frames[0].vstack(more)
-    return build(overhead(frames[0].lazy()), runs)
+    return analysed(runs).table
 
 
 every_format = pytest.mark.parametrize("name", formats.FORMATS)

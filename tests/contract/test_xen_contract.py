@@ -10,15 +10,13 @@ from types import ModuleType
 import pytest
 
 from harness import inventory
-from harness.analyze.overhead import overhead
 from harness.backends import baremetal, xen
-from harness.dataset import dataset
 from harness.errors import HarnessError
 from harness.fingerprint import observe
 from harness.model.fingerprint import Fingerprint
 from harness.model.run import Run
 from harness.model.target import BackendClass, Endpoint, Size, Target
-from harness.report.table import build
+from harness.report.runs import analysed
 from tests.synthetic import Kind, make_run
 
 ROOT = Path(__file__).parents[2]
@@ -178,7 +176,7 @@ def seen_as(run: Run, outside: dict[str, str | None]) -> Run:
 
 
 def shown(run: Run) -> tuple[list[str], str]:
-    (section,) = build(overhead(dataset.frame(run).lazy()), [run]).sections
+    (section,) = analysed([run]).table.sections
     return [c.header for c in section.columns], " ".join(note.text for note in section.notes)
 
 

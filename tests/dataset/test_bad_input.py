@@ -20,7 +20,7 @@ from harness.model.run import Manifest, Run
 from harness.model.workload import Metric, Sample
 from harness.report import compared, stored
 from harness.report import runs as report_runs
-from harness.report.runs import judged, of_runs
+from harness.report.runs import judged
 from harness.workflow.verify import verify
 from tests.dataset.runs import assert_reads_as, night, of, rows, save
 from tests.dataset.test_compaction import parquet, put
@@ -155,13 +155,11 @@ def test_a_run_without_a_trial_is_named(root: str, tmp_path: Path) -> None:
     folder = save(run, tmp_path / "results" / "runs")
     expected = f"{run.manifest.run} holds no trial"
     for refused in (
-        lambda: of_runs([folder], tmp_path / "results"),
         lambda: report_runs.read([folder]),
         lambda: verify(folder, tmp_path / "results"),
         lambda: compared.of_selections(
             Selection("a:container", (folder,), "container"),
             Selection("a:kvm", (folder,), "kvm"),
-            tmp_path,
         ),
     ):
         with pytest.raises(HarnessError, match=expected):
@@ -175,12 +173,8 @@ def test_a_run_is_not_pooled_with_a_copy_of_itself(tmp_path: Path) -> None:
     folder = save(RUNS[0], tmp_path / "results" / "runs")
     copy = folder.with_name("copy")
     shutil.copytree(folder, copy)
-    for refused in (
-        lambda: of_runs([folder, copy], tmp_path / "results"),
-        lambda: report_runs.read([folder, copy]),
-    ):
-        with pytest.raises(HarnessError, match=f"run {folder.name} is there twice"):
-            refused()
+    with pytest.raises(HarnessError, match=f"run {folder.name} is there twice"):
+        report_runs.read([folder, copy])
 
 
 def test_a_ledger_that_was_torn_while_it_was_written_gives_the_trials_that_are_whole(
@@ -266,4 +260,4 @@ def test_units_that_disagree_are_never_one_figure(root: str, tmp_path: Path) -> 
     assert sorted(found.rows()) == [("1/s", 1, 3.0), ("k/s", 1, 0.004)]
     folders = [save(run, tmp_path / "results" / "runs") for run in runs]
     with pytest.raises(UseError, match=r"the unit of iops of disk-randread is 1/s .* and k/s"):
-        of_runs(folders, tmp_path / "results")
+        report_runs.read(folders)

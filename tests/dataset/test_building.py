@@ -113,10 +113,10 @@ def test_the_table_of_a_merged_run_is_the_table_of_that_run(results: Path) -> No
     from harness.publish import formats
 
     folders = [results / "runs" / name for name in NAMES[:1]]
-    before = formats.render(runs.of_runs(folders, results), "json")
+    before = formats.render(runs.read(folders).table, "json")
     dataset.build(results, runs.judged)
     compaction.compact(open_store(results / "dataset"), FORMAT)
-    assert formats.render(runs.of_runs(folders, results), "json") == before
+    assert formats.render(runs.read(folders).table, "json") == before
 
 
 def test_build_tells_of_a_run_that_cannot_be_read_and_goes_on(results: Path) -> None:

@@ -20,10 +20,9 @@ from harness.dataset.catalogue import Format
 from harness.dataset.samples import FORMAT
 from harness.dataset.store import Store, open_store
 from harness.errors import HarnessError
-from harness.ledger.reader import read_manifest, read_run
+from harness.ledger.reader import read_manifest
 from harness.model.run import Manifest, Run
 from tests.dataset.runs import assert_reads_as, night, of, rows, save
-from tests.synthetic import DOCKER, KVM
 
 NOVEMBER = [night(f"2026-11-{day:02}", float(day)) for day in (3, 4, 5)]
 DECEMBER = [night("2026-12-01", 12.0), night("2026-12-31", 13.0)]
@@ -505,28 +504,6 @@ def merging(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(dataset, "look", watched)
     return looked
-
-
-@pytest.mark.parametrize("same", [True, False])
-def test_a_comparison_beside_a_compaction_is_that_without_one(
-    tmp_path: Path, merging: list[str], same: bool
-) -> None:
-    from harness.ledger.tags import Selection
-    from harness.report import compared
-
-    nights = [night(f"2026-11-{day:02}", kinds=(DOCKER, KVM)) for day in (3, 4, 5)]
-    folders = tuple(save(run, tmp_path / "runs") for run in nights)
-    put(open_store(tmp_path / "dataset"), *nights)
-    if same:
-        base, candidate = (Selection(f"a:{of.name}", folders, of.name) for of in (DOCKER, KVM))
-    else:
-        base, candidate = Selection("a", folders[:1], None), Selection("b", folders[1:], None)
-    made = compared.of_selections(base, candidate, tmp_path)
-    assert merging == [str(tmp_path / "dataset")]
-    again = compared.of_selections(base, candidate, tmp_path)
-    assert (again.rows, again.native) == (made.rows, made.native)
-    compaction.compact(open_store(tmp_path / "dataset"), FORMAT)
-    assert dataset.update(tmp_path, open_store(tmp_path / "dataset"), read_run).written == ()
 
 
 def test_a_history_beside_a_compaction_is_that_without_one(

@@ -56,12 +56,12 @@ def test_planning_touches_nothing(results: Path) -> None:
 
 def test_dropping_removes_raw_outputs_alone_and_no_table_changes(results: Path) -> None:
     raw = retention.plan(results, BEFORE).going[0]
-    table = formats.render(runs.of_runs([raw.folder], results), "json")
+    table = formats.render(runs.read([raw.folder]).table, "json")
     kept = {name: (raw.folder / name).read_bytes() for name in ("manifest.json", "ledger.jsonl")}
     retention.drop(raw)
     assert list((raw.folder / "raw").iterdir()) == []
     assert {name: (raw.folder / name).read_bytes() for name in kept} == kept
-    assert formats.render(runs.of_runs([raw.folder], results), "json") == table
+    assert formats.render(runs.read([raw.folder]).table, "json") == table
     assert raw.folder.name[:8] not in going(results)
 
 

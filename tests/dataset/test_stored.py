@@ -15,7 +15,8 @@ from harness.dataset import dataset
 from harness.dataset.store import open_store
 from harness.errors import HarnessError, UseError
 from harness.publish import formats
-from harness.report import stored, table
+from harness.report import stored
+from harness.report.runs import analysed
 from tests.dataset.runs import night
 from tests.dataset.test_compaction import put
 from tests.synthetic import example
@@ -41,7 +42,7 @@ def unzipped(content: bytes) -> str:
 def test_the_figures_are_those_of_the_run(root: str) -> None:
     run = example()
     put(open_store(root), run)
-    own = table.build(overhead(dataset.frame(run).lazy()), [run])
+    own = analysed([run]).table
     alone = stored.of_dataset(root)
     assert alone.runs == ()
     for mine, theirs in zip(alone.sections[0].groups, own.sections[0].groups, strict=True):

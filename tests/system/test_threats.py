@@ -118,7 +118,7 @@ def measured(
 
 
 def found(run: Run, check: str) -> list[Finding]:
-    return [each for each in validity.of_runs([run]) if each.check == check]
+    return [each for each in validity.judge(run)[1] if each.check == check]
 
 
 @contextmanager
@@ -406,4 +406,4 @@ def test_a_calm_machine_has_nothing_against_it(seat: dict[str, Runner], tmp_path
     if any(trial.status is TrialStatus.REJECTED for trial in run.trials):
         pytest.skip("this machine is not calm: " + str(run.trials))
     quiet = {"clock", "page_cache", "throttling", "size", "flush", "frequency"}
-    assert [each for each in validity.of_runs([run]) if each.check in quiet] == []
+    assert [each for each in validity.judge(run)[1] if each.check in quiet] == []

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness import validity
-from harness.analyze.overhead import overhead
-from harness.dataset.dataset import frame
 from harness.ledger import reader
 from harness.model.trial import TrialStatus
 from harness.publish import formats
-from harness.report import table
+from harness.report.runs import analysed
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "docs" / "example"
 
 
 def test_the_readme_shows_the_table_of_the_committed_run() -> None:
-    run = validity.judged_again(reader.read_run(EXAMPLE))
-    made = table.build(overhead(frame(run).lazy()), [run])
+    made = analysed([reader.read_run(EXAMPLE)]).table
     assert formats.render(made, "markdown") in (ROOT / "README.md").read_text()
 
 

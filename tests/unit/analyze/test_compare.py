@@ -51,9 +51,7 @@ def night(number: int, a: float, b: float = 1.1, kinds: Sequence[Kind] = (NATIVE
 
 
 def compare(results: Path, base: str, candidate: str) -> Comparison:
-    return compared.of_selections(
-        tags.select(results, base), tags.select(results, candidate), results
-    )
+    return compared.of_selections(tags.select(results, base), tags.select(results, candidate))
 
 
 def row(made: Comparison, metric: str) -> Row:

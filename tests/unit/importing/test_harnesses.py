@@ -24,7 +24,7 @@ from harness.model.run import Run
 from harness.model.target import BackendClass
 from harness.model.workload import Resource
 from harness.publish import exports
-from harness.report.table import build
+from harness.report.runs import analysed
 from tests.contract.test_exports_contract import export, small
 from tests.synthetic import DOCKER, NESTED_NATIVE, TCG, make_run, noisy
 from tests.unit.publish.test_exports import OPERATIONS, RATE, TIME
@@ -102,7 +102,7 @@ def test_an_export_comes_back_with_the_same_values_and_overhead(
 def test_no_label_is_lost_on_the_way(harness: str, tmp_path: Path) -> None:
     (folder,) = bring(exported(harness, tmp_path, measured()), tmp_path, Source(tool=harness))
     read = reader.read_run(folder)
-    table = build(overhead(dataset.frame(read).lazy()), [read])
+    table = analysed([read]).table
     assert [column.header for column in table.sections[0].columns] == [
         "native (nested, imported)",
         "container (docker, os, imported)",

@@ -29,7 +29,9 @@ from harness.model.target import BackendClass
 from harness.model.trial import TrialStatus
 from harness.model.workload import Resource, Sample
 from harness.publish import formats
-from harness.report.table import Table, build
+from harness.report.assemble import assemble
+from harness.report.runs import analysed
+from harness.report.table import Table
 from tests.reading import text_of
 from tests.synthetic import CPU, DISK, DOCKER, KVM, NATIVE, make_run, noisy
 
@@ -89,7 +91,7 @@ def bring(source: Path, results: Path, request: Source | None = None) -> list[Pa
 
 def shown(folder: Path) -> Table:
     found = reader.read_run(folder)
-    return build(overhead(dataset.frame(found).lazy()), [found])
+    return analysed([found]).table
 
 
 def refused(source: Path, results: Path, request: Source | None = None) -> str:
@@ -179,7 +181,7 @@ def test_imported_and_measured_runs_of_a_host_share_no_table_and_are_not_pooled(
     frame = overhead(pl.concat([dataset.frame(each) for each in runs]).lazy())
     assert frame["runs"].max() == 1
     with pytest.raises(UseError, match=r"was imported and run .* was measured"):
-        build(frame, runs)
+        assemble(frame, runs, [])
 
 
 def test_the_same_source_twice_is_refused_and_another_is_not(tmp_path: Path) -> None:

@@ -16,11 +16,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from harness.analyze.blocks import cells, pairs
-from harness.analyze.distribution import per_block
 from harness.analyze.history.history import SERIES, Shift
-from harness.analyze.overhead import from_pairs
-from harness.dataset import dataset
 from harness.errors import HarnessError, UseError
 from harness.model.run import Run
 from harness.publish import charts
@@ -29,17 +25,15 @@ from harness.publish.charts.blocks import blocks
 from harness.publish.charts.heatmap import heatmap
 from harness.publish.charts.history import history, order_of
 from harness.publish.charts.intervals import intervals, of_section
-from harness.report import numbers, table
-from harness.report.runs import Analysis, read
+from harness.report import numbers
+from harness.report.runs import Analysis, analysed
 from harness.report.table import Section
 from tests.lab import night, save, workloads
 from tests.synthetic import DOCKER, KVM, NATIVE, example, make_run
 
 
 def reading(run: Run) -> Analysis:
-    paired = pairs(cells(dataset.frame(run).lazy()))
-    frame = from_pairs(paired)
-    return Analysis((run,), table.build(frame, [run]), frame, per_block(paired))
+    return analysed([run])
 
 
 @pytest.fixture(scope="module")
@@ -447,10 +441,3 @@ def test_runs_of_two_hosts_are_two_charts(results: Path, tmp_path: Path) -> None
     other = save(night(0, host="lab2", blocks=6, of=workloads(1)), tmp_path)
     with pytest.raises(UseError, match=r"lab1 \(overhead\), lab2 \(overhead\)"):
         draw.of_runs("heatmap", [sorted((results / "runs").iterdir())[0], other], [], [])
-
-
-def test_reading_is_what_the_table_command_makes(results: Path) -> None:
-    from harness.report import runs
-
-    folder = sorted((results / "runs").iterdir())[0]
-    assert read([folder]).table == runs.of_runs([folder], results)

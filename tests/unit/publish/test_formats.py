@@ -19,8 +19,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl import load_workbook  # type: ignore[import-untyped]
 
-from harness.analyze.overhead import overhead
-from harness.dataset import dataset
 from harness.model.run import Missing, Run
 from harness.model.target import BackendClass
 from harness.model.trial import TrialStatus
@@ -28,7 +26,8 @@ from harness.model.workload import Resource
 from harness.publish import formats
 from harness.publish.formats import csv as tidy
 from harness.publish.formats import latex
-from harness.report.table import Table, build
+from harness.report.runs import analysed
+from harness.report.table import Table
 from tests.reading import of_html, of_latex
 from tests.synthetic import DOCKER, NESTED_NATIVE, TCG, Kind, example, make_run, workload
 
@@ -45,10 +44,7 @@ HOSTILE = [
 
 
 def table(*runs: Run) -> Table:
-    frames = [dataset.frame(run) for run in runs]
-    for more in frames[1:]:
-        frames[0] = frames[0].vstack(more)
-    return build(overhead(frames[0].lazy()), runs)
+    return analysed(runs).table
 
 
 def hostile() -> Table:

@@ -12,13 +12,11 @@ import pytest
 
 from harness.analyze.control import Control
 from harness.analyze.history.history import Shift
-from harness.analyze.overhead import overhead
-from harness.dataset.dataset import frame
 from harness.errors import UseError
 from harness.publish import night
 from harness.report import night as report_night
-from harness.report import table
 from harness.report.night import Summary
+from harness.report.runs import analysed
 from tests.synthetic import example
 
 SHIFT = Shift(
@@ -46,7 +44,7 @@ def made(*shifts: Shift, **changes: object) -> Summary:
     run = example()
     whole = Summary(
         began=datetime(2026, 11, 24, 1, 30, tzinfo=UTC),
-        table=table.build(overhead(frame(run).lazy()), [run]),
+        table=analysed([run]).table,
         absent=(),
         shifts=shifts,
         warnings=(),

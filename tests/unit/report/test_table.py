@@ -19,7 +19,9 @@ from harness.model.trial import TrialStatus
 from harness.publish import formats
 from harness.publish.formats import terminal
 from harness.report import numbers
-from harness.report.table import Figure, Row, Section, Table, build
+from harness.report.assemble import assemble
+from harness.report.runs import analysed
+from harness.report.table import Figure, Row, Section, Table
 from tests.synthetic import (
     CPU,
     DISK,
@@ -35,10 +37,7 @@ from tests.synthetic import (
 
 
 def table(*runs: Run) -> Table:
-    frames = [dataset.frame(run) for run in runs]
-    return build(
-        overhead(frames[0].vstack(frames[1]).lazy() if runs[1:] else frames[0].lazy()), runs
-    )
+    return analysed(runs).table
 
 
 def figure(section: Section, target: str, metric: str) -> Figure:
@@ -313,7 +312,7 @@ def test_frame_made_run_by_run_is_no_table() -> None:
     runs = [make_run(lambda *_: 1.0, run=name) for name in "ab"]
     frame = overhead(dataset.frame(runs[0]).vstack(dataset.frame(runs[1])).lazy(), by_run=True)
     with pytest.raises(ValueError, match="pool its runs"):
-        build(frame, runs)
+        assemble(frame, runs, [])
 
 
 def test_where_the_figures_come_from() -> None:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from harness import validity
-from harness.analyze.overhead import overhead
-from harness.dataset.dataset import frame
 from harness.errors import UseError
 from harness.model import settings
 from harness.model.run import Probe, Run
@@ -19,8 +17,8 @@ from harness.model.trial import ClockOffset, CpuTime, HostLoad, Trial, TrialStat
 from harness.model.workload import Resource
 from harness.publish import formats
 from harness.report import notes
-from harness.report.table import build
-from harness.validity import About, Finding, Outcome
+from harness.report.runs import analysed
+from harness.validity import About, Check, Finding, LiveCheck, Outcome
 from tests.synthetic import CPU, DOCKER, NATIVE, TCG, make_run, workload
 
 SYNC = workload("disk-fdatasync", Resource.DISK, [("sync_lat_mean_us", "µs", "lower")])
@@ -38,7 +36,17 @@ def trial(**changed: Any) -> Trial:
 
 def judged(check: str, *trials: Trial, about: About | None = None) -> list[Finding]:
     known = about or About((), {CPU.name: CPU})
-    return list(validity.load(check).findings(trials, known))
+    found = validity.load(check)
+    alone = [of_one(trial, known) for trial in trials] if (of_one := _of_trial(found)) else []
+    return [*filter(None, alone), *found.findings(trials, known)]
+
+
+def _of_trial(check: Check) -> Callable[[Trial, About], Finding | None] | None:
+    return cast(LiveCheck, check).of_trial if check.LIVE else None
+
+
+def objections(runs: Sequence[Run]) -> list[Finding]:
+    return [each for run in runs for each in validity.judge(run)[1]]
 
 
 def test_the_checks_are_found_by_their_folder() -> None:
@@ -81,11 +89,11 @@ def test_a_clock_that_is_a_little_wrong_all_the_time_is_refused(
         for each in run.trials
     )
     run = replace(run, trials=drifting)
-    found = validity.of_runs([run])
+    found = objections([run])
     assert [(each.target, each.outcome) for each in found] == (
         [] if believed else [(DOCKER.name, Outcome.REFUSED)]
     )
-    section = build(overhead(frame(run).lazy()), [run]).sections[0]
+    section = analysed([run]).table.sections[0]
     assert (section.groups[0].rows[0].figures[1].verdict == "suspect") is not believed
 
 
@@ -201,7 +209,7 @@ def test_tasks_that_waited_for_a_cpu_longer_than_usual_are_told() -> None:
         replace(each, host_load=HostLoad(10.0, 5.0, 0.0, pressure_s=waited(each)))
         for each in run.trials
     )
-    (found,) = validity.of_runs([replace(run, trials=trials)])
+    (found,) = objections([replace(run, trials=trials)])
     assert (found.check, found.target, found.outcome) == (
         "foreign_load",
         DOCKER.name,
@@ -248,15 +256,15 @@ def test_a_native_disk_that_is_cached_makes_every_overhead_against_it_suspect() 
         for each in run.trials
     )
     run = replace(run, trials=cached)
-    section = build(overhead(frame(run).lazy()), [run]).sections[0]
+    section = analysed([run]).table.sections[0]
     assert section.groups[0].rows[0].figures[1].verdict == "suspect"
 
 
 def test_a_host_that_is_not_idle_before_a_block_is_told() -> None:
     run = make_run(lambda *_: 1.0, workloads=[CPU])
-    assert validity.of_runs([replace(run, probes=(Probe(0, 0.02, 0.0),))]) == []
+    assert objections([replace(run, probes=(Probe(0, 0.02, 0.0),))]) == []
     probes = (Probe(0, 0.02, 0.0), Probe(1, 0.4, 30.0))
-    (found,) = validity.of_runs([replace(run, probes=probes)])
+    (found,) = objections([replace(run, probes=probes)])
     assert (found.check, found.target, found.outcome) == ("busy_host", "lab1", Outcome.FLAGGED)
     assert "before 1 of 2 blocks" in found.text
 
@@ -271,10 +279,10 @@ def test_processors_at_another_frequency_and_heat_are_told() -> None:
         )
         return replace(run, trials=trials)
 
-    assert validity.of_runs([at({"lab1": 3000.0, "container": 3010.0}, 0)]) == []
-    (found,) = validity.of_runs([at({"lab1": 3000.0, "container": 2800.0}, 0)])
+    assert objections([at({"lab1": 3000.0, "container": 3010.0}, 0)]) == []
+    (found,) = objections([at({"lab1": 3000.0, "container": 2800.0}, 0)])
     assert found.figures == {"mhz": 2800.0, "native_mhz": 3000.0}
-    hot = validity.of_runs([at({"lab1": 3000.0, "container": 3000.0}, 2)])
+    hot = objections([at({"lab1": 3000.0, "container": 3000.0}, 2)])
     assert {(each.target, each.check) for each in hot} == {
         ("lab1", "frequency"),
         ("container", "frequency"),
@@ -288,7 +296,7 @@ def test_a_network_figure_that_is_the_processors_is_told(busy_s: float, flagged:
         replace(each, cpu=CpuTime(10.0, busy_s if each.target == DOCKER.name else 1.0, 0.0, 1.0))
         for each in run.trials
     )
-    found = validity.of_runs([replace(run, trials=trials)])
+    found = objections([replace(run, trials=trials)])
     assert [(each.target, each.check) for each in found] == (
         [(DOCKER.name, "network_path")] if flagged else []
     )
@@ -303,7 +311,7 @@ def test_a_peer_that_is_full_is_told() -> None:
         )
         for each in run.trials
     )
-    (found,) = validity.of_runs([replace(run, trials=trials)])
+    (found,) = objections([replace(run, trials=trials)])
     assert (found.target, found.figures) == (DOCKER.name, {"peer: network-tcp": 0.9})
     assert "by the peer's server" in found.text
 
@@ -328,10 +336,10 @@ def test_a_peer_that_is_full_is_told() -> None:
 def test_another_way_to_the_peer_is_told(name: str, mine: str, base: str, said: str) -> None:
     run = make_run(lambda *_: 1.0, workloads=[PEER])
     run = with_inside(run, lab1={name: base}, container={name: mine})
-    (found,) = validity.of_runs([run])
+    (found,) = objections([run])
     assert (found.check, found.outcome) == ("network_path", Outcome.FLAGGED)
     assert found.text == said
-    assert validity.of_runs([with_inside(run, lab1={}, container={name: mine})]) == []
+    assert objections([with_inside(run, lab1={}, container={name: mine})]) == []
 
 
 def test_another_mtu_is_told() -> None:
@@ -340,7 +348,7 @@ def test_another_mtu_is_told() -> None:
         lab1={"nic_mtu": "1500"},
         container={"nic_mtu": "9000"},
     )
-    assert ["MTU" in each.text for each in validity.of_runs([run])] == [True]
+    assert ["MTU" in each.text for each in objections([run])] == [True]
 
 
 def smaller(run: Run, accepted: tuple[str, ...] = ()) -> Run:
@@ -356,13 +364,13 @@ def smaller(run: Run, accepted: tuple[str, ...] = ()) -> Run:
 
 def test_targets_of_unequal_size_are_refused_and_may_be_accepted_which_marks_the_table() -> None:
     run = make_run(lambda *_: 1.0, workloads=[CPU])
-    (found,) = validity.of_runs([smaller(run)])
+    (found,) = objections([smaller(run)])
     assert (found.check, found.outcome, found.suspect) == ("size", Outcome.REFUSED, True)
     assert found.figures == {"vcpus": 1.0, "declared_vcpus": 2.0}
     taken = smaller(run, ("size",))
-    (found,) = validity.of_runs([taken])
+    (found,) = objections([taken])
     assert (found.outcome, found.suspect, found.accepted) == (Outcome.FLAGGED, False, True)
-    section = build(overhead(frame(taken).lazy()), [taken]).sections[0]
+    section = analysed([taken]).table.sections[0]
     assert "accepted: size" in section.columns[1].header
     assert any("accepted (--accept size) (size): it has 1 vCPUs" in n.text for n in section.notes)
 
@@ -387,7 +395,7 @@ def test_memory_of_other_numa_nodes_is_refused_and_more_memory_of_native_is_told
         container={"mems_allowed": "0-1"},
         guest={"mems_allowed": "0-1", "numa_nodes": "0-1"},
     )
-    found = {each.target: each for each in validity.of_runs([run])}
+    found = {each.target: each for each in objections([run])}
     assert (found["container"].outcome, found["container"].suspect) == (Outcome.REFUSED, True)
     assert found["container"].figures == {"memory_nodes": "0,1", "native_memory_nodes": "0"}
     assert (found["guest"].outcome, found["guest"].suspect) == (Outcome.FLAGGED, False)
@@ -395,7 +403,7 @@ def test_memory_of_other_numa_nodes_is_refused_and_more_memory_of_native_is_told
     large = replace(native, fingerprint=replace(native.fingerprint, memory_mib=24105))
     targets = (large, *(replace(each) for each in others))
     run = with_inside(replace(run, manifest=replace(run.manifest, targets=targets)))
-    assert {(each.target, each.outcome, each.text) for each in validity.of_runs([run])} == {
+    assert {(each.target, each.outcome, each.text) for each in objections([run])} == {
         (name, Outcome.FLAGGED, "it may use 2048 MiB of memory, native 24105")
         for name in ("container", "guest")
     }
@@ -429,7 +437,7 @@ def test_mitigations_that_differ_are_told_with_both_values() -> None:
         container={"mitigation_mds": "Mitigation: Clear CPU buffers"},
         guest={"mitigation_mds": "Not affected"},
     )
-    (found,) = validity.of_runs([run])
+    (found,) = objections([run])
     assert (found.check, found.target, found.outcome) == ("mitigations", "guest", Outcome.FLAGGED)
     assert found.figures == {
         "mitigation_mds": "Not affected (native: Mitigation: Clear CPU buffers)"
@@ -456,24 +464,24 @@ def test_what_makes_memory_cost_otherwise_refuses_memory_rows_and_flags_the_othe
 ) -> None:
     run = make_run(lambda *_: 1.0, [NATIVE, TCG], workloads=[CPU, MEMORY])
     run = with_inside(run, lab1=native, guest=guest)
-    found = validity.of_runs([run])
+    found = objections([run])
     assert [(each.workload, each.outcome, each.suspect) for each in found] == [
         (None, Outcome.FLAGGED, False),
         (MEMORY.name, Outcome.REFUSED, True),
     ]
     assert all(said in each.text for each in found)
-    section = build(overhead(frame(run).lazy()), [run]).sections[0]
+    section = analysed([run]).table.sections[0]
     verdicts = {row.workload: row.figures[1].verdict for g in section.groups for row in g.rows}
     assert verdicts[MEMORY.name] == "suspect"
     assert verdicts[CPU.name] != "suspect"
     accepted = replace(run, manifest=replace(run.manifest, accepted=("memory_settings",)))
-    assert not any(each.suspect for each in validity.of_runs([accepted]))
+    assert not any(each.suspect for each in objections([accepted]))
 
 
 def test_page_merging_on_the_host_is_a_guest_s_and_not_a_container_s() -> None:
     run = make_run(lambda *_: 1.0, [NATIVE, DOCKER, TCG], workloads=[MEMORY])
     run = with_inside(run, lab1={"ksm": "1"}, container={"ksm": "1"}, guest={"ksm": "0"})
-    assert [(each.target, each.outcome) for each in validity.of_runs([run])] == [
+    assert [(each.target, each.outcome) for each in objections([run])] == [
         ("lab1", Outcome.FLAGGED),
         ("guest", Outcome.FLAGGED),
         ("guest", Outcome.REFUSED),
@@ -489,17 +497,17 @@ def synced(container: Callable[[int], float]) -> Run:
 
 def test_a_flush_faster_than_native_is_suspect_in_the_table() -> None:
     run = synced(lambda _: 20.0)
-    (found,) = validity.of_runs([run])
+    (found,) = objections([run])
     assert (found.check, found.suspect, found.workload) == ("flush", True, SYNC.name)
     assert (found.figures["sync_us"], found.figures["native_sync_us"]) == (20.0, 100.0)
-    section = build(overhead(frame(run).lazy()), [run]).sections[0]
+    section = analysed([run]).table.sections[0]
     assert section.groups[0].rows[0].figures[1].verdict == "suspect"
     assert any("nothing shows that data reached the device" in n.text for n in section.notes)
     assert section.checks == (found,)
 
 
 def test_a_flush_that_is_sometimes_slower_is_not() -> None:
-    assert validity.of_runs([synced(lambda block: 120.0 if block == 3 else 90.0)]) == []
+    assert objections([synced(lambda block: 120.0 if block == 3 else 90.0)]) == []
 
 
 def test_live_and_from_the_ledger_the_answer_is_the_same() -> None:
@@ -508,18 +516,18 @@ def test_live_and_from_the_ledger_the_answer_is_the_same() -> None:
     assert live is not None
     run = make_run(lambda *_: 1.0, workloads=[CPU])
     recorded = replace(stolen, status=TrialStatus.REJECTED, reason=live.text)
-    assert validity.of_runs([replace(run, trials=(recorded,))]) == [live]
+    assert objections([replace(run, trials=(recorded,))]) == [live]
 
 
 @pytest.mark.parametrize(("mode", "suspect"), [("unsafe", True), ("writeback", False)])
 def test_a_cache_mode_that_keeps_flushes_from_the_disk_is_told(mode: str, suspect: bool) -> None:
     run = make_run(lambda *_: 1.0, [NATIVE, TCG], workloads=[SYNC])
-    assert validity.of_runs([with_outside(run, guest={"disk_cache": "none"})]) == []
+    assert objections([with_outside(run, guest={"disk_cache": "none"})]) == []
     run = with_outside(run, guest={"disk_cache": mode})
-    (found,) = validity.of_runs([run])
+    (found,) = objections([run])
     assert (found.check, found.target, found.suspect) == ("flush", "guest", suspect)
     assert found.figures == {"disk_cache": mode}
-    section = build(overhead(frame(run).lazy()), [run]).sections[0]
+    section = analysed([run]).table.sections[0]
     assert (section.groups[0].rows[0].figures[1].verdict == "suspect") is suspect
 
 
@@ -544,7 +552,7 @@ def test_another_governor_is_told_and_so_is_one_that_changed() -> None:
             replace(each, host_load=HostLoad(1, 1, 0, governor=governors[each.target]))
             for each in run.trials
         )
-        return validity.of_runs([replace(run, trials=trials)])
+        return objections([replace(run, trials=trials)])
 
     assert under(lab1="performance", container="performance") == []
     (found,) = under(lab1="performance", container="powersave")
@@ -564,7 +572,7 @@ def test_the_frequency_says_whether_it_is_a_mean_or_what_was_read_at_the_end() -
             replace(each, host_load=at(0.9 if each.target == DOCKER.name else 1.0))
             for each in run.trials
         )
-        (found,) = validity.of_runs([replace(run, trials=trials)])
+        (found,) = objections([replace(run, trials=trials)])
         return found.text
 
     assert "mean over each trial" in text(3000.0, 2000.0)
@@ -572,7 +580,7 @@ def test_the_frequency_says_whether_it_is_a_mean_or_what_was_read_at_the_end() -
 
 
 def judgements(run: Run) -> dict[tuple[str, str], validity.Judgement]:
-    made = validity.of_targets([run], validity.of_runs([run]))
+    made = validity.of_targets([run], objections([run]))
     return {(each.check, each.target): each for each in made}
 
 
@@ -629,7 +637,7 @@ def test_the_worst_outcome_of_a_check_is_the_target_s() -> None:
 
 def test_what_could_not_be_judged_is_said_once_below_the_table_and_is_in_its_json() -> None:
     run = make_run(lambda *_: 1.0, workloads=[CPU])
-    made = build(overhead(frame(run).lazy()), [run])
+    made = analysed([run]).table
     (note,) = [n.text for n in made.sections[0].notes if n.text.startswith("Could not be judged")]
     assert "clock (container, lab1: its clock was not compared with the controller's)" in note
     document = json.loads(formats.render(made, "json"))
@@ -654,7 +662,7 @@ def test_the_worst_trial_is_told_and_each_trial_counted_once() -> None:
     )
     run = replace(run, trials=trials)
     again = replace(run, manifest=replace(run.manifest, run="20261102T000000Z-lab1"))
-    found = [each for each in validity.of_runs([run]) if each.target == "container"]
+    found = [each for each in objections([run]) if each.target == "container"]
     assert len([each for each in found if each.check == "foreign_load"]) == 9
     texts = [note.text for note in notes.about_checks(found, [run])]
     assert any(
@@ -663,7 +671,7 @@ def test_the_worst_trial_is_told_and_each_trial_counted_once() -> None:
         for text in texts
     )
     assert any("(foreign_load) in 8 of 8 trials" in text for text in texts)
-    pooled = notes.about_checks(validity.of_runs([run, again]), [run, again])
+    pooled = notes.about_checks(objections([run, again]), [run, again])
     assert any("container: flagged (foreign_load) in 16 of 16" in note.text for note in pooled)
 
 
@@ -674,7 +682,7 @@ def test_flagged_trials_are_counted_in_the_notes() -> None:
         for each in run.trials
     ]
     run = replace(run, trials=tuple(marked))
-    section = build(overhead(frame(run).lazy()), [run]).sections[0]
+    section = analysed([run]).table.sections[0]
     assert any(
         note.text.startswith("container: flagged (steal) in 3 of 8 trials; the worst: 2.0 %")
         for note in section.notes
@@ -691,7 +699,7 @@ def test_what_the_ledger_calls_ok_and_a_check_rejects_counts_in_no_figure() -> N
     )
     run = replace(run, trials=stolen)
     again = validity.judged_again(run)
-    made = build(overhead(frame(again).lazy()), [again])
+    made = analysed([again]).table
     native, container = made.sections[0].groups[0].rows[0].figures
     assert (native.rejected, container.rejected, container.n) == (0, 3, 5)
     assert any("stolen by a hypervisor" in note.text for note in made.sections[0].notes)
@@ -714,7 +722,7 @@ def test_an_overhead_that_a_check_doubts_enters_no_mean() -> None:
         for each in run.trials
     )
     run = replace(run, trials=cached)
-    made = build(overhead(frame(run).lazy()), [run])
+    made = analysed([run]).table
     (group,) = made.sections[0].groups
     assert group.rows[0].figures[1].verdict == "suspect"
     mean = group.summaries[1]

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
+from harness.dataset import dataset
 from harness.errors import UseError
 from harness.importing import Source
 from harness.importing import run as importing
@@ -40,7 +41,8 @@ def results(tmp_path: Path) -> Path:
     request = Source(native="native", tool="fio", backends={"guest": "kvm"}, host="lab1")
     results = tmp_path / "results"
     (folder,) = importing.save(importing.read(source, request), request, results)
-    table = runs.of_runs([folder], results)
+    dataset.build(results, runs.judged)
+    table = runs.read([folder]).table
     for format, ending in (("markdown", "md"), ("csv", "csv"), ("json", "json")):
         path = results / "published" / f"{folder.name}.{ending}"
         formats.write(formats.render(table, format), path)
