@@ -7,12 +7,7 @@ a note. Renderers decide how it looks and never what it says.
 
 from __future__ import annotations
 
-<<<<<<< HEAD
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-=======
-from dataclasses import dataclass
->>>>>>> fa746c8 (Runs become a table in one place, in memory: each trial judged once, nothing written on the way)
 from typing import TYPE_CHECKING
 
 from harness.model.estimate import Estimate
@@ -40,7 +35,8 @@ ARCHITECTURES = {
 class Column:
     """A target of the section's host. `header` carries the label, and says `emulated`, `nested`
     and `imported` where that is so; it is never to be shortened. `elsewhere`: on another
-    machine than native, so without overhead. `accepted` names the checks that objected and were overruled."""
+    machine than native, so without overhead. `accepted` names the checks that objected and were
+    overruled."""
 
     target: str
     backend: str
@@ -223,7 +219,6 @@ def percent(factor: Estimate) -> Estimate:
         n=factor.n,
         method=factor.method,
     )
-<<<<<<< HEAD
 
 
 RATIO_OF_MEDIANS = (
@@ -258,18 +253,3 @@ def _ratio(figure: Figure, base: float | None, row: Row) -> float | None:
     if figure.factor is None or figure.median is None or base is None:
         return None
     return figure.median / base if row.better == "lower" else base / figure.median
-
-
-def build(frame: pl.DataFrame, runs: Sequence[Run]) -> Table:
-    """The table of an overhead frame (`harness.analyze.overhead.overhead`, runs pooled).
-
-    `runs` are the runs the frame was made from: they tell what the frame cannot, namely why
-    something is missing. Whatever they declare has its row and its column, with or without a
-    result. Raises ValueError where the frame has two rows for one place in the table, as one
-    made run by run has.
-    """
-    from harness.report.assemble import assemble  # polars: not needed to render
-
-    return assemble(frame, runs)
-=======
->>>>>>> fa746c8 (Runs become a table in one place, in memory: each trial judged once, nothing written on the way)
