@@ -21,7 +21,7 @@ from typing import Any
 
 from harness.errors import HarnessError, UseError
 
-PLAYBOOKS = Path(__file__).parent.parent / "playbooks"
+PLAYBOOKS = Path(__file__).parents[2] / "playbooks"
 
 _SCRATCH = "baremark-ansible-"
 """Begins the name of the temporary folder of a playbook's run; the process follows."""
