@@ -5,19 +5,40 @@ authentication.
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import paramiko
 import stamina
 
 from harness.errors import HarnessError
-from harness.model.target import Endpoint
+from harness.model.target import Endpoint, Host, Target
 from harness.remote.keys import TRUSTED, Key, key_file, load_key
 from harness.remote.session import CONNECT_TIMEOUT_S, ConnectionLost, Session
 
 MARK = ".baremark-made"
 """Lies in each folder that Baremark made on an adopted target; lists what else was made for it."""
 FOLDER_LIMIT_S = 60.0
+
+
+def to(
+    target: Target,
+    host: Host,
+    endpoint: Endpoint,
+    key: Key,
+    through: Callable[[], Session] | None = None,
+) -> Session:
+    """Connect to a target in the way that it is reached. Raises `HarnessError`.
+
+    An adopted one is reached as its inventory says, with its own key; another of a machine that
+    is not the controller's through the session of that machine's native target, which `through`
+    gives and which is asked for only then; all others directly.
+    """
+    if target.adopted:
+        return to_adopted(target.name, endpoint)
+    if host.local or target.native or through is None:
+        return connect(target.name, endpoint, key)
+    return connect(target.name, endpoint, key, through=through())
 
 
 def adopted_key(endpoint: Endpoint) -> Key:
