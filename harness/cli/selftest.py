@@ -53,7 +53,7 @@ def selftest(
     if not hosts:
         raise UseError(f"every target of {inventory} is adopted", "judge the harness elsewhere: -i")
     with bench.locked(inventory, hosts):
-        findings = lifecycle.doctor(inventory, hosts, console.step)
+        findings = lifecycle.doctor(inventory, hosts, console)
         unusable = {finding.target: finding.why for finding in findings if not finding.usable}
         possible = bench.possible(inventory, hosts, unusable)
         try:
@@ -64,7 +64,7 @@ def selftest(
             ]
         finally:
             console.say("take everything down")
-            lifecycle.down(inventory, hosts, console.step, purge=False)
+            lifecycle.down(inventory, hosts, console, purge=False)
     if not _report(reports, format):
         raise typer.Exit(EXIT_RUN)
 

@@ -20,7 +20,7 @@ def doctor(inventory: InventoryOption = LOCALHOST, target: TargetOption = None) 
 
     console = Console()
     hosts = arguments.hosts(inventory, target)
-    findings = lifecycle.doctor(inventory, hosts, console.step)
+    findings = lifecycle.doctor(inventory, hosts, console)
     console.findings(findings)
     if not all(finding.usable for finding in findings):
         raise typer.Exit(EXIT_RUN)
@@ -55,7 +55,7 @@ def down(
     console = Console()
     hosts = arguments.hosts(inventory, None)
     with steps.locked(inventory, hosts):
-        lifecycle.down(inventory, hosts, console.step, purge=purge)
+        lifecycle.down(inventory, hosts, console, purge=purge)
     if purge:
         state.leave()
     console.say("everything is taken down")
@@ -73,4 +73,4 @@ def setup(packages: Annotated[list[str], typer.Argument(help="Debian packages.")
     from harness.console import Console
     from harness.provision import lifecycle
 
-    lifecycle.setup(packages, Console().step)
+    lifecycle.setup(packages, Console())

@@ -10,28 +10,25 @@ import getpass
 import os
 import secrets
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness import __version__, backends
+from harness import __version__
 from harness.analyze.stopping import too_wide
-from harness.bundle import install
 from harness.bundle.archive import Bundle
 from harness.errors import HarnessError, UseError, refusal
 from harness.execute import counters
 from harness.execute.loop import Loop
-from harness.execute.runner import FOLDER_LIMIT_S, Ready, Runner, require_alone, standing
-from harness.execute.runner import peerless as _peerless
-from harness.fingerprint import observe
+from harness.execute.runner import Runner
 from harness.ledger import reader, writer
 from harness.ledger.writer import Ledger
 from harness.model import facts
-from harness.model.plan import Plan
+from harness.model.progress import Progress
 from harness.model.run import LeftOut, Manifest, Missing, TargetRecord
-from harness.model.target import Endpoint, Host, Target
+from harness.model.target import Endpoint, Host
 from harness.model.trial import Trial
 from harness.model.workload import Workload
 from harness.plan import plan
@@ -40,20 +37,9 @@ from harness.plan.request import (
     most_blocks,
     precision_of,
 )
-from harness.remote import connect
 from harness.remote.keys import Key
-from harness.remote.session import Session
 
 NOT_ASKED_FOR = "baremark up was not asked for it"
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Whom to tell: a step begun, a plan about to start (with its seconds), a trial done."""
-
-    step: Callable[[str], None]
-    planned: Callable[[Plan, float, str], None]
-    trial: Callable[[Plan, Trial], None]
 
 
 def taking_part(
@@ -72,18 +58,18 @@ def taking_part(
 class Measurement:
     """The runs of several hosts at once; `interrupt` ends them all cleanly."""
 
-    def __init__(self, results: Path, key: Key, announce: Progress) -> None:
+    def __init__(self, results: Path, key: Key, progress: Progress) -> None:
         self._runs = results / "runs"
         self._key = key
-        self._announce = announce
-        self._executions: list[Loop] = []
+        self._progress = progress
+        self._loops: list[Loop] = []
         self._interrupted = threading.Event()
 
     def interrupt(self) -> None:
         """Ask every host's loop to end after recording what it has."""
         self._interrupted.set()
-        for execution in self._executions:
-            execution.interrupt()
+        for loop in self._loops:
+            loop.interrupt()
 
     def begin(
         self,
@@ -98,13 +84,13 @@ class Measurement:
         Raises `HarnessError` when its native target cannot take part; other targets that
         cannot are recorded as missing.
         """
-        with ExitStack() as open_sessions:
+        with ExitStack() as sessions:
             present, missing = taking_part(host, endpoints, failed)
-            ready = self._ready(present, endpoints, packed, request, missing, open_sessions)
-            present = replace(host, targets=tuple(t for t in present.targets if t.name in ready))
-            manifest = self._manifest(present, request, packed, ready, missing)
+            runners = self._opened(present, endpoints, packed, request, missing, sessions)
+            present = replace(host, targets=tuple(t for t in present.targets if t.name in runners))
+            manifest = self._manifest(present, request, packed, runners, missing)
             with Ledger.create(self._runs, manifest) as record:
-                self._execute(present, manifest, ready, record, request, ())
+                self._execute(present, manifest, runners, record, request, ())
             return record.folder
 
     def resume(
@@ -138,106 +124,68 @@ class Measurement:
                 "begin a new run",
             )
         request = replace(request, workloads=manifest.workloads, accepted=manifest.accepted)
-        with ExitStack() as open_sessions:
+        with ExitStack() as sessions:
             missing: list[Missing] = []
-            ready = self._ready(present, endpoints, packed, request, missing, open_sessions)
+            runners = self._opened(present, endpoints, packed, request, missing, sessions)
             for lost in missing:
                 raise HarnessError(
                     f"{lost.target} cannot take part again: {lost.reason}",
                     "baremark up, then --resume again; or begin a new run",
                 )
             for before in manifest.targets:
-                _refuse_if_changed(before, ready[before.target.name].record)
+                _refuse_if_changed(before, runners[before.target.name].record)
             with Ledger.resume(folder) as record:
-                self._execute(present, manifest, ready, record, request, run.trials)
+                self._execute(present, manifest, runners, record, request, run.trials)
             return folder
 
-    def _ready(
+    def _opened(
         self,
         host: Host,
         endpoints: Mapping[str, Endpoint],
         packed: Bundle,
         request: Request,
         missing: list[Missing],
-        open_sessions: ExitStack,
-    ) -> dict[str, Ready]:
-        """Connect, push and verify the bundle, observe; native first, for it is asked about
-        the others."""
-        ready: dict[str, Ready] = {}
+        sessions: ExitStack,
+    ) -> dict[str, Runner]:
+        """The runners of those targets that can be made ready, until `sessions` ends; native
+        first, for it is asked about the others."""
+        runners: dict[str, Runner] = {}
         for target in host.targets:
             try:
-                ready[target.name] = self._one_ready(
-                    target, host, endpoints[target.name], packed, request, ready, open_sessions
+                runner = Runner.open(
+                    target,
+                    host,
+                    endpoints[target.name],
+                    self._key,
+                    packed,
+                    request,
+                    native=runners.get(host.name),
+                    alone=target.native and not host.local,
+                    progress=self._progress,
                 )
             except HarnessError as error:
                 if target.native:
                     raise
                 missing.append(Missing(target.name, target.backend, error.message))
-                self._announce.step(f"{target.name} does not take part: {error.message}")
-        return ready
-
-    def _one_ready(
-        self,
-        target: Target,
-        host: Host,
-        endpoint: Endpoint,
-        packed: Bundle,
-        request: Request,
-        ready: Mapping[str, Ready],
-        open_sessions: ExitStack,
-    ) -> Ready:
-        native = ready.get(host.name)
-        self._announce.step(f"connect to {target.name}")
-        opened = self._connect(target, host, endpoint, native.session if native else None)
-        open_sessions.callback(opened.close)
-        if target.native and not host.local:
-            require_alone(opened)
-        if target.adopted:
-            connect.require_folders(opened, endpoint)
-        else:
-            opened.check(["mkdir", "-p", endpoint.work, endpoint.store], limit_s=FOLDER_LIMIT_S)
-        self._announce.step(f"verify the bundle on {target.name}")
-        place = install.push(packed, opened, endpoint.store)
-        self._announce.step(f"observe {target.name}")
-        seen = observe.observe(
-            target,
-            opened,
-            native.session if native else opened,
-            endpoint,
-            native.record.fingerprint if native else None,
-            place,
-        )
-        observe.refuse_if_false(target, endpoint, seen, request.accepted)
-        used = sorted({workload.tool for workload in request.workloads})
-        said = install.versions(opened, place, used)
-        peerless = ""
-        if target.adopted and any(workload.needs_peer for workload in request.workloads):
-            peerless = _peerless(opened, place, host.peer)
-        return Ready(TargetRecord(target, seen, said), opened, place, endpoint, peerless)
-
-    def _connect(
-        self, target: Target, host: Host, endpoint: Endpoint, native: Session | None
-    ) -> Session:
-        """An adopted target is reached as its inventory says; others of another machine through
-        the session of its native target."""
-        if target.adopted:
-            return connect.to_adopted(target.name, endpoint)
-        through = None if host.local or target.native else native
-        return connect.connect(target.name, endpoint, self._key, through=through)
+                self._progress.step(f"{target.name} does not take part: {error.message}")
+            else:
+                runners[target.name] = runner
+                sessions.callback(runner.close)
+        return runners
 
     def _manifest(
         self,
         host: Host,
         request: Request,
         packed: Bundle,
-        ready: Mapping[str, Ready],
+        runners: Mapping[str, Runner],
         missing: Sequence[Missing],
     ) -> Manifest:
         when = datetime.now(UTC)
         seed = secrets.randbits(32) if request.seed is None else request.seed
         precision, least = precision_of(request)
         most = most_blocks(request, least)
-        left_out = _left_out(host, request.workloads, ready)
+        left_out = _left_out(host, request.workloads, runners)
         without = {(each.workload, each.target) for each in left_out}
         asked = (host, request.workloads, request.preset, seed)
         made = plan.make(*asked, blocks=most, without=without)
@@ -256,7 +204,7 @@ class Measurement:
             plan=made,
             planned_s=plan.expected_s(made),
             bundle=packed.digest,
-            targets=tuple(one.record for one in ready.values()),
+            targets=tuple(runner.record for runner in runners.values()),
             missing=tuple(missing),
             workloads=request.workloads,
             precision=precision,
@@ -271,54 +219,27 @@ class Measurement:
         self,
         host: Host,
         manifest: Manifest,
-        ready: Mapping[str, Ready],
+        runners: Mapping[str, Runner],
         record: Ledger,
         request: Request,
         before: Sequence[Trial],
     ) -> None:
-        seats: dict[str, Runner] = {}
-        for name, one in ready.items():
-            seats[name] = self._seat(host, one, seats)
-        execution = Loop(
+        loop = Loop(
             manifest.plan,
             manifest.workloads,
-            seats,
+            runners,
             record,
-            on_trial=lambda trial: self._announce.trial(manifest.plan, trial),
+            progress=self._progress,
             limit_slack_s=request.limit_slack_s,
             enough=lambda blocks, trials: _enough(manifest, blocks, trials),
             accepted=manifest.accepted,
-            peers=counters.peers(ready[host.name].session),
+            peers=counters.peers(runners[host.name].session),
         )
-        self._executions.append(execution)
+        self._loops.append(loop)
         if self._interrupted.is_set():
-            execution.interrupt()
-        self._announce.planned(manifest.plan, manifest.planned_s, manifest.run)
-        execution.run(before, request.budget_s)
-
-    def _seat(self, host: Host, one: Ready, seats: Mapping[str, Runner]) -> Runner:
-        """The seat of a target. A target on another machine is reached through the session of
-        that machine's native target: the one that stands then, not the one that stood first."""
-        target, outside = one.record.target, one.record.fingerprint.outside
-
-        def reopen() -> Session:
-            direct = host.local or target.native or target.adopted
-            native = None if direct else standing(seats[host.name])
-            return self._connect(target, host, one.endpoint, native)
-
-        return Runner(
-            target=target,
-            session=one.session,
-            bundle=one.place,
-            work=one.endpoint.work,
-            peer=host.peer,
-            reopen=reopen,
-            process=(
-                outside.get("process")
-                if target.adopted
-                else backends.load(target.backend).process(outside)
-            ),
-        )
+            loop.interrupt()
+        self._progress.planned(manifest.plan, manifest.planned_s, manifest.run)
+        loop.run(before, request.budget_s)
 
 
 def _asker() -> str:
@@ -330,17 +251,17 @@ def _asker() -> str:
 
 
 def _left_out(
-    host: Host, workloads: Sequence[Workload], ready: Mapping[str, Ready]
+    host: Host, workloads: Sequence[Workload], runners: Mapping[str, Runner]
 ) -> tuple[LeftOut, ...]:
     """Network workloads, where a target does not reach the peer; where native does not, there is
     nothing to compare with and no target runs them."""
-    native = ready[host.name].peerless
+    native = runners[host.name].peerless
     return tuple(
-        LeftOut(workload.name, target.name, native or ready[target.name].peerless)
+        LeftOut(workload.name, target.name, native or runners[target.name].peerless)
         for workload in workloads
         if workload.needs_peer
         for target in host.targets
-        if native or ready[target.name].peerless
+        if native or runners[target.name].peerless
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from pydantic import TypeAdapter
 from harness.errors import HarnessError
 from harness.fingerprint import observe, platform
 from harness.model.fingerprint import Fingerprint
+from harness.model.progress import Progress
 from harness.model.target import BackendClass, Diagnosis, Endpoint, Host, Target
 from harness.remote.connect import (
     FOLDER_LIMIT_S,
@@ -96,7 +97,7 @@ exit 0
 
 
 def up(
-    folder: Path, hosts: Sequence[Host], progress: Callable[[str], None]
+    folder: Path, hosts: Sequence[Host], progress: Progress
 ) -> tuple[dict[str, Endpoint], dict[str, str]]:
     """Reach every adopted target with its pinned key and make Baremark's folders there.
 
@@ -106,7 +107,7 @@ def up(
     ready: dict[str, Endpoint] = {}
     failed: dict[str, str] = {}
     for name, endpoint in _all(hosts).items():
-        progress(f"reach {name}, which is adopted")
+        progress.step(f"reach {name}, which is adopted")
         try:
             with to_adopted(name, endpoint) as opened:
                 _record(folder, {**recorded(folder), name: endpoint})
@@ -119,7 +120,7 @@ def up(
     return ready, failed
 
 
-def down(folder: Path, hosts: Sequence[Host], progress: Callable[[str], None]) -> dict[str, str]:
+def down(folder: Path, hosts: Sequence[Host], progress: Progress) -> dict[str, str]:
     """Remove what Baremark put on adopted targets; why it could not be, by target.
 
     A target on which it put nothing by what is written down is looked at if it answers.
@@ -129,7 +130,7 @@ def down(folder: Path, hosts: Sequence[Host], progress: Callable[[str], None]) -
     for name, endpoint in {**_all(hosts), **known}.items():
         if name not in known and not _answers(endpoint):
             continue
-        progress(f"remove what is Baremark's from {name}, which is adopted")
+        progress.step(f"remove what is Baremark's from {name}, which is adopted")
         try:
             with to_adopted(name, endpoint) as opened:
                 words = " ".join((*places(endpoint), MARK))

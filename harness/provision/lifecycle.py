@@ -19,9 +19,10 @@ from harness.bundle import pack
 from harness.bundle.archive import Bundle
 from harness.errors import HarnessError
 from harness.files import writing
+from harness.model.progress import Progress
 from harness.model.target import Diagnosis, Endpoint, Host
 from harness.provision import adopted, playbook
-from harness.provision.playbook import Play, Progress
+from harness.provision.playbook import Play
 from harness.remote import keys
 from harness.state import Standing
 
@@ -40,7 +41,7 @@ def prepare(inventory: Path, progress: Progress) -> Bundle:
     trees = sorted(cache.glob("bundle-tree-*.tar"), key=lambda path: path.stat().st_mtime)
     if not trees:
         raise HarnessError(f"there is no bundle tree in {cache}", "baremark down --purge")
-    progress("pack the bundle")
+    progress.step("pack the bundle")
     return pack.pack(trees[-1], cache)
 
 
@@ -131,7 +132,7 @@ def doctor(inventory: Path, hosts: Sequence[Host], progress: Progress) -> tuple[
     for host in hosts:
         for target in host.targets:
             if target.adopted:
-                progress(f"look at {target.name}, which is adopted")
+                progress.step(f"look at {target.name}, which is adopted")
                 findings.append(adopted.examine(target, host.adopted[target.name]))
                 continue
             finding = said.get(target.name)

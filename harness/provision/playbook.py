@@ -13,13 +13,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError, UseError
+from harness.model.progress import Progress
 
 PLAYBOOKS = Path(__file__).parents[2] / "playbooks"
 
@@ -28,9 +29,6 @@ _SCRATCH = "baremark-ansible-"
 
 PLAYBOOK_END_S = 10.0
 """How long a playbook that is told to end may take before it is killed."""
-
-Progress = Callable[[str], None]
-"""Is told in a few words what is being done now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +100,7 @@ def _take(
     kind = event.get("event")
     if kind == "playbook_on_task_start":
         name = str(data.get("name") or data.get("task") or "")
-        progress(name.rpartition(" : ")[2])
+        progress.step(name.rpartition(" : ")[2])
     elif kind in {"runner_on_failed", "runner_on_unreachable"} and not data.get("ignore_errors"):
         failures[data["host"]] = f"{data.get('task', '?')}: {_reason(data.get('res', {}))}"
     elif kind == "playbook_on_stats":

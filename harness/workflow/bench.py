@@ -18,7 +18,7 @@ from harness import state
 from harness.bundle import archive
 from harness.bundle.archive import Bundle
 from harness.errors import HarnessError, UseError
-from harness.execute.measurement import NOT_ASKED_FOR, Measurement, Progress
+from harness.execute.measurement import NOT_ASKED_FOR, Measurement
 from harness.ledger import reader
 from harness.ledger.folders import find
 from harness.model.target import Host
@@ -54,8 +54,8 @@ def possible(inventory: Path, hosts: Sequence[Host], unusable: dict[str, str]) -
 
 def bring_up(inventory: Path, hosts: Sequence[Host], console: Console) -> tuple[Standing, Bundle]:
     """Build what is missing and provision; what did not come up is told and left out."""
-    packed = lifecycle.prepare(inventory, console.step)
-    standing = lifecycle.up(inventory, hosts, packed, console.step)
+    packed = lifecycle.prepare(inventory, console)
+    standing = lifecycle.up(inventory, hosts, packed, console)
     for name, why in standing.failed.items():
         console.warn(f"{name} did not come up: {why}")
     return standing, packed
@@ -76,7 +76,7 @@ def run(
 ) -> Bench:
     """Provision what can be used, measure it, and take everything down again, come what may."""
     with locked(inventory, hosts):
-        findings = lifecycle.doctor(inventory, hosts, console.step)
+        findings = lifecycle.doctor(inventory, hosts, console)
         unusable = {finding.target: finding.why for finding in findings if not finding.usable}
         for finding in findings:
             if not finding.usable:
@@ -91,7 +91,7 @@ def run(
             )
         finally:
             console.say("take everything down")
-            lifecycle.down(inventory, hosts, console.step, purge=False)
+            lifecycle.down(inventory, hosts, console, purge=False)
     return Bench(measured, unusable, came_not)
 
 
@@ -126,8 +126,7 @@ def measure_all(
     Raises the first trouble where no host was measured at all.
     """
     key = keys.load_key(state.state_folder(inventory) / state.KEY)
-    announce = Progress(console.step, console.planned, console.trial)
-    measurement = Measurement(results, key, announce)
+    measurement = Measurement(results, key, console)
     if resume is not None:
         folder = find(results / "runs", resume)
         name = reader.read_manifest(folder).host

@@ -34,8 +34,8 @@ from harness.model.target import Host, Size, Target
 from harness.model.trial import TrialStatus
 from harness.model.workload import Metric, Resource, Sample, Workload
 from harness.plan.plan import make, preset
-from harness.remote import connect, session
-from tests.system import sshd, standin
+from harness.remote import connect
+from tests.system import ready, sshd, standin
 
 pytestmark = pytest.mark.system
 
@@ -52,23 +52,18 @@ def whole(pytestconfig: pytest.Config) -> bool:
 
 
 @pytest.fixture
-def seat(tmp_path: Path) -> Iterator[Runner]:
+def runner(tmp_path: Path) -> Iterator[Runner]:
     if sshd.program() is None:
         pytest.skip("there is no sshd: apt-get install openssh-server")
     packed = standin.make(tmp_path / "bundle")
     with sshd.running(tmp_path / "sshd") as server:
-
-        def reopen() -> session.Session:
-            return connect.connect("native", server.endpoint, server.key)
-
-        opened = reopen()
-        place = install.push(packed, opened, server.endpoint.store)
-        yield Runner(TARGET, opened, place, server.endpoint.work, "127.0.0.1", reopen)
-        opened.close()
+        made = ready.runner(server, packed, TARGET)
+        yield made
+        made.close()
 
 
 def test_from_the_end_of_a_trial_to_the_start_of_the_next(
-    seat: Runner, tmp_path: Path, benchmark: Any
+    runner: Runner, tmp_path: Path, benchmark: Any
 ) -> None:
     """By the target's own clock around each program: judging, storing and recording a trial, all
     fsynced, and starting the next. The aim is a median of 50 ms."""
@@ -82,8 +77,8 @@ def test_from_the_end_of_a_trial_to_the_start_of_the_next(
         plan, 1.0, "0" * 64, (), (), workloads,
     )  # fmt: skip
     with Ledger.create(tmp_path / "runs", manifest) as record:
-        execution = Loop(plan, workloads, {"native": seat}, record)
-        benchmark.pedantic(execution.run, rounds=1)
+        loop = Loop(plan, workloads, {"native": runner}, record)
+        benchmark.pedantic(loop.run, rounds=1)
     trials = reader.read_run(record.folder).trials
     assert {trial.status for trial in trials} == {TrialStatus.OK}
     marks = []
@@ -100,12 +95,12 @@ def test_from_the_end_of_a_trial_to_the_start_of_the_next(
     benchmark.extra_info["largest_gap_ms"] = round(max(gaps) / 1e6, 2)
 
 
-def test_the_controller_sleeps_while_a_trial_runs(seat: Runner, benchmark: Any) -> None:
+def test_the_controller_sleeps_while_a_trial_runs(runner: Runner, benchmark: Any) -> None:
     """CPU time of the controller while a program of 5 s runs; the aim is 1 % of a core."""
 
     def share() -> float:
         before, begin = time.process_time(), time.monotonic()
-        seat.session.run(["sleep", "5"], limit_s=30)
+        runner.session.run(["sleep", "5"], limit_s=30)
         return (time.process_time() - before) / (time.monotonic() - begin)
 
     used = benchmark.pedantic(share, rounds=1)

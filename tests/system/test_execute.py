@@ -11,21 +11,20 @@ from pathlib import Path
 
 import pytest
 
-from harness.bundle import install
 from harness.bundle.archive import Bundle
 from harness.execute.loop import Loop
 from harness.execute.runner import Runner
 from harness.ledger import reader, writer
 from harness.ledger.writer import Ledger
-from harness.model.plan import Block
+from harness.model.plan import Block, Plan
+from harness.model.progress import Progress, Silent
 from harness.model.run import Manifest, Run
 from harness.model.target import Host, Size, Target
 from harness.model.trial import Trial, TrialStatus
 from harness.model.workload import Metric, Resource, Step, Workload
 from harness.plan.plan import make, preset
-from harness.remote import connect, session
 
-from . import sshd, standin
+from . import ready, sshd, standin
 
 pytestmark = pytest.mark.system
 
@@ -43,20 +42,11 @@ def workload(name: str, tool: str, *args: str, prepare: tuple[Step, ...] = ()) -
     return Workload(name, name, 1, Resource.CPU, tool, args, EVENTS, prepare)
 
 
-def seat_on(server: sshd.Sshd, packed: Bundle) -> Runner:
-    def reopen() -> session.Session:
-        return connect.connect("native", server.endpoint, server.key)
-
-    opened = reopen()
-    place = install.push(packed, opened, server.endpoint.store)
-    return Runner(TARGET, opened, place, server.endpoint.work, "127.0.0.1", reopen)
-
-
 @pytest.fixture
-def seat(server: sshd.Sshd, packed: Bundle) -> Iterator[Runner]:
-    made = seat_on(server, packed)
+def runner(server: sshd.Sshd, packed: Bundle) -> Iterator[Runner]:
+    made = ready.runner(server, packed, TARGET)
     yield made
-    made.session.close()
+    made.close()
 
 
 Carry = Callable[..., Run]
@@ -64,14 +54,14 @@ Carry = Callable[..., Run]
 
 @pytest.fixture
 def carry_out(tmp_path: Path) -> Carry:
-    """Carry out one block of some workloads on a seat; the run as read back from its folder."""
+    """Carry out one block of some workloads by a runner; the run as read back from its folder."""
 
     def carry(
-        seat: Runner,
+        runner: Runner,
         *workloads: Workload,
         slack_s: float = 20.0,
         during: Callable[[Loop], None] = lambda _: None,
-        on_trial: Callable[[Trial], None] = lambda _: None,
+        progress: Progress | None = None,
         blocks: int = 1,
         enough: Callable[[int, Sequence[Trial]], bool] = lambda *_: False,
     ) -> Run:
@@ -101,20 +91,30 @@ def carry_out(tmp_path: Path) -> Carry:
             workloads=workloads,
         )
         with Ledger.create(tmp_path, manifest) as record:
-            execution = Loop(
+            loop = Loop(
                 plan,
                 workloads,
-                {"native": seat},
+                {"native": runner},
                 record,
                 limit_slack_s=slack_s,
-                on_trial=on_trial,
+                progress=progress,
                 enough=enough,
             )
-            during(execution)
-            execution.run()
+            during(loop)
+            loop.run()
             return reader.read_run(record.folder)
 
     return carry
+
+
+class Told(Silent):
+    """Remembers of which trials it was told."""
+
+    def __init__(self) -> None:
+        self.trials: list[str] = []
+
+    def trial(self, plan: Plan, trial: Trial) -> None:
+        self.trials.append(trial.id)
 
 
 def only(run: Run) -> Trial:
@@ -138,9 +138,9 @@ def running(text: str) -> bool:
 
 
 def test_a_good_trial_keeps_sample_clocks_and_raw_output(
-    seat: Runner, carry_out: Carry, tmp_path: Path
+    runner: Runner, carry_out: Carry, tmp_path: Path
 ) -> None:
-    run = carry_out(seat, workload("good", "sysbench", good_output()))
+    run = carry_out(runner, workload("good", "sysbench", good_output()))
     trial = only(run)
     assert trial.status is TrialStatus.OK
     assert [sample.metric for sample in trial.samples] == ["events_per_s"]
@@ -152,37 +152,39 @@ def test_a_good_trial_keeps_sample_clocks_and_raw_output(
 
 
 def test_a_run_that_is_precise_enough_ends_after_a_whole_block(
-    seat: Runner, carry_out: Carry
+    runner: Runner, carry_out: Carry
 ) -> None:
     work = workload("good", "sysbench", good_output())
-    run = carry_out(seat, work, blocks=5, enough=lambda blocks, trials: len(trials) == blocks == 2)
+    run = carry_out(
+        runner, work, blocks=5, enough=lambda blocks, trials: len(trials) == blocks == 2
+    )
     assert run.ended == "precise"
     assert [trial.block for trial in run.trials] == [0, 1]
 
 
 def test_garbage_is_a_failed_trial_that_says_so(
-    seat: Runner, carry_out: Carry, tmp_path: Path
+    runner: Runner, carry_out: Carry, tmp_path: Path
 ) -> None:
     garbage = tmp_path / "garbage"
     garbage.write_bytes(bytes(range(256)) * 50)
-    trial = only(carry_out(seat, workload("garbage", "sysbench", str(garbage))))
+    trial = only(carry_out(runner, workload("garbage", "sysbench", str(garbage))))
     assert trial.status is TrialStatus.FAILED
     assert trial.samples == ()
     assert trial.reason
     assert "sysbench" in trial.reason
 
 
-def test_a_program_that_prints_nothing_is_a_failed_trial(seat: Runner, carry_out: Carry) -> None:
-    trial = only(carry_out(seat, workload("nothing", "sysbench", "/dev/null")))
+def test_a_program_that_prints_nothing_is_a_failed_trial(runner: Runner, carry_out: Carry) -> None:
+    trial = only(carry_out(runner, workload("nothing", "sysbench", "/dev/null")))
     assert (trial.status, trial.samples) == (TrialStatus.FAILED, ())
     assert trial.reason
 
 
 def test_a_program_that_prints_without_end_is_stopped_on_the_target_too(
-    seat: Runner, carry_out: Carry
+    runner: Runner, carry_out: Carry
 ) -> None:
     begin = time.monotonic()
-    trial = only(carry_out(seat, workload("endless", "fio", "endless-output-of-the-test")))
+    trial = only(carry_out(runner, workload("endless", "fio", "endless-output-of-the-test")))
     assert trial.status is TrialStatus.FAILED
     assert trial.reason is not None
     assert "printed more than 16 MiB" in trial.reason
@@ -192,10 +194,10 @@ def test_a_program_that_prints_without_end_is_stopped_on_the_target_too(
 
 
 def test_a_failing_program_is_recorded_with_status_and_last_words_and_the_run_goes_on(
-    seat: Runner, carry_out: Carry
+    runner: Runner, carry_out: Carry
 ) -> None:
     run = carry_out(
-        seat,
+        runner,
         workload("fails", "iperf3", "/no/such/file"),
         workload("good", "sysbench", good_output()),
     )
@@ -209,10 +211,10 @@ def test_a_failing_program_is_recorded_with_status_and_last_words_and_the_run_go
 
 
 def test_a_hanging_program_is_stopped_at_its_limit_on_the_target(
-    seat: Runner, carry_out: Carry
+    runner: Runner, carry_out: Carry
 ) -> None:
     run = carry_out(
-        seat,
+        runner,
         workload("hangs", "stress-ng", "7531.5"),
         workload("good", "sysbench", good_output()),
         slack_s=0.0,
@@ -225,13 +227,13 @@ def test_a_hanging_program_is_stopped_at_its_limit_on_the_target(
 
 
 def test_an_interrupt_ends_the_program_on_the_target_and_keeps_what_there_is(
-    seat: Runner, carry_out: Carry
+    runner: Runner, carry_out: Carry
 ) -> None:
-    def during(execution: Loop) -> None:
-        threading.Timer(1.5, execution.interrupt).start()
+    def during(loop: Loop) -> None:
+        threading.Timer(1.5, loop.interrupt).start()
 
     begin = time.monotonic()
-    run = carry_out(seat, workload("hangs", "stress-ng", "8642.5"), during=during)
+    run = carry_out(runner, workload("hangs", "stress-ng", "8642.5"), during=during)
     assert run.ended == "interrupted"
     assert run.trials == ()
     assert time.monotonic() - begin < 10
@@ -243,23 +245,24 @@ def test_a_lost_connection_is_one_lost_trial_and_a_new_connection(
     tmp_path: Path, packed: Bundle, carry_out: Carry
 ) -> None:
     with sshd.running(tmp_path / "sshd") as server:
-        seat = seat_on(server, packed)
+        runner = ready.runner(server, packed, TARGET)
         victims = sshd.descendants(server.process.pid)
         threading.Timer(1.0, lambda: sshd.end(victims)).start()
-        seen: list[str] = []
+        told = Told()
         run = carry_out(
-            seat,
+            runner,
             workload("long", "stress-ng", "3"),
             workload("good", "sysbench", good_output()),
             workload("longer", "stress-ng", "3.5"),
-            on_trial=lambda trial: seen.append(trial.workload),
+            progress=told,
         )
-        seat.session.close()
+        runner.session.close()
     lost = [trial for trial in run.trials if trial.status is TrialStatus.LOST]
     assert len(lost) == 1
     assert lost[0].reason
     after = run.trials[run.trials.index(lost[0]) + 1 :]
     assert all(trial.connection == 2 for trial in after)
+    assert told.trials == [trial.id for trial in run.trials]
     assert run.ended == "complete"
 
 
@@ -267,10 +270,10 @@ def test_a_target_that_is_gone_loses_its_trials_and_not_the_run(
     tmp_path: Path, packed: Bundle, carry_out: Carry
 ) -> None:
     with sshd.running(tmp_path / "sshd") as server:
-        seat = seat_on(server, packed)
+        runner = ready.runner(server, packed, TARGET)
         server.kill()
         run = carry_out(
-            seat,
+            runner,
             workload("one", "sysbench", good_output()),
             workload("two", "sysbench", good_output()),
         )
@@ -281,23 +284,23 @@ def test_a_target_that_is_gone_loses_its_trials_and_not_the_run(
 
 
 def test_a_file_that_cannot_be_prepared_fails_its_workloads_with_that_reason(
-    seat: Runner, carry_out: Carry
+    runner: Runner, carry_out: Carry
 ) -> None:
     step = Step("never.dat", "iperf3", ("/no/such/file",))
-    trial = only(carry_out(seat, workload("late", "sysbench", good_output(), prepare=(step,))))
+    trial = only(carry_out(runner, workload("late", "sysbench", good_output(), prepare=(step,))))
     assert trial.status is TrialStatus.FAILED
     assert trial.reason is not None
     assert "never.dat could not be made" in trial.reason
 
 
 def test_a_file_is_made_once_and_again_when_its_step_was_edited(
-    seat: Runner, carry_out: Carry
+    runner: Runner, carry_out: Carry
 ) -> None:
-    file = Path(seat.work) / "made.dat"
+    file = Path(runner.work) / "made.dat"
 
     def made(second: int) -> float:
         step = Step("made.dat", "sockperf", (f"--date=@{second}", "{work}/made.dat"))
-        run = carry_out(seat, workload("filed", "sysbench", good_output(), prepare=(step,)))
+        run = carry_out(runner, workload("filed", "sysbench", good_output(), prepare=(step,)))
         assert only(run).status is not TrialStatus.FAILED, only(run).reason
         return file.stat().st_mtime
 

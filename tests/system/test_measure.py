@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from harness.errors import HarnessError, UseError
-from harness.execute.measurement import Measurement, Progress, taking_part
-from harness.execute.runner import Ready, Runner, require_alone
-from harness.model.fingerprint import Fingerprint
+from harness.execute.measurement import taking_part
+from harness.execute.runner import Runner, require_alone
+from harness.model.progress import Silent
 from harness.model.run import TargetRecord
-from harness.model.target import BackendClass, Host, Size, Target
+from harness.model.target import Endpoint, Host, Size, Target
+from harness.plan.plan import preset
+from harness.plan.request import Request
 from harness.remote import connect, keys
+from harness.remote.session import Session
 
-from . import sshd
+from . import ready, sshd, standin
 
 pytestmark = pytest.mark.system
 
 SIZE = Size(1, 256, 2, (0,))
 NATIVE = Target("lab1", "baremetal", "lab1", SIZE, "198.18.0.1")
 OTHER = Target("container", "docker", "lab1", SIZE, "198.18.0.11")
-SEEN = Fingerprint(*("docker", BackendClass.OS, "docker"), *(None,) * 8, inside={}, outside={})
 
 
 def test_a_target_is_reached_through_the_session_of_native_that_stands_now(
@@ -30,27 +36,47 @@ def test_a_target_is_reached_through_the_session_of_native_that_stands_now(
 ) -> None:
     """`server` is the remote machine, `own_server` a target that only it can reach."""
     host = Host("lab1", (NATIVE, OTHER), local=False, peer="")
-    silent = Progress(lambda _: None, lambda *_: None, lambda *_: None)
     own_key = keys.load_key(_both_enter(server, own_server, tmp_path))
-    measurement = Measurement(tmp_path, own_key, silent)
-    native = connect.connect("lab1", server.endpoint, own_key)
-    other = connect.connect("container", own_server.endpoint, own_key, through=native)
-    seats: dict[str, Runner] = {}
-    for target, opened, at in (
-        (NATIVE, native, server.endpoint),
-        (OTHER, other, own_server.endpoint),
-    ):
-        one = Ready(TargetRecord(target, SEEN, {}), opened, "", at)
-        seats[target.name] = measurement._seat(host, one, seats)
-    native.close()
+
+    def runner(target: Target, at: Endpoint, through: Callable[[], Session] | None) -> Runner:
+        anew = partial(connect.to, target, host, at, own_key, through)
+        return Runner(TargetRecord(target, ready.UNSEEN, {}), at, anew(), anew, "", host.peer)
+
+    native = runner(NATIVE, server.endpoint, None)
+    other = runner(OTHER, own_server.endpoint, native.standing)
+    first = native.session
+    first.close()
     with pytest.raises(HarnessError):
-        other.check("true", limit_s=10)
-    again = seats["container"].reopen()
-    assert again.check("echo back", limit_s=10) == "back\n"
-    assert seats["lab1"].session is not native
-    assert (seats["lab1"].connection, seats["lab1"].session.alive) == (2, True)
-    again.close()
-    seats["lab1"].session.close()
+        other.session.check("true", limit_s=10)
+    other.reopen()
+    assert other.session.check("echo back", limit_s=10) == "back\n"
+    assert native.session is not first
+    assert (native.connection, native.session.alive, other.connection) == (2, True, 2)
+    other.close()
+    native.close()
+
+
+def test_a_target_is_made_ready_once_and_left_where_it_is_not_what_was_declared(
+    server: sshd.Sshd, tmp_path: Path
+) -> None:
+    """The real steps, with the programs of this machine: none of them is asked for its version."""
+    host = Host("lab1", (NATIVE,), local=True, peer="198.18.0.254")
+    packed = standin.make(tmp_path / "bundle")
+    told = Told()
+    request = Request(preset("smoke"), (), accepted=("size",))
+    opened = Runner.open(NATIVE, host, server.endpoint, server.key, packed, request, progress=told)
+    assert told.steps == ["connect to lab1", "verify the bundle on lab1", "observe lab1"]
+    assert opened.record.target == NATIVE
+    assert opened.record.fingerprint.kernel == os.uname().release
+    assert (opened.record.programs, opened.peerless, opened.connection) == ({}, "", 1)
+    assert (opened.work, opened.peer) == (server.endpoint.work, "198.18.0.254")
+    listed = opened.session.check(["ls", f"{opened.bundle}/trial"], limit_s=10)
+    assert listed.strip() == f"{server.endpoint.store}/{packed.digest}/trial"
+    opened.close()
+    assert not opened.session.alive
+    many = replace(NATIVE, size=replace(SIZE, vcpus=4096))
+    with pytest.raises(HarnessError, match="has not the size that the inventory declares"):
+        Runner.open(many, host, server.endpoint, server.key, packed, Request(preset("smoke"), ()))
 
 
 def test_a_target_that_up_was_not_asked_for_is_missing_and_costs_no_other_the_run(
@@ -82,6 +108,16 @@ def test_a_machine_is_measured_by_one_controller_at_a_time(
             assert time.monotonic() < deadline
             time.sleep(0.1)
         require_alone(second, str(lock))
+
+
+class Told(Silent):
+    """Remembers of which steps it was told."""
+
+    def __init__(self) -> None:
+        self.steps: list[str] = []
+
+    def step(self, text: str) -> None:
+        self.steps.append(text)
 
 
 def _both_enter(first: sshd.Sshd, second: sshd.Sshd, folder: Path) -> Path:

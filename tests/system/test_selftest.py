@@ -14,7 +14,7 @@ from harness.errors import HarnessError
 from harness.ledger import reader
 from harness.model.target import Host
 from harness.model.trial import TrialStatus
-from harness.workflow.selftest import SCENARIO, Place, Repetitions, known_truths
+from harness.workflow.slowdown import SCENARIO, Place, Repetitions, known_truths
 
 from . import sshd
 from .test_threats import NATIVE

@@ -22,7 +22,6 @@ import pytest
 
 from harness import validity
 from harness.backends import docker, kvm
-from harness.bundle import install
 from harness.bundle.archive import Bundle
 from harness.errors import HarnessError
 from harness.execute.loop import Loop
@@ -31,15 +30,15 @@ from harness.fingerprint import observe
 from harness.ledger import reader, writer
 from harness.ledger.writer import Ledger
 from harness.model.fingerprint import Settings
-from harness.model.run import Manifest, Run, TargetRecord
-from harness.model.target import Endpoint, Host, Size, Target
+from harness.model.run import Manifest, Run
+from harness.model.target import Host, Size, Target
 from harness.model.trial import TrialStatus
 from harness.model.workload import Metric, Resource, Step, Workload
 from harness.plan.plan import make, preset
-from harness.remote import connect, session
+from harness.remote import connect
 from harness.validity import Finding
 
-from . import sshd
+from . import ready, sshd
 
 pytestmark = pytest.mark.system
 
@@ -57,27 +56,23 @@ CPU = Workload(
 
 
 @contextmanager
-def seats(
+def runners_on(
     server: sshd.Sshd, packed: Bundle, works: dict[Target, str] | None = None
 ) -> Iterator[dict[str, Runner]]:
-    """A seat for each target, all on one server, each with a folder of its own for its files."""
-    with ExitStack() as open_sessions:
+    """A runner for each target, all on one server, each with a folder of its own for its files."""
+    with ExitStack() as sessions:
         made = {}
         for target, work in (works or {NATIVE: server.endpoint.work}).items():
-
-            def reopen(name: str = target.name) -> session.Session:
-                return connect.connect(name, server.endpoint, server.key)
-
-            opened = reopen()
-            open_sessions.callback(opened.close)
-            place = install.push(packed, opened, server.endpoint.store)
-            made[target.name] = Runner(target, opened, place, work, "127.0.0.1", reopen)
+            runner = ready.runner(server, packed, target)
+            runner.endpoint = replace(runner.endpoint, work=work)
+            sessions.callback(runner.close)
+            made[target.name] = runner
         yield made
 
 
 def measured(
     folder: Path,
-    seats: dict[str, Runner],
+    runners: dict[str, Runner],
     *workloads: Workload,
     blocks: int = 1,
     seconds: float = 2.0,
@@ -85,16 +80,18 @@ def measured(
     peers: Sequence[str] = (),
 ) -> Run:
     """The run, as read back from its ledger."""
-    targets = tuple(seat.target for seat in seats.values())
+    targets = tuple(runner.target for runner in runners.values())
     host = Host("native", targets, True, "127.0.0.1")
     plan = make(host, workloads, preset("smoke"), 1, blocks=blocks)
     plan = replace(plan, seconds={workload.name: seconds for workload in workloads})
     records = []
-    for seat in seats.values():
-        at = Endpoint("127.0.0.1", 22, "root", "", seat.work, "")
-        seen = observe.observe(NATIVE, seat.session, seat.session, at, None)
+    for runner in runners.values():
+        seen = observe.observe(NATIVE, runner.session, runner.session, runner.endpoint, None)
         records.append(
-            TargetRecord(seat.target, replace(seen, vcpus=1, inside={}, settings=Settings()), {})
+            replace(
+                runner.record,
+                fingerprint=replace(seen, vcpus=1, inside={}, settings=Settings()),
+            )
         )
     manifest = Manifest(
         schema=writer.SCHEMA,
@@ -113,7 +110,7 @@ def measured(
         workloads=workloads,
     )
     with Ledger.create(folder, manifest) as record:
-        Loop(plan, workloads, seats, record, idle_wait_s=idle_wait_s, peers=peers).run()
+        Loop(plan, workloads, runners, record, idle_wait_s=idle_wait_s, peers=peers).run()
         return reader.read_run(record.folder)
 
 
@@ -139,16 +136,16 @@ def busy(processes: int, cpu: int | None = None) -> Iterator[list[str]]:
 
 
 @pytest.fixture
-def seat(own_server: sshd.Sshd, packed: Bundle) -> Iterator[dict[str, Runner]]:
-    with seats(own_server, packed) as made:
+def runners(own_server: sshd.Sshd, packed: Bundle) -> Iterator[dict[str, Runner]]:
+    with runners_on(own_server, packed) as made:
         yield made
 
 
 def test_work_from_outside_has_a_trial_rejected_as_it_ends(
-    seat: dict[str, Runner], tmp_path: Path
+    runners: dict[str, Runner], tmp_path: Path
 ) -> None:
     with busy(1):
-        run = measured(tmp_path / "runs", seat, CPU)
+        run = measured(tmp_path / "runs", runners, CPU)
     for trial in run.trials:
         assert trial.status is TrialStatus.REJECTED
         assert trial.reason is not None
@@ -163,11 +160,11 @@ def test_a_share_is_of_the_cpus_that_the_program_may_run_on(
     if len(os.sched_getaffinity(0)) < 2:
         pytest.skip("there is but one CPU here")
     os.sched_setaffinity(own_server.process.pid, {0})
-    with seats(own_server, packed) as seat:
+    with runners_on(own_server, packed) as runners:
         with busy(1, cpu=1):
-            apart = measured(tmp_path / "apart", seat, CPU)
+            apart = measured(tmp_path / "apart", runners, CPU)
         with busy(1, cpu=0):
-            together = measured(tmp_path / "together", seat, CPU)
+            together = measured(tmp_path / "together", runners, CPU)
     for trial in (*apart.trials, *together.trials):
         assert trial.cpu is not None
         assert trial.guest_s is not None
@@ -184,8 +181,8 @@ def test_the_work_of_the_peer_is_read(
     own_server: sshd.Sshd, packed: Bundle, tmp_path: Path
 ) -> None:
     """By a process that works all the time in the place of the peer's server."""
-    with busy(1) as peer, seats(own_server, packed) as seat:
-        run = measured(tmp_path / "runs", seat, CPU, peers=peer)
+    with busy(1) as peer, runners_on(own_server, packed) as runners:
+        run = measured(tmp_path / "runs", runners, CPU, peers=peer)
     for trial in run.trials:
         assert trial.host_load is not None
         assert trial.host_load.peer_s is not None
@@ -198,8 +195,8 @@ def test_other_work_beside_a_disk_workload_is_told_and_rejects_nothing(
 ) -> None:
     os.sched_setaffinity(own_server.process.pid, {0})
     read = disk("read", "--rw=randread", "--bs=64k", "--direct=0")
-    with seats(own_server, packed) as seat, busy(1, cpu=0):
-        run = measured(tmp_path / "runs", seat, read)
+    with runners_on(own_server, packed) as runners, busy(1, cpu=0):
+        run = measured(tmp_path / "runs", runners, read)
     assert not [t for t in run.trials if "other work" in (t.reason or "")]
     told = found(run, "foreign_load")
     assert {each.trial for each in told} == {trial.id for trial in run.trials}
@@ -207,11 +204,11 @@ def test_other_work_beside_a_disk_workload_is_told_and_rejects_nothing(
 
 
 def test_a_host_that_is_busy_before_a_block_is_waited_for_and_told(
-    seat: dict[str, Runner], tmp_path: Path
+    runners: dict[str, Runner], tmp_path: Path
 ) -> None:
     begin = time.monotonic()
     with busy(os.cpu_count() or 1):
-        run = measured(tmp_path / "runs", seat, CPU, seconds=1.0, idle_wait_s=2.0)
+        run = measured(tmp_path / "runs", runners, CPU, seconds=1.0, idle_wait_s=2.0)
     (probe,) = run.probes
     assert probe.waited_s >= 2.0
     assert time.monotonic() - begin > 2.0
@@ -220,13 +217,13 @@ def test_a_host_that_is_busy_before_a_block_is_waited_for_and_told(
 
 
 def test_a_host_that_falls_idle_is_waited_for_no_longer(
-    seat: dict[str, Runner], tmp_path: Path
+    runners: dict[str, Runner], tmp_path: Path
 ) -> None:
     with ExitStack() as work:
         work.enter_context(busy(os.cpu_count() or 1))
         timer = threading.Timer(3.0, work.pop_all().close)
         timer.start()
-        run = measured(tmp_path / "runs", seat, CPU, seconds=1.0, idle_wait_s=60.0)
+        run = measured(tmp_path / "runs", runners, CPU, seconds=1.0, idle_wait_s=60.0)
         timer.join()
     (probe,) = run.probes
     assert probe.waited_s > 0.5
@@ -252,14 +249,16 @@ def test_a_clock_that_is_really_slowed_has_a_trial_rejected(tmp_path: Path, pack
     environment = f"LD_PRELOAD={library} FAKETIME_TIMESTAMP_FILE={offset} FAKETIME_NO_CACHE=1"
     with (
         sshd.running(tmp_path / "sshd", environment=environment) as server,
-        seats(server, packed) as seat,
+        runners_on(server, packed) as runners,
     ):
-        said = seat["native"].session.check([f"{seat['native'].bundle}/run", "date"], limit_s=10)
+        said = runners["native"].session.check(
+            [f"{runners['native'].bundle}/run", "date"], limit_s=10
+        )
         assert said, "the bundle's date does not start under libfaketime"
         thread = threading.Thread(target=slow)
         thread.start()
         try:
-            run = measured(tmp_path / "runs", seat, CPU, seconds=4.0)
+            run = measured(tmp_path / "runs", runners, CPU, seconds=4.0)
         finally:
             stop.set()
             thread.join()
@@ -287,11 +286,11 @@ def disk(name: str, *args: str) -> Workload:
 
 
 def test_a_page_cache_posing_as_a_disk_is_found_and_direct_reading_is_not(
-    seat: dict[str, Runner], tmp_path: Path
+    runners: dict[str, Runner], tmp_path: Path
 ) -> None:
     direct = disk("direct", "--rw=randread", "--bs=64k", "--direct=1")
     cached = disk("cached", "--rw=randread", "--bs=64k", "--direct=0", "--invalidate=0")
-    run = measured(tmp_path / "runs", seat, direct, cached)
+    run = measured(tmp_path / "runs", runners, direct, cached)
     by_name = {trial.workload: trial for trial in run.trials}
     if by_name["direct"].status is not TrialStatus.OK:
         pytest.skip(f"the temporary folder takes no direct I/O: {by_name['direct'].reason}")
@@ -315,7 +314,7 @@ def test_a_flush_that_reaches_no_device_is_found(
     memory = Path(tempfile.mkdtemp(prefix="baremark-", dir="/dev/shm"))
     try:
         works = {NATIVE: own_server.endpoint.work, OTHER: str(memory)}
-        with seats(own_server, packed, works) as two:
+        with runners_on(own_server, packed, works) as two:
             run = measured(tmp_path / "runs", two, sync, blocks=6, seconds=1.0)
     finally:
         shutil.rmtree(memory)
@@ -387,8 +386,8 @@ def quota(process: int, share: float) -> Iterator[None]:
 def test_a_cpu_quota_that_stops_the_program_is_told(
     own_server: sshd.Sshd, packed: Bundle, tmp_path: Path
 ) -> None:
-    with quota(own_server.process.pid, 0.2), seats(own_server, packed) as seat:
-        run = measured(tmp_path / "runs", seat, CPU)
+    with quota(own_server.process.pid, 0.2), runners_on(own_server, packed) as runners:
+        run = measured(tmp_path / "runs", runners, CPU)
     told = found(run, "throttling")
     assert len(told) == len(run.trials)
     for finding in told:
@@ -398,8 +397,8 @@ def test_a_cpu_quota_that_stops_the_program_is_told(
         assert periods > 0
 
 
-def test_a_calm_machine_has_nothing_against_it(seat: dict[str, Runner], tmp_path: Path) -> None:
-    run = measured(tmp_path / "runs", seat, CPU, blocks=2)
+def test_a_calm_machine_has_nothing_against_it(runners: dict[str, Runner], tmp_path: Path) -> None:
+    run = measured(tmp_path / "runs", runners, CPU, blocks=2)
     (first, *_) = run.trials
     assert first.cpu is not None
     assert first.host_load is not None

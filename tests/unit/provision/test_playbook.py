@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.model.progress import Silent
 from harness.provision import playbook
 
 PLAYBOOK = """\
@@ -29,6 +30,6 @@ def test_a_host_that_fails_is_told_of_with_its_reason_and_takes_nothing_from_the
     (tmp_path / "play.yml").write_text(PLAYBOOK)
     (tmp_path / "hosts").write_text("full\nother\n")
     monkeypatch.setattr(playbook, "PLAYBOOKS", tmp_path)
-    play = playbook.run("play.yml", tmp_path / "hosts", {}, lambda _: None)
+    play = playbook.run("play.yml", tmp_path / "hosts", {}, Silent())
     assert play.failures == {"full": "Fail on one: there is no room"}
     assert play.stats["found"] == {"full": 1, "other": 1}
