@@ -16,6 +16,7 @@ from rich.markup import escape
 from harness.errors import HarnessError
 from harness.model.plan import Plan
 from harness.model.run import Run
+from harness.model.target import DECLARED
 from harness.model.trial import Trial, TrialStatus
 
 if TYPE_CHECKING:
@@ -99,11 +100,11 @@ class Console:
                 where = f"{endpoint.user}@{endpoint.address}:{endpoint.port}"
                 self.say(f"{name} is adopted: {where} answers with the pinned key")
                 continue
-            # What was asked for stands in the inventory; it is checked before measuring.
+            # What is declared stands in the inventory; it is checked before measuring.
             facts = ", ".join(
                 f"{key} {value}"
                 for key, value in endpoint.facts.items()
-                if not key.startswith("asked_")
+                if not key.startswith(DECLARED)
             )
             self.say(f"{name} is up at {endpoint.address}:{endpoint.port} ({facts})")
 

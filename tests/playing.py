@@ -13,6 +13,8 @@ from types import ModuleType
 import ansible.module_utils  # type: ignore[import-untyped]
 import pytest
 
+from harness.provision.variables import BENCH_NETWORK
+
 PLAYBOOKS = Path(__file__).parents[1] / "playbooks"
 FOLDER = Path(sys.executable).parent
 
@@ -21,11 +23,12 @@ def play(folder: Path, text: str, **variables: object) -> subprocess.CompletedPr
     """Run a playbook; modules in the folder's `library` stand in for Baremark's own."""
     playbook = folder / "play.yml"
     playbook.write_text(text)
+    given = {**BENCH_NETWORK, "ansible_python_interpreter": sys.executable, **variables}
     return subprocess.run(
         [
             str(FOLDER / "ansible-playbook"),
             *("-i", "localhost,", "-e", f"@{PLAYBOOKS}/group_vars/all.yml"),
-            *("-e", json.dumps({"ansible_python_interpreter": sys.executable, **variables})),
+            *("-e", json.dumps(given)),
             str(playbook),
         ],
         capture_output=True,

@@ -12,12 +12,11 @@ import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from harness.inventory.network import PEER_NETNS
 from harness.model.trial import HostLoad
 from harness.remote.session import ConnectionLost, Session
 
 LIMIT_S = 20.0
-PEER_NETNS = "bmpeer"
-"""The network namespace of the peer's servers: `baremark_peer_netns` of the playbooks."""
 _HZ = 100
 """Ticks a second in /proc (USER_HZ), 100 on every architecture that the bundle is for."""
 _SECTOR_BYTES = 512

@@ -99,7 +99,7 @@ class Runner:
             progress.step(f"verify the bundle on {target.name}")
             place = install.push(packed, session, endpoint.store)
             progress.step(f"observe {target.name}")
-            fingerprint = _accepted(target, session, endpoint, place, request, native)
+            fingerprint = _accepted(target, session, endpoint, host.peer, place, request, native)
             used = sorted({workload.tool for workload in request.workloads})
             programs = install.versions(session, place, used)
             return cls(
@@ -212,6 +212,7 @@ def _accepted(
     target: Target,
     session: Session,
     endpoint: Endpoint,
+    peer: str,
     place: str,
     request: Request,
     native: Runner | None,
@@ -219,7 +220,7 @@ def _accepted(
     """What the target is, which must be what was declared. Raises `HarnessError`."""
     host = native.session if native else session
     of_native = native.record.fingerprint if native else None
-    fingerprint = observe.observe(target, session, host, endpoint, of_native, place)
+    fingerprint = observe.observe(target, session, host, endpoint, of_native, peer, place)
     observe.refuse_if_false(target, endpoint, fingerprint, request.accepted)
     return fingerprint
 

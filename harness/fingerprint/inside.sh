@@ -1,7 +1,7 @@
 # Observe the machine from inside: one line "name<TAB>value" for each thing that can be seen.
 # What cannot be seen is not printed, so that it stays "not observable". Arguments: the work folder,
-# and the bundle's folder where there is one.
-work=$1 bundle=$2
+# the bundle's folder where there is one, and the address of the peer.
+work=$1 bundle=$2 peer=$3
 PATH=$PATH:/usr/sbin:/sbin
 # Builtins where they do: under emulation each process started costs a tenth of a second.
 say() {
@@ -178,7 +178,7 @@ if [ -d "$work" ]; then
     fi
     say work_free_kib "$(df -P "$work" 2>/dev/null | awk 'NR==2 {print $4}')"
 fi
-route=$(ip -o route get 198.18.0.2 2>/dev/null)
+route=$(ip -o route get "$peer" 2>/dev/null)
 say peer_route "$(printf %s "$route" | sed 's/ *\\.*//; s/ uid [0-9]*//')"
 device=$(printf %s "$route" | sed -n 's/.* dev \([^ ]*\).*/\1/p')
 if [ -n "$device" ]; then

@@ -27,16 +27,18 @@ def observe(
     host: Session,
     endpoint: Endpoint,
     native: Fingerprint | None,
+    peer: str,
     place: str = "",
 ) -> Fingerprint:
     """Observe a target from inside and from its host's side.
 
     `host` is the session of the native target and `native` its fingerprint (None for itself):
-    where the host is a guest, so is everything on it. `place` is the bundle's folder on the
+    where the host is a guest, so is everything on it. `peer` is the address that network workloads
+    talk to, to which the way is looked up. `place` is the bundle's folder on the
     target ("" where it has none yet: then its CPUID leaves are not read). Raises `HarnessError`
     when the target cannot be observed.
     """
-    inside = look_inside(session, endpoint.work, place)
+    inside = look_inside(session, endpoint.work, peer, place)
     if target.adopted:
         outside: Observed = host_process.observe(target, session, host, endpoint)
         backend_class, label = platform.adopted(
@@ -67,10 +69,11 @@ def observe(
     )
 
 
-def look_inside(session: Session, work: str, place: str = "") -> dict[str, str]:
+def look_inside(session: Session, work: str, peer: str, place: str = "") -> dict[str, str]:
     """What a target tells of itself from inside, by name."""
     script = Path(__file__).with_name("inside.sh").read_bytes()
-    printed = session.check(["sh", "-s", "--", work, place], limit_s=OBSERVE_LIMIT_S, stdin=script)
+    command = ["sh", "-s", "--", work, place, peer]
+    printed = session.check(command, limit_s=OBSERVE_LIMIT_S, stdin=script)
     inside = dict(line.split("\t", 1) for line in printed.splitlines() if "\t" in line)
     registers = [inside.pop(name) for name in sorted(inside) if name.startswith("cpuid_")]
     if registers:

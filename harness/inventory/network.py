@@ -11,8 +11,12 @@ BENCH_NETWORK = ipaddress.IPv4Network("198.18.0.0/24")
 """RFC 2544 sets 198.18.0.0/15 aside for benchmarking, so it collides with nobody's network."""
 HOST_ADDRESS = str(BENCH_NETWORK[1])
 PEER_ADDRESS = str(BENCH_NETWORK[2])
+PEER_NETNS = "bmpeer"
+"""The network namespace of the peer's servers, where the peer is no machine of its own."""
 FIRST_TARGET = 10
 LAST_TARGET = 126
+NO_TARGETS = str(list(BENCH_NETWORK.subnets())[1])
+"""The upper half, in which no target has its address: for daemons that must hand out some."""
 
 
 def free_addresses(targets: Sequence[Target]) -> Iterator[str]:

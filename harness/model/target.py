@@ -80,6 +80,10 @@ class Host:
         return self.targets[0]
 
 
+DECLARED = "declared_"
+"""Begins the name of an endpoint's fact that says what the inventory declares of the target."""
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """Where a target answers SSH, and the host key it must show (`ssh-ed25519 AAAA…`).

@@ -144,11 +144,12 @@ def down(folder: Path, hosts: Sequence[Host], progress: Progress) -> dict[str, s
     return left
 
 
-def examine(target: Target, endpoint: Endpoint) -> Diagnosis:
+def examine(target: Target, host: Host) -> Diagnosis:
     """Whether an adopted target can be used as it is declared; nothing is changed on it."""
+    endpoint = host.adopted[target.name]
     try:
         with to_adopted(target.name, endpoint) as opened:
-            usable, why, fix = _examine(target, endpoint, opened)
+            usable, why, fix = _examine(target, endpoint, opened, host.peer)
     except HarnessError as error:
         usable, why, fix = False, error.message, error.hint
     return Diagnosis(target.name, target.backend, usable, why, fix)
@@ -163,8 +164,8 @@ def recorded(folder: Path) -> dict[str, Endpoint]:
     return TypeAdapter(dict[str, Endpoint]).validate_json(text)
 
 
-def _examine(target: Target, endpoint: Endpoint, opened: Session) -> _Judged:
-    inside = observe.look_inside(opened, endpoint.work)
+def _examine(target: Target, endpoint: Endpoint, opened: Session, peer: str) -> _Judged:
+    inside = observe.look_inside(opened, endpoint.work, peer)
     if inside.get("machine") != "x86_64":
         return (
             False,

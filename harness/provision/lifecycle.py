@@ -20,8 +20,8 @@ from harness.bundle.archive import Bundle
 from harness.errors import HarnessError
 from harness.files import writing
 from harness.model.progress import Progress
-from harness.model.target import Diagnosis, Endpoint, Host
-from harness.provision import adopted, playbook
+from harness.model.target import DECLARED, Diagnosis, Endpoint, Host
+from harness.provision import adopted, playbook, variables
 from harness.provision.playbook import Play
 from harness.remote import keys
 from harness.state import Standing
@@ -59,14 +59,14 @@ def up(inventory: Path, hosts: Sequence[Host], packed: Bundle, progress: Progres
     made = adopted.provisioned(hosts)
     play = Play({}, {})
     if made:
-        variables = {
+        given = {
             "baremark_cache": str(state.cache_folder()),
             "baremark_client_key": line,
             "baremark_bundle_archive": str(packed.archive),
             "baremark_bundle_digest": packed.digest,
-            **_wanted(made),
+            **variables.of(made),
         }
-        play = playbook.run("up.yml", inventory, variables, progress)
+        play = playbook.run("up.yml", inventory, given, progress)
     try:
         endpoints = TypeAdapter(dict[str, Endpoint]).validate_python(
             {
@@ -109,8 +109,8 @@ def down(inventory: Path, hosts: Sequence[Host], progress: Progress, *, purge: b
     cache = state.cache_folder()
     left = adopted.down(state.state_folder(inventory), hosts, progress)
     if made := adopted.provisioned(hosts):
-        variables = {"baremark_cache": str(cache), "baremark_purge": purge, **_wanted(made)}
-        left |= playbook.run("down.yml", inventory, variables, progress).failures
+        given = {"baremark_cache": str(cache), "baremark_purge": purge, **variables.of(made)}
+        left |= playbook.run("down.yml", inventory, given, progress).failures
     if left:
         raise HarnessError(
             "not everything could be removed: "
@@ -126,14 +126,18 @@ def down(inventory: Path, hosts: Sequence[Host], progress: Progress, *, purge: b
 def doctor(inventory: Path, hosts: Sequence[Host], progress: Progress) -> tuple[Diagnosis, ...]:
     """Ask every machine whether it can run its targets; nothing is changed anywhere."""
     made = adopted.provisioned(hosts)
-    play = playbook.run("doctor.yml", inventory, _wanted(made), progress) if made else Play({}, {})
+    play = (
+        playbook.run("doctor.yml", inventory, variables.of(made), progress)
+        if made
+        else Play({}, {})
+    )
     said: dict[str, dict[str, Any]] = play.stats.get("baremark_doctor", {})
     findings = []
     for host in hosts:
         for target in host.targets:
             if target.adopted:
                 progress.step(f"look at {target.name}, which is adopted")
-                findings.append(adopted.examine(target, host.adopted[target.name]))
+                findings.append(adopted.examine(target, host))
                 continue
             finding = said.get(target.name)
             if finding is not None:
@@ -170,19 +174,13 @@ def setup(packages: Sequence[str], progress: Progress) -> None:
         )
 
 
-def _wanted(hosts: Sequence[Host]) -> dict[str, Any]:
-    targets = [target for host in hosts for target in host.targets]
-    return {
-        "baremark_targets": [target.name for target in targets],
-        "baremark_addresses": {target.name: target.address for target in targets},
-    }
-
-
-def _endpoint(facts: Mapping[str, Any]) -> dict[str, Any]:
+def _endpoint(told: Mapping[str, Any]) -> dict[str, Any]:
+    """What a role handed back as the fields of an endpoint; what is empty is no fact."""
     own = {"address", "port", "user", "host_key", "work", "store"}
+    facts = {name: value for name, value in told.items() if name not in own}
+    declared: Mapping[str, Any] = facts.pop("declared", {})
+    facts |= {f"{DECLARED}{name}": value for name, value in declared.items()}
     return {
-        **{name: facts[name] for name in own if name in facts},
-        "facts": {
-            name: str(value) for name, value in facts.items() if name not in own and value != ""
-        },
+        **{name: told[name] for name in own if name in told},
+        "facts": {name: str(value) for name, value in facts.items() if value != ""},
     }

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def baremark_cpu_list(value: object) -> list[int]:
-    """Host CPU numbers from `0,2-3`, `[0, 2, 3]`, `0` or a range, in the order given."""
+    """The numbers in `baremark_emulator_cpus`: `0,2-3`, `[0, 2, 3]` or `0`, in the order given."""
     if isinstance(value, int):
         return [int(value)]
     if not isinstance(value, str):

@@ -51,9 +51,7 @@ esac
 VARIABLES: dict[str, Any] = {
     "baremark_image_id": "none",
     "baremark_host": "localhost",
-    "baremark_vcpus": 1,
-    "baremark_memory_mib": 64,
-    "baremark_disk_gib": 1,
+    "baremark_sizes": {"localhost": {"vcpus": 1, "memory_mib": 64, "disk_gib": 1, "cpus": [0]}},
     "baremark_client_key": "ssh-ed25519 AAAA",
     "baremark_addresses": {"localhost": "198.18.0.11"},
     "baremark_bundle_archive": "/none",

@@ -11,7 +11,6 @@ import pytest
 from harness import backends
 from harness.backends import _containers, docker, kvm, lxc, names, podman
 from harness.errors import HarnessError
-from harness.execute import counters
 from harness.fingerprint import observe
 from harness.model.fingerprint import Fingerprint
 from harness.model.target import BackendClass, Endpoint, Size, Target
@@ -197,11 +196,6 @@ def test_native_that_may_run_anywhere_is_refused() -> None:
     seen = replace(as_seen(), outside={}, inside={"cpus_allowed": "0-7"})
     with pytest.raises(HarnessError, match="the host's CPUs 0-7, declared are 0,1"):
         observe.refuse_if_false(NATIVE, AT, seen)
-
-
-def test_the_peer_s_servers_are_looked_for_where_the_playbooks_start_them() -> None:
-    shared = (ROLES.parent / "group_vars" / "all.yml").read_text()
-    assert f"baremark_peer_netns: {counters.PEER_NETNS}\n" in shared
 
 
 @pytest.mark.parametrize(

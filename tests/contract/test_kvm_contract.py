@@ -17,13 +17,15 @@ import yaml
 
 from harness import inventory
 from harness.backends.kvm import declared
+from harness.provision.variables import BENCH_NETWORK
 
 ROOT = Path(__file__).parents[2]
 PLAYBOOKS = ROOT / "playbooks"
 ROLE = PLAYBOOKS / "roles" / "kvm"
-SIZE = {"baremark_vcpus": 2, "baremark_memory_mib": 512, "baremark_disk_gib": 2}
+SIZE = {"vcpus": 2, "memory_mib": 512, "disk_gib": 2, "cpus": [0, 1]}
 FACTS = {
-    **SIZE,
+    **BENCH_NETWORK,
+    "baremark_sizes": {"localhost": SIZE},
     "baremark_host": "native",
     "baremark_client_key": "ssh-ed25519 AAAA",
     "baremark_addresses": {"localhost": "198.18.0.11"},
@@ -43,7 +45,10 @@ KINDS: dict[str, dict[str, Any]] = {
     "host-model": {"baremark_cpu_mode": "host-model"},
     "a named processor": {"baremark_cpu_model": "Nehalem"},
     "huge pages": {"baremark_hugepages": True},
-    "pinned elsewhere": {"baremark_cpus": "2,3", "baremark_emulator_cpus": "0-1"},
+    "pinned elsewhere": {
+        "baremark_size": {**SIZE, "cpus": [2, 3]},
+        "baremark_emulator_cpus": "0-1",
+    },
     "an emulator of its own": {"baremark_emulator": "/opt/q&a/qemu"},
     "another release": {"baremark_emulator_release": "10.0"},
 }
@@ -70,7 +75,7 @@ IMPOSSIBLE: tuple[tuple[dict[str, Any], tuple[str, ...]], ...] = (
             "baremark_cpu_model": "Nehalem",
             "baremark_cpu_mode": "host-model",
             "baremark_hugepages": True,
-            "baremark_memory_mib": 1 << 40,
+            "baremark_size": {**SIZE, "memory_mib": 1 << 40},
         },
         (
             "both say which QEMU",
@@ -134,7 +139,9 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             "vars": {"asked_addresses": [*ADDRESSES]},
         }
     )
+    tasks.append(_fact("declared_by_default", "kvm_declared"))
     names = [
+        "declared_by_default",
         *(f"kind_{number}" for number in range(len(KINDS))),
         *(f"impossible_{number}" for number in range(len(IMPOSSIBLE))),
         *(f"said_{name}" for name in CHOSEN),
@@ -287,31 +294,46 @@ SEEN = {
     "hugepages": "no",
     "emulator": "/usr/bin/qemu-system-x86_64",
 }
-ASKED = {
-    "asked_machine": "q35",
-    "asked_release": "7.2",
-    "asked_disk_format": "raw",
-    "asked_disk_preallocated": "yes",
-    "asked_disk_bus": "scsi",
-    "asked_disk_cache": "none",
-    "asked_disk_io": "native",
-    "asked_nic_model": "virtio",
-    "asked_cpu_mode": "maximum",
-    "asked_emulator_cpus": "0,1",
-    "asked_hugepages": "no",
-    "asked_emulator": "/usr/bin/qemu-system-x86_64",
+DECLARED = {
+    "declared_machine": "q35",
+    "declared_release": "7.2",
+    "declared_disk_format": "raw",
+    "declared_disk_preallocated": "yes",
+    "declared_disk_bus": "scsi",
+    "declared_disk_cache": "none",
+    "declared_disk_io": "native",
+    "declared_nic_model": "virtio",
+    "declared_cpu_mode": "maximum",
+    "declared_emulator_cpus": "0,1",
+    "declared_hugepages": "no",
+    "declared_emulator": "/usr/bin/qemu-system-x86_64",
 }
 INSIDE = {"nic_driver": "virtio_net", "work_device": "/dev/sda"}
 
 
+def test_every_choice_of_the_role_is_held_against_what_is_seen(answers: dict[str, Any]) -> None:
+    """What nothing is seen of is refused, so a choice that is only declared comes up nowhere."""
+    choices = {f"declared_{name}": value for name, value in answers["declared_by_default"].items()}
+    assert set(choices) == {*DECLARED, "declared_cpu_model"}
+    given = {name: value for name, value in choices.items() if value != ""}
+    assert all(isinstance(value, str) for value in given.values())
+    seen = {**SEEN, "disk_bus": "virtio", "emulator_cpus": "0,1", "cpus": "0,1"}
+    seen["thread_cpus"] = "0,1"
+    assert list(declared.unlike(given, {}, seen)) == []
+    unseen = [*declared.unlike(given, {}, {})]
+    assert len(unseen) == len(given), unseen
+    (unknown,) = declared.unlike({**given, "declared_colour": "red"}, {}, seen)
+    assert unknown == "colour: not to be seen, asked for is red"
+
+
 def test_a_guest_that_is_what_was_asked_for_is_not_refused() -> None:
-    assert list(declared.unlike(ASKED, INSIDE, SEEN)) == []
+    assert list(declared.unlike(DECLARED, INSIDE, SEEN)) == []
 
 
 @pytest.mark.parametrize("name", [name for name in SEEN if name != "cpus"])
 def test_each_thing_that_was_asked_for_and_is_not_seen_is_refused(name: str) -> None:
     """(The backend itself refuses a guest that is pinned to no CPUs.)"""
-    (found,) = declared.unlike(ASKED, INSIDE, {**SEEN, name: None})
+    (found,) = declared.unlike(DECLARED, INSIDE, {**SEEN, name: None})
     assert "not to be seen" in found
 
 
@@ -324,14 +346,14 @@ def test_each_thing_that_was_asked_for_and_is_not_seen_is_refused(name: str) -> 
         ({}, {"emulator_cpus": "0-3"}, "QEMU's other threads: 0-3, asked for is 0,1"),
         ({}, {"hugepages": "only 4 MiB"}, "huge pages: only 4 MiB, asked for is no"),
         ({}, {"disk_controller": "lsilogic"}, "SCSI controller: lsilogic"),
-        ({"asked_cpu_mode": "host-passthrough"}, {}, "max, asked for is host-passthrough"),
+        ({"declared_cpu_mode": "host-passthrough"}, {}, "max, asked for is host-passthrough"),
         (
-            {"asked_cpu_mode": "custom", "asked_cpu_model": "EPYC"},
+            {"declared_cpu_mode": "custom", "declared_cpu_model": "EPYC"},
             {"cpu_type": "EPYC-Rome"},
             "processor: EPYC-Rome, asked for is EPYC",
         ),
         (
-            {"asked_cpu_mode": "host-model"},
+            {"declared_cpu_mode": "host-model"},
             {"cpu_type": "EPYC", "host_model": "EPYC-Rome"},
             r"processor: EPYC, asked for is host-model (EPYC-Rome)",
         ),
@@ -340,11 +362,11 @@ def test_each_thing_that_was_asked_for_and_is_not_seen_is_refused(name: str) -> 
 def test_what_differs_is_refused_with_both_values(
     facts: dict[str, str], seen: dict[str, str], said: str
 ) -> None:
-    (found,) = declared.unlike({**ASKED, **facts}, INSIDE, {**SEEN, **seen})
+    (found,) = declared.unlike({**DECLARED, **facts}, INSIDE, {**SEEN, **seen})
     assert said in found
 
 
 def test_a_version_of_the_model_is_the_model() -> None:
-    wish = {**ASKED, "asked_cpu_mode": "custom", "asked_cpu_model": "EPYC"}
+    wish = {**DECLARED, "declared_cpu_mode": "custom", "declared_cpu_model": "EPYC"}
     for seen in ("EPYC", "EPYC-v3"):
         assert list(declared.unlike(wish, INSIDE, {**SEEN, "cpu_type": seen})) == []

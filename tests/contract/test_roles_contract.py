@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from harness.model.target import NATIVE_BACKEND
+from harness.provision.variables import BENCH_NETWORK
 
 ROOT = Path(__file__).parents[2]
 PLAYBOOKS = ROOT / "playbooks"
@@ -22,7 +23,6 @@ TASK_FILES = sorted(PLAYBOOKS.glob("roles/*/tasks/*.yml"))
 SCRIPTS = sorted(PLAYBOOKS.glob("roles/*/files/*.ps1"))
 IMPOSSIBLE = {"virtual_pc"}
 """Roles that are there to say why no target of theirs can be made."""
-SIZE = {"baremark_vcpus", "baremark_memory_mib", "baremark_disk_gib"}
 
 
 def read(path: Path) -> Any:
@@ -97,7 +97,16 @@ def test_a_backend_has_its_arguments_checked(backend: str) -> None:
     assert {"create", "destroy", "probe"} <= set(specs)
     for verb in ("create", "probe"):
         required = {k for k, v in specs[verb]["options"].items() if v.get("required")}
-        assert required >= SIZE, f"{backend}'s {verb} does not require the size"
+        assert "baremark_size" in required, f"{backend}'s {verb} does not require the size"
+
+
+@pytest.mark.parametrize("name", BENCH_NETWORK)
+def test_the_bench_network_is_told_to_the_playbooks_which_hold_no_copy(name: str) -> None:
+    files = [path for path in PLAYBOOKS.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    texts = [path.read_text(encoding="utf-8") for path in files]
+    assert any(re.search(rf"\b{name}\b", text) for text in texts), f"{name} is used by no playbook"
+    copy = re.compile(rf"(?<![\w.]){re.escape(BENCH_NETWORK[name])}(?![\w.])")
+    assert [file for file, text in zip(files, texts, strict=True) if copy.search(text)] == []
 
 
 @pytest.mark.parametrize("backend", sorted(IMPOSSIBLE))

@@ -23,6 +23,7 @@ import zstandard
 
 from harness.bundle.archive import Bundle
 from harness.fingerprint import platform
+from harness.inventory.network import PEER_ADDRESS
 from harness.model.target import Endpoint
 from harness.remote.keys import make_key
 
@@ -37,7 +38,7 @@ _INIT = f"""#!/bin/sh
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 echo {_BEGIN}
-sh /observe.sh / /bundle
+sh /inside.sh / /bundle {PEER_ADDRESS}
 echo {_END}
 poweroff -f
 """
@@ -87,7 +88,7 @@ def initrd(packed: Bundle, file: Path) -> Path:
     for name in sorted({*applets.stdout.split()} - {"busybox"}):
         entries.append((f"bin/{name}", stat.S_IFLNK | 0o777, b"busybox"))
     entries.append(("init", stat.S_IFREG | 0o755, _INIT.encode()))
-    entries.append(("observe.sh", stat.S_IFREG | 0o644, OBSERVE.read_bytes()))
+    entries.append(("inside.sh", stat.S_IFREG | 0o644, OBSERVE.read_bytes()))
     entries += [(f"bundle/{name}", stat.S_IFREG | 0o755, data) for name, data in _of(packed)]
     archive = b"".join(_member(*entry, number) for number, entry in enumerate(entries, 1))
     archive += _member("TRAILER!!!", 0, b"", 0)

@@ -16,8 +16,9 @@ import pytest
 
 from harness import backends
 from harness.fingerprint import observe, platform
+from harness.inventory.network import PEER_ADDRESS
 from harness.ledger import folders, reader
-from harness.model.target import BackendClass, Size, Target
+from harness.model.target import BackendClass, Host, Size, Target
 from harness.model.trial import TrialStatus
 from harness.provision import adopted
 from harness.remote import connect, keys
@@ -110,7 +111,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         (folder / "given" / "theirs").write_text("not Baremark's\n")
         key = keys.load_key(folder / "state" / "baremark" / "adopted_ed25519")
         with connect.connect("box", container.endpoint, key) as opened:
-            seen = platform.seen(observe.look_inside(opened, "/"))
+            seen = platform.seen(observe.look_inside(opened, "/", PEER_ADDRESS))
         assert seen.platform in backends.names()
         yield Lab(server, container, str(seen.platform), folder, baremark)
 
@@ -174,8 +175,9 @@ def test_the_doctor_says_what_is_wrong_and_what_to_type(
     given |= filled
     endpoint = replace(lab.container.endpoint, facts={"private_key": own} if own else {}, **given)
     target = Target("box", backend, "metal", Size(1, 256, 2, (0,)), adopted=True)
+    host = Host("metal", (target,), False, PEER_ADDRESS, {"box": endpoint})
     before = tree(lab.folder)
-    verdict = adopted.examine(target, endpoint)
+    verdict = adopted.examine(target, host)
     assert not verdict.usable
     assert why.format(**words) in verdict.why
     assert fix in verdict.fix

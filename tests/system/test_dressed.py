@@ -15,6 +15,7 @@ from harness import backends
 from harness.bundle.archive import Bundle
 from harness.errors import HarnessError
 from harness.fingerprint import observe, platform
+from harness.inventory.network import PEER_ADDRESS
 from harness.ledger import folders
 from harness.model.target import BackendClass, Size, Target
 from harness.remote import connect, keys
@@ -100,7 +101,7 @@ def test_a_guest_dressed_as_hyperv_answers_ssh_and_is_refused_for_what_its_host_
         connect.connect("metal", server.endpoint, server.key) as host,
     ):
         target = Target("vm", "hyperv", "metal", Size(1, 768, 2, (0,)), adopted=True)
-        seen = observe.observe(target, inside, host, guest.endpoint, None)
+        seen = observe.observe(target, inside, host, guest.endpoint, None, PEER_ADDRESS)
         assert platform.contradictions("hyperv", True, seen.inside, {}) == ()
         assert seen.outside["platform"] == "qemu"
         assert seen.outside["process"] == str(guest.process.pid)

@@ -25,6 +25,8 @@ import pytest
 from pyVim import connect
 from pyVmomi import vim
 
+from harness.provision.variables import BENCH_NETWORK
+
 from . import vcsim
 from .vcsim import Vcsim
 
@@ -103,6 +105,10 @@ class Lab:
             "baremark_image_id": self.image,
             "baremark_client_key": KEY,
             "baremark_addresses": {"guest": ADDRESS},
+            "baremark_sizes": {
+                "guest": {"vcpus": 2, "memory_mib": 512, "disk_gib": 2, "cpus": [0, 1]}
+            },
+            **BENCH_NETWORK,
             **more,
         }
         return subprocess.run(
@@ -400,9 +406,7 @@ def wanted(tmp_path: Path) -> dict[str, object]:
     described = jinja2.Template(template.read_text()).render(
         esxi_name="baremark-guest",
         esxi_disk_bytes=disk.stat().st_size,
-        baremark_vcpus=1,
-        baremark_memory_mib=256,
-        baremark_disk_gib=1,
+        baremark_size={"vcpus": 1, "memory_mib": 256, "disk_gib": 1},
         baremark_machine="vmx-13",
         baremark_guest_os="debian10_64Guest",
         baremark_disk_bus="VirtualSCSI",

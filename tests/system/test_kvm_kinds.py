@@ -218,14 +218,19 @@ def test_a_guest_of_another_release_or_disk_than_asked_for_is_refused(
     record = seen["plain"]
     facts = {"accelerator": record.fingerprint.accelerator or ""}
     at = Endpoint("198.18.0.12", 22, "root", "ssh-ed25519 AAAA", "/w", "/s", facts)
-    true = {**facts, "asked_release": "7.2", "asked_disk_format": "raw", "asked_disk_bus": "virtio"}
+    true = {
+        **facts,
+        "declared_release": "7.2",
+        "declared_disk_format": "raw",
+        "declared_disk_bus": "virtio",
+    }
     observe.refuse_if_false(record.target, replace(at, facts=true), record.fingerprint)
     for wish, other, said in (
-        ("asked_release", "10.0", "release of QEMU: 7.2.*, asked for is 10.0"),
-        ("asked_disk_format", "qcow2", "disk format: raw, asked for is qcow2"),
-        ("asked_disk_bus", "sata", "from inside the disk is /dev/vda"),
-        ("asked_nic_model", "e1000", "from inside the network card's driver is virtio_net"),
-        ("asked_hugepages", "yes", "huge pages: no, asked for is yes"),
+        ("declared_release", "10.0", "release of QEMU: 7.2.*, asked for is 10.0"),
+        ("declared_disk_format", "qcow2", "disk format: raw, asked for is qcow2"),
+        ("declared_disk_bus", "sata", "from inside the disk is /dev/vda"),
+        ("declared_nic_model", "e1000", "from inside the network card's driver is virtio_net"),
+        ("declared_hugepages", "yes", "huge pages: no, asked for is yes"),
     ):
         with pytest.raises(HarnessError, match=said):
             observe.refuse_if_false(

@@ -27,6 +27,7 @@ from harness.errors import HarnessError
 from harness.execute.loop import Loop
 from harness.execute.runner import Runner
 from harness.fingerprint import observe
+from harness.inventory.network import PEER_ADDRESS
 from harness.ledger import reader, writer
 from harness.ledger.writer import Ledger
 from harness.model.fingerprint import Settings
@@ -86,7 +87,9 @@ def measured(
     plan = replace(plan, seconds={workload.name: seconds for workload in workloads})
     records = []
     for runner in runners.values():
-        seen = observe.observe(NATIVE, runner.session, runner.session, runner.endpoint, None)
+        seen = observe.observe(
+            NATIVE, runner.session, runner.session, runner.endpoint, None, host.peer
+        )
         records.append(
             replace(
                 runner.record,
@@ -333,7 +336,7 @@ def test_a_target_with_fewer_cpus_than_declared_is_refused(
     two = replace(NATIVE, size=Size(2, 256, 2, (0, 1)))
     os.sched_setaffinity(own_server.process.pid, {0})
     with connect.connect("native", own_server.endpoint, own_server.key) as opened:
-        seen = observe.observe(two, opened, opened, own_server.endpoint, None)
+        seen = observe.observe(two, opened, opened, own_server.endpoint, None, PEER_ADDRESS)
     assert seen.vcpus == 1
     with pytest.raises(HarnessError, match="it has 1 vCPUs, declared are 2"):
         observe.refuse_if_false(two, own_server.endpoint, seen)
@@ -343,7 +346,7 @@ def test_a_target_with_fewer_cpus_than_declared_is_refused(
 def test_a_target_that_says_it_is_something_else_is_refused(server: sshd.Sshd) -> None:
     """A container that is declared as a guest, or a machine that is declared as a container."""
     with connect.connect("native", server.endpoint, server.key) as opened:
-        seen = observe.observe(NATIVE, opened, opened, server.endpoint, None)
+        seen = observe.observe(NATIVE, opened, opened, server.endpoint, None, PEER_ADDRESS)
     if seen.inside.get("container") == "none":
         daemon = {"running": "true", "cpus": "0", "memory_mib": "256"}
         (lie,) = docker.contradictions(OTHER, server.endpoint, seen.inside, daemon)

@@ -201,8 +201,7 @@ def test_a_description_for_workstation_is_read_back_as_it_was_meant() -> None:
             **defaults,
             "workstation_name": "baremark-guest",
             "inventory_hostname": "guest",
-            "baremark_vcpus": 2,
-            "baremark_memory_mib": 1024,
+            "baremark_size": {"vcpus": 2, "memory_mib": 1024},
         }
     )
     read = {}

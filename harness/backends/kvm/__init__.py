@@ -1,7 +1,8 @@
 """KVM guests through libvirt. A guest that QEMU's TCG had to run is `emulated`, never KVM.
 
-What the inventory asks of a guest beyond its size comes back from provisioning as facts that
-begin with `asked_`; each of them is held against what libvirt, QEMU and the guest itself show.
+What the inventory declares of a guest beyond its size (`kvm_declared` of the role) comes back from
+provisioning as facts that begin with `declared_`; each of them is held against what libvirt, QEMU
+and the guest itself show.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 from harness.errors import HarnessError
 from harness.model.fingerprint import Observed
-from harness.model.target import Endpoint
+from harness.model.target import DECLARED, Endpoint
 from harness.remote.session import Session
 
 LIMIT_S = 60.0
@@ -85,7 +85,7 @@ def observe(host: Session, endpoint: Endpoint) -> Observed:
     process = _lines(host.check(script, limit_s=LIMIT_S))
     machine = type_name(monitor("qom-get", path="/machine", property="type"), "-machine")
     model = None
-    if endpoint.facts.get("asked_cpu_mode") == "host-model":
+    if endpoint.facts.get(f"{DECLARED}cpu_mode") == "host-model":
         model = _host_model(host, virsh, domain, machine)
     return {
         "release": "{major}.{minor}.{micro}".format(**version["qemu"]),

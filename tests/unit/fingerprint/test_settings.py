@@ -121,6 +121,14 @@ def test_a_manifest_of_the_first_format_has_its_settings_from_its_record(tmp_pat
     assert native.fingerprint.settings == newer
 
 
+def test_the_way_is_looked_up_to_the_peer_that_is_named_and_to_no_other() -> None:
+    if shutil.which("ip") is None:
+        pytest.skip("apt-get install iproute2")
+    routed = observed("sh", "-s", "--", "/nonexistent", "", "127.0.0.9")
+    assert "127.0.0.9 dev lo" in routed["peer_route"]
+    assert "peer_route" not in observed("sh", "-s", "--", "/nonexistent", "", "")
+
+
 def observed(*wrapper: str) -> dict[str, str]:
     """What the script says here, or to the shell that `wrapper` starts."""
     done = subprocess.run(
