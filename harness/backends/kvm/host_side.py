@@ -27,6 +27,9 @@ _CACHE_MODES = {
     (True, False, True): "unsafe",
 }
 
+_PROTOCOLS = frozenset({"file", "host_device"})
+"""What QEMU calls a disk whose bytes it hands on as they are, without a layer for a format."""
+
 _PROCESS = """
 name=$1 disk=$2
 pids=$(pgrep -f -- " -name [g]uest=$name,")
@@ -101,7 +104,7 @@ def observe(host: Session, endpoint: Endpoint) -> Observed:
         "cpus": ",".join(pins[vcpu] for vcpu in sorted(pins)) or None,
         "thread_cpus": _in_order(process.get("vcpu", ())),
         "emulator_cpus": _only(process.get("emulator_cpus", ())),
-        "disk_format": disk.get("drv"),
+        "disk_format": disk_format(disk, _attribute(domain, "./devices/disk/driver", "type")),
         "disk_preallocated": preallocated(disk, process.get("disk_blocks", ())),
         "disk_bus": _attribute(domain, "./devices/disk/target", "bus"),
         "disk_controller": _controller(domain),
@@ -174,6 +177,13 @@ def disk_of(blocks: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     """What QEMU has inserted as the one disk of the guest."""
     inserted = [each["inserted"] for each in blocks if "inserted" in each]
     return inserted[0] if len(inserted) == 1 else {}
+
+
+def disk_format(disk: Mapping[str, Any], described: str | None) -> str | None:
+    """The format by QEMU's word. From libvirt 11 on a raw disk has no layer for its format, and
+    QEMU names the protocol's driver alone: then it is raw if libvirt's description says so too."""
+    driver = disk.get("drv")
+    return "raw" if driver in _PROTOCOLS and described == "raw" else driver
 
 
 def cache_mode(disk: Mapping[str, Any]) -> str | None:
