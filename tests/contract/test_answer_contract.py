@@ -126,6 +126,37 @@ def test_a_guest_that_stands_and_does_not_answer_is_not_up(tmp_path: Path, backe
     assert "it was asked and does not answer" in done.stdout
 
 
+def test_a_guest_is_declared_as_it_runs_and_not_as_it_was_first_thought_of(tmp_path: Path) -> None:
+    """The processor by default hangs on whether KVM runs the guest."""
+    (tmp_path / "library").mkdir()
+    answers = SILENT.replace('"failed": True', '"changed": False')
+    program(tmp_path / "library", "baremark_answer.py", answers)
+    program(tmp_path, "virsh", STANDS)
+    folder = tmp_path / "root" / "targets" / "localhost"
+    folder.mkdir(parents=True)
+    made = {"spec": "the same", "accelerator": "kvm", "reason": ""}
+    (folder / "guest.json").write_text(json.dumps(made))
+    told = "    - ansible.builtin.copy:\n        content: '{{ baremark_endpoint | to_json }}'\n"
+    done = play(
+        tmp_path,
+        f"{CREATE % 'kvm'}{told}        dest: {tmp_path}/endpoint.json\n",
+        **VARIABLES,
+        **folders(tmp_path),
+        kvm_spec="the same",
+        kvm_emulator=sys.executable,
+        kvm_uris=["test:///"],
+        baremark_disk_bus="scsi",
+    )
+    assert done.returncode == 0, done.stdout
+    endpoint = json.loads((tmp_path / "endpoint.json").read_text())
+    assert (endpoint["accelerator"], endpoint["declared"]["cpu_mode"]) == (
+        "kvm",
+        "host-passthrough",
+    )
+    assert endpoint["declared"]["disk_bus"] == "scsi"
+    assert endpoint["declared"]["emulator_cpus"] == "0"
+
+
 def test_a_container_that_ended_is_told_as_ended_with_what_it_said(
     closed: int, tmp_path: Path
 ) -> None:

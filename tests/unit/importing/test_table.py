@@ -13,7 +13,7 @@ from harness.errors import UseError
 from harness.importing import Source, run
 from harness.ledger import reader
 from harness.model.workload import Resource
-from harness.report.table import build
+from harness.report.assemble import assemble as build
 
 CPU = Source(resources={"": Resource.CPU})
 
