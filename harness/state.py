@@ -19,8 +19,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from harness.errors import HarnessError, UseError
-from harness.files import ELSEWHERE, writing
-from harness.files import lock as _lock
+from harness.files import ELSEWHERE, alone, write_whole, writing
 from harness.model.target import Endpoint
 
 KEY = "id_ed25519"
@@ -55,14 +54,10 @@ class Standing:
 
 def write(folder: Path, standing: Standing) -> None:
     """Write down what stands, as a whole or not at all. Raises `HarnessError`."""
-    aside = folder / f".{_FILE}"
+    text = json.dumps(asdict(standing), indent=1, ensure_ascii=False) + "\n"
     with writing(folder, ELSEWHERE):
-        try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            aside.write_text(json.dumps(asdict(standing), indent=1, ensure_ascii=False) + "\n")
-            aside.replace(folder / _FILE)
-        finally:
-            aside.unlink(missing_ok=True)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_whole(folder / _FILE, text.encode())
 
 
 def read(folder: Path, inventory: Path) -> Standing:
@@ -98,14 +93,19 @@ def locked(folder: Path, *, here: bool) -> Iterator[None]:
     """
     lock = folder.parent / f".{folder.name}.lock"
     with ExitStack() as held:
-        held.enter_context(_lock(lock, _AT_WORK.format("this inventory"), _WAIT))
+        held.enter_context(alone(lock, _at_work("this inventory")))
         if here:
-            held.enter_context(_lock(_MACHINE_LOCK, _AT_WORK.format("this machine"), _WAIT))
+            held.enter_context(alone(_MACHINE_LOCK, _at_work("this machine")))
         yield
 
 
-_AT_WORK = "another baremark works with the targets of {}"
-_WAIT = "wait for it to end; two measurements at once would measure each other"
+def _at_work(where: str) -> UseError:
+    return UseError(
+        f"another baremark works with the targets of {where}",
+        "wait for it to end; two measurements at once would measure each other",
+    )
+
+
 _MACHINE_LOCK = Path(
     "/run/lock" if os.access("/run/lock", os.W_OK) else tempfile.gettempdir(), "baremark.lock"
 )

@@ -8,7 +8,6 @@ lists the sha256 of every file in it; packing the same tree twice gives the same
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import io
 import subprocess
@@ -22,7 +21,7 @@ import zstandard
 from harness import tools
 from harness.bundle.archive import MANIFEST, Bundle, listed, load
 from harness.errors import HarnessError
-from harness.files import writing
+from harness.files import lock, write_whole, writing
 from harness.remote.session import OUTPUT_LIMIT_BYTES
 
 BASE_PROGRAMS = ("cat", "dash", "date", "env", "head", "sha256sum", "timeout")
@@ -54,12 +53,10 @@ def pack(tree: Path, into: Path) -> Bundle:
     known = into / f"{tree.name}.{_recipe()}.digest"
     if (there := _known(into, known)) is not None:
         return there
-    with (
-        writing(into, "make room or make it writable, or choose another XDG_CACHE_HOME"),
-        (into / _LOCK).open("w") as lock,
-    ):
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        return _known(into, known) or _packed(tree, into, known)
+    with writing(into, "make room or make it writable, or choose another XDG_CACHE_HOME"):
+        (into / _LOCK).touch()
+        with lock(into / _LOCK):
+            return _known(into, known) or _packed(tree, into, known)
 
 
 def _known(into: Path, known: Path) -> Bundle | None:
@@ -80,8 +77,7 @@ def _packed(tree: Path, into: Path, known: Path) -> Bundle:
         aside = Path(folder) / "packed"
         _archive(digest, {**contents, MANIFEST: listing.encode()}, aside)
         aside.replace(into / f"bundle-{digest}.tar.zst")
-        (Path(folder) / "digest").write_text(digest + "\n")
-        (Path(folder) / "digest").replace(known)
+        write_whole(known, f"{digest}\n".encode())
     return Bundle(digest, into / f"bundle-{digest}.tar.zst", listed(listing.encode()))
 
 

@@ -22,7 +22,7 @@ from harness.cli.options import (
     WorkloadOption,
     WorkloadsOption,
 )
-from harness.errors import EXIT_INTERRUPTED, HarnessError
+from harness.errors import EXIT_INTERRUPTED, HarnessError, UseError
 
 
 def nightly(
@@ -72,7 +72,8 @@ def nightly(
         folder.require_apart(site, results)
         folder.require_ours(site)
     hosts = arguments.hosts(inventory, target)
-    with files.alone(results / ".nightly.lock", "another night is still at work here"):
+    busy = UseError("another night is still at work here", "wait for it to end")
+    with files.alone(results / ".nightly.lock", busy):
         plan = Night(inventory, hosts, request, results, site, confirm)
         made = run(plan, console)
     stem = results / "nights" / f"{made.began:%Y%m%dT%H%M%SZ}"

@@ -7,17 +7,14 @@ of a run says that, and when, it went.
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.errors import HarnessError, UseError
-from harness.files import replace, writing
+from harness.files import lock, replace, writing
 from harness.ledger import reader, writer
 from harness.ledger.folders import DROPPED, LEDGER, RAW, runs_in
 from harness.model.run import Manifest
@@ -131,10 +128,14 @@ def plan(results: Path, before: datetime, keep: Collection[str] = ()) -> Retenti
 def drop(raw: Raw) -> None:
     """Remove the raw outputs of a run, having written down that they go.
 
-    Killed in between, it can be said again. Raises UseError where the run is being written,
-    HarnessError where something cannot be removed.
+    Nobody measures this run, or goes on with it, meanwhile. Killed in between, it can be said
+    again. Raises UseError where the run is being written, HarnessError where something cannot be
+    removed.
     """
-    with _alone(raw.folder):
+    with (
+        writing(raw.folder, "restore the run from a copy, or leave it out"),
+        lock(raw.folder / LEDGER, writer.busy(raw.folder)),
+    ):
         said = {"at": writer.now(), "what": "the raw outputs were dropped (baremark dataset drop)"}
         replace(raw.folder / DROPPED, (json.dumps(said) + "\n").encode())
         with writing(raw.folder, "make the folder writable, and say it again"):
@@ -168,21 +169,3 @@ def _naming(results: Path, runs: Collection[str]) -> dict[str, str]:
             if run.encode() in text:
                 found.setdefault(run, f"{file.relative_to(results)} names it")
     return found
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Nobody measures this run, or goes on with it, meanwhile."""
-    with writing(folder, "restore the run from a copy, or leave it out"):
-        file = os.open(folder / LEDGER, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UseError(
-                f"the run {folder} is being written by another process",
-                "wait for it to end, or stop it",
-            ) from None
-        yield
-    finally:
-        os.close(file)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -16,7 +15,7 @@ from pathlib import Path
 import zstandard
 
 from harness.errors import UseError
-from harness.files import sync_folder, write_synced, writing
+from harness.files import sync_folder, take, write_synced, writing
 from harness.ledger.folders import LEDGER, MANIFEST, RAW
 from harness.model.run import Manifest
 from harness.model.trial import Trial
@@ -39,6 +38,13 @@ def _writing(folder: Path) -> AbstractContextManager[None]:
         folder,
         "make room or make it writable, or choose another folder with --results; "
         "what was recorded before is kept, baremark run --resume goes on from it",
+    )
+
+
+def busy(folder: Path) -> UseError:
+    """What is told where another process has the run in `folder` open for appending."""
+    return UseError(
+        f"the run {folder} is being written by another process", "wait for it to end, or stop it"
     )
 
 
@@ -82,14 +88,11 @@ class Ledger:
     def _open(cls, folder: Path) -> Ledger:
         with _writing(folder):
             file = os.open(folder / LEDGER, os.O_WRONLY | os.O_APPEND)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(file)
-            raise UseError(
-                f"the run {folder} is being written by another process",
-                "wait for it to end, or stop it",
-            ) from None
+            try:
+                take(file, busy(folder))
+            except BaseException:
+                os.close(file)
+                raise
         return cls(folder, file)
 
     def keep_raw(self, trial: str, stdout: bytes, stderr: bytes) -> tuple[str, str]:

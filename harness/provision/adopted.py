@@ -17,6 +17,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from harness.errors import HarnessError
+from harness.files import write_whole
 from harness.fingerprint import observe, platform
 from harness.model.fingerprint import Fingerprint
 from harness.model.progress import Progress
@@ -261,10 +262,8 @@ def _answers(endpoint: Endpoint) -> bool:
 
 def _record(folder: Path, endpoints: Mapping[str, Endpoint]) -> None:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    aside = folder / f".{_RECORD}"
-    text = json.dumps({name: asdict(at) for name, at in endpoints.items()}, indent=1)
-    aside.write_text(text + "\n")
-    aside.replace(folder / _RECORD)
+    text = json.dumps({name: asdict(at) for name, at in endpoints.items()}, indent=1) + "\n"
+    write_whole(folder / _RECORD, text.encode())
 
 
 def provisioned(hosts: Sequence[Host]) -> tuple[Host, ...]:

@@ -7,10 +7,7 @@ not restrict; who, why and until when must be said, so that nothing is forgotten
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from fnmatch import fnmatchcase
@@ -122,10 +119,14 @@ def append(results: Path, new: Acknowledgement) -> Path:
     """Add an entry at the end of the file, which keeps its comments and order; return its path.
 
     The file is replaced as a whole, and not at all where what comes out would not be what was
-    there and the new entry. Raises UseError there, and what `read` raises of what was there.
+    there and the new entry. Two that append at once wait for each other: else one of the entries
+    would be lost. Raises UseError there, and what `read` raises of what was there.
     """
     file = results / NAME
-    with _alone(results):
+    with (
+        writing(results, "make it writable, or name another folder with --results"),
+        files.lock(results),
+    ):
         before = read(results)
         text = file.read_text(encoding="utf-8") if file.is_file() else ""
         if text and not text.endswith("\n"):
@@ -142,18 +143,6 @@ def append(results: Path, new: Acknowledgement) -> Path:
             )
         files.replace(file, longer.encode())
     return file
-
-
-@contextmanager
-def _alone(results: Path) -> Iterator[None]:
-    """Two that append at once would lose one of the entries."""
-    with writing(results, "make it writable, or name another folder with --results"):
-        handle = os.open(results, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _written(new: Acknowledgement) -> str:

@@ -136,7 +136,7 @@ def test_a_lock_is_waited_for_and_ends_with_its_holder(tmp_path: Path) -> None:
     assert holder.stdout.readline() == "held\n"
     folder = Folder(tmp_path)
     patch = pytest.MonkeyPatch()
-    patch.setattr("harness.files.LOCKED_S", 0.1)
+    patch.setattr("harness.dataset.store.folder._LOCKED_S", 0.1)
     try:
         with pytest.raises(HarnessError, match="another process has been at work"), folder.locked():
             pass

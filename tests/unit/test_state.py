@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from harness import files, state
+from harness import state
 from harness.errors import HarnessError, UseError
 
 
@@ -58,34 +57,6 @@ def test_the_folder_of_all_state_goes_when_it_is_empty_and_comes_again(
     state.leave()
     with state.locked(folder, here=False):
         assert state.home().is_dir()
-
-
-def test_a_lock_whose_folder_goes_meanwhile_is_made_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    opened = files._opened
-    path = tmp_path / "home" / "lock"
-
-    def late(place: Path) -> int:
-        monkeypatch.setattr(files, "_opened", opened)
-        place.parent.rmdir()
-        return opened(place)
-
-    monkeypatch.setattr(files, "_opened", late)
-    with files.alone(path, "somebody is there"):
-        assert path.is_file()
-
-
-def test_a_lock_that_its_holder_removed_is_not_held(tmp_path: Path) -> None:
-    """The file that was opened may be gone by the time it is locked."""
-    path = tmp_path / "lock"
-    file = os.open(path, os.O_RDWR | os.O_CREAT)
-    assert files._is_at(file, path)
-    path.unlink()
-    assert not files._is_at(file, path)
-    path.touch()
-    assert not files._is_at(file, path)
-    os.close(file)
 
 
 def test_what_stands_is_written_as_a_whole_or_not_at_all(tmp_path: Path) -> None:

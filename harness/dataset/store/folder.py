@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from harness.dataset.store import Entry, Store
 from harness.errors import HarnessError
-from harness.files import CURE, TEMPORARY, flock, replace
+from harness.files import CURE, TEMPORARY, lock, replace
 
 _REMAINS_S = 3600.0
 """A temporary file of a writer that was killed is removed once it is so old."""
+_LOCKED_S = 60.0
+"""How long to wait for another process to end what takes it milliseconds."""
 
 
 class Folder:
@@ -83,19 +85,20 @@ class Folder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """By flock on the folder itself, which ends with the process that holds it."""
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            file = os.open(self.path, os.O_RDONLY)
-        except OSError as error:
-            raise HarnessError(
-                f"cannot write in {self.path}: {error.strerror or error}", CURE
-            ) from None
-        try:
-            flock(file, self.path)
+        """By a lock on the folder itself, which ends with the process that holds it."""
+        busy = HarnessError(
+            f"another process has been at work in {self.path} for {_LOCKED_S:.0f} s",
+            "wait for it to end, or stop it",
+        )
+        with ExitStack() as held:
+            try:
+                self.path.mkdir(parents=True, exist_ok=True)
+                held.enter_context(lock(self.path, busy, _LOCKED_S))
+            except OSError as error:
+                raise HarnessError(
+                    f"cannot write in {self.path}: {error.strerror or error}", CURE
+                ) from None
             yield
-        finally:
-            os.close(file)
 
     def sweep(self) -> None:
         for file in self.path.glob(f".*{TEMPORARY}"):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from harness.errors import UseError
-from harness.files import writing
+from harness.files import lock, writing
 
 MARKER = ".baremark-site"
 _MARK = "This folder is a site that baremark publish made, and will replace as a whole.\n"
@@ -61,7 +59,10 @@ def replaced(site: Path) -> Iterator[Path]:
     place = site.resolve()
     aside = place.with_name(f".{place.name}.baremark-before")
     made = place.with_name(f".{place.name}.baremark-part")
-    with writing(place.parent, _HINT), _alone(place):
+    busy = UseError(f"another process is making a site in {place.parent}", "wait for it to end")
+    with writing(place.parent, _HINT):
+        place.parent.mkdir(parents=True, exist_ok=True)
+    with writing(place.parent, _HINT), lock(place.parent, busy):
         if aside.exists() and not place.exists():
             aside.rename(place)
         require_ours(place)
@@ -82,20 +83,3 @@ def replaced(site: Path) -> Iterator[Path]:
         finally:
             shutil.rmtree(made, ignore_errors=True)
         shutil.rmtree(aside, ignore_errors=True)
-
-
-@contextmanager
-def _alone(place: Path) -> Iterator[None]:
-    """One process at a time makes a site in a folder."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(place.parent, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UseError(
-                f"another process is making a site in {place.parent}", "wait for it to end"
-            ) from None
-        yield
-    finally:
-        os.close(handle)

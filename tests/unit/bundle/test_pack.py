@@ -12,10 +12,10 @@ from tests.system import standin
 PACK = """
 import json, sys
 from pathlib import Path
-from harness import bundle
+from harness.bundle import pack
 print("ready", flush=True)
 sys.stdin.readline()
-packed = bundle.pack(Path(sys.argv[1]), Path(sys.argv[2]))
+packed = pack.pack(Path(sys.argv[1]), Path(sys.argv[2]))
 seen = packed.archive.stat()
 print(json.dumps([packed.digest, seen.st_ino, seen.st_mtime_ns]), flush=True)
 """
