@@ -1,4 +1,4 @@
-"""What options mean: runs, hosts, a request, a time, a share; and results that can be written to.
+"""What options mean: runs, hosts, a time, a share; and results that can be written to.
 
 Every mistake is a `UseError` before anything is touched.
 """
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     import typer
 
     from harness.model.target import Host
-    from harness.plan.request import Request
 
 
 def hosts(path: Path, patterns: Sequence[str] | None) -> tuple[Host, ...]:
@@ -24,32 +23,6 @@ def hosts(path: Path, patterns: Sequence[str] | None) -> tuple[Host, ...]:
     from harness import inventory
 
     return inventory.choose(inventory.load(path), patterns or ())
-
-
-def request(
-    folder: Path,
-    patterns: Sequence[str] | None,
-    preset: str,
-    budget: str | None,
-    seed: int | None,
-    precision: str | None,
-    max_blocks: int | None,
-    accept: Sequence[str],
-) -> Request:
-    """What is to be measured: the workloads of `folder` that `patterns` choose, and how long."""
-    from harness import validity
-    from harness.plan import plan, workloads
-    from harness.plan.request import Request
-
-    return Request(
-        preset=plan.preset(preset),
-        workloads=workloads.choose(workloads.load_all(folder), patterns or ()),
-        seed=seed,
-        budget_s=seconds(budget) if budget is not None else None,
-        precision=share(precision) if precision is not None else None,
-        max_blocks=max_blocks,
-        accepted=validity.require_acceptable(accept),
-    )
 
 
 def runs(results: Path, names: Sequence[str] | None) -> list[Path]:

@@ -10,37 +10,20 @@ import typer
 
 from harness.cli import arguments
 from harness.cli.options import (
-    LOCALHOST,
-    AcceptOption,
-    BudgetOption,
-    InventoryOption,
-    MaxBlocksOption,
+    MEASURING,
+    Measuring,
     OutputOption,
-    PrecisionOption,
-    PresetOption,
     ResultsOption,
-    SeedOption,
-    TargetOption,
-    WorkloadOption,
-    WorkloadsOption,
+    measuring,
 )
 from harness.cli.output import put
 from harness.errors import EXIT_RUN, UseError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from harness.plan.request import Request
     from harness.report.comparison import Comparison
 
 
-_MEASURING = (
-    *("inventory", "target", "workload", "preset", "budget", "precision", "max_blocks"),
-    *("accept", "seed", "workloads"),
-)
-"""The parameters of `compare` that only a measurement reads."""
-
-
+@measuring("quick")
 def compare(
     context: typer.Context,
     base: Annotated[
@@ -64,17 +47,9 @@ def compare(
     fail_if_slower: Annotated[
         bool, typer.Option("--fail-if-slower", help="Exit 1 where a headline metric is slower.")
     ] = False,
-    inventory: InventoryOption = LOCALHOST,
-    target: TargetOption = None,
-    workload: WorkloadOption = None,
-    preset: PresetOption = "quick",
-    budget: BudgetOption = None,
-    precision: PrecisionOption = None,
-    max_blocks: MaxBlocksOption = None,
-    accept: AcceptOption = None,
-    seed: SeedOption = None,
+    *,
+    measuring: Measuring,
     results: ResultsOption = Path("results"),
-    workloads: WorkloadsOption = Path("workloads"),
 ) -> None:
     """Compare two runs or tags, or two releases of a backend in the same blocks.
 
@@ -90,16 +65,13 @@ def compare(
             raise UseError(
                 "--releases measures anew, so it takes no runs", "leave out BASE and CANDIDATE"
             )
-        request = arguments.request(
-            workloads, workload, preset, budget, seed, precision, max_blocks, accept or ()
-        )
-        made = _measured(releases, inventory, target or (), request, results)
+        made = _measured(releases, measuring, results)
     elif base is None or candidate is None:
         raise UseError(
             "two things are compared",
             "baremark compare BASE CANDIDATE, or baremark compare --releases qemu=7.2,10.0",
         )
-    elif given := arguments.given(context, _MEASURING):
+    elif given := arguments.given(context, MEASURING):
         raise UseError(
             f"{', '.join(given)} cannot be given with runs, which are measured already",
             "leave it out; to measure releases, give --releases; RUN:TARGET chooses a target",
@@ -125,9 +97,7 @@ def tag(
     print(f"{name}: {', '.join(have)}")
 
 
-def _measured(
-    text: str, inventory: Path, patterns: Sequence[str], request: Request, results: Path
-) -> Comparison:
+def _measured(text: str, measuring: Measuring, results: Path) -> Comparison:
     """Measure releases in the same blocks; all is taken down again."""
     from harness.console import Console
     from harness.errors import HarnessError
@@ -135,18 +105,19 @@ def _measured(
     from harness.report import compared
     from harness.workflow import bench as steps
 
+    request = measuring.request()
     wanted = releases.parse(text)
     arguments.writable(results)
     console = Console()
     request = replace(request, releases=str(wanted))
-    with releases.beside(inventory, patterns, wanted) as made:
+    with releases.beside(measuring.inventory, measuring.target or (), wanted) as made:
         done = steps.run(made.inventory, [made.host], request, results, console)
     lacking = {**done.unusable, **done.failed}
     if gone := [name for name in made.targets if name in lacking]:
         raise HarnessError(
             "there is nothing to compare: "
             + "; ".join(f"{name} did not take part: {lacking[name]}" for name in gone),
-            f"baremark doctor -i {inventory}",
+            f"baremark doctor -i {measuring.inventory}",
         )
     base, *others = made.targets
     return compared.of_targets(done.measured.folders, base, others)

@@ -10,18 +10,11 @@ import typer
 
 from harness.cli import arguments
 from harness.cli.options import (
-    LOCALHOST,
-    AcceptOption,
-    BudgetOption,
-    InventoryOption,
-    MaxBlocksOption,
-    PrecisionOption,
-    PresetOption,
+    MEASURING,
+    Measuring,
     ResultsOption,
-    SeedOption,
-    TargetOption,
-    WorkloadOption,
-    WorkloadsOption,
+    ResumablePresetOption,
+    measuring,
 )
 from harness.errors import EXIT_INTERRUPTED, EXIT_RUN, HarnessError, UseError
 
@@ -30,29 +23,19 @@ if TYPE_CHECKING:
     from harness.workflow.bench import Measured
 
 
-_FIXED = ("target", "workload", "preset", "precision", "max_blocks", "accept", "seed")
+_FREE = ("inventory", "budget", "workloads")
+_FIXED = tuple(name for name in MEASURING if name not in _FREE)
 """The parameters of `run` that the manifest of a run has fixed."""
 
 
+@measuring("quick", ResumablePresetOption)
 def run(
     context: typer.Context,
-    inventory: InventoryOption = LOCALHOST,
-    target: TargetOption = None,
-    workload: WorkloadOption = None,
-    preset: Annotated[
-        str | None,
-        typer.Option("--preset", help="smoke, quick (default), nightly or publication."),
-    ] = None,
-    budget: BudgetOption = None,
-    precision: PrecisionOption = None,
-    max_blocks: MaxBlocksOption = None,
-    accept: AcceptOption = None,
-    seed: SeedOption = None,
+    measuring: Measuring,
     resume: Annotated[
         str | None, typer.Option("--resume", metavar="RUN", help="Go on with this run.")
     ] = None,
     results: ResultsOption = Path("results"),
-    workloads: WorkloadsOption = Path("workloads"),
 ) -> None:
     """Measure on targets that are up; leaves them up. Prints the table."""
     from harness import state
@@ -65,20 +48,11 @@ def run(
             "leave it out; only --budget and --results go with --resume",
         )
     console = Console()
-    request = arguments.request(
-        workloads,
-        workload,
-        preset or "quick",
-        budget,
-        seed,
-        precision,
-        max_blocks,
-        accept or (),
-    )
+    request = measuring.request()
     arguments.writable(results)
     if resume is not None:
         arguments.tell_passed_over(results, [resume])
-    hosts = arguments.hosts(inventory, target)
+    inventory, hosts = measuring.inventory, measuring.hosts()
     state.read(state.state_folder(inventory), inventory)  # nothing up is told first of all
     with steps.locked(inventory, hosts):
         standing = state.read(state.state_folder(inventory), inventory)
@@ -89,30 +63,16 @@ def run(
     _end(measured, results, console)
 
 
-def bench(
-    inventory: InventoryOption = LOCALHOST,
-    target: TargetOption = None,
-    workload: WorkloadOption = None,
-    preset: PresetOption = "quick",
-    budget: BudgetOption = None,
-    precision: PrecisionOption = None,
-    max_blocks: MaxBlocksOption = None,
-    accept: AcceptOption = None,
-    seed: SeedOption = None,
-    results: ResultsOption = Path("results"),
-    workloads: WorkloadsOption = Path("workloads"),
-) -> None:
+@measuring("quick")
+def bench(measuring: Measuring, results: ResultsOption = Path("results")) -> None:
     """Provision, measure, print and write the table, take everything down again."""
     from harness.console import Console
     from harness.workflow import bench as steps
 
     console = Console()
-    request = arguments.request(
-        workloads, workload, preset, budget, seed, precision, max_blocks, accept or ()
-    )
+    request = measuring.request()
     arguments.writable(results)
-    hosts = arguments.hosts(inventory, target)
-    done = steps.run(inventory, hosts, request, results, console)
+    done = steps.run(measuring.inventory, measuring.hosts(), request, results, console)
     _end(done.measured, results, console)
     if done.failed:
         raise typer.Exit(EXIT_RUN)

@@ -8,33 +8,13 @@ from typing import Annotated
 import typer
 
 from harness.cli import arguments
-from harness.cli.options import (
-    LOCALHOST,
-    AcceptOption,
-    BudgetOption,
-    InventoryOption,
-    MaxBlocksOption,
-    PrecisionOption,
-    PresetOption,
-    ResultsOption,
-    SeedOption,
-    TargetOption,
-    WorkloadOption,
-    WorkloadsOption,
-)
+from harness.cli.options import Measuring, ResultsOption, measuring
 from harness.errors import EXIT_INTERRUPTED, HarnessError, UseError
 
 
+@measuring("nightly")
 def nightly(
-    inventory: InventoryOption = LOCALHOST,
-    target: TargetOption = None,
-    workload: WorkloadOption = None,
-    preset: PresetOption = "nightly",
-    budget: BudgetOption = None,
-    precision: PrecisionOption = None,
-    max_blocks: MaxBlocksOption = None,
-    accept: AcceptOption = None,
-    seed: SeedOption = None,
+    measuring: Measuring,
     site: Annotated[
         Path | None, typer.Option("--site", help="Publish the static site into this folder.")
     ] = None,
@@ -49,7 +29,6 @@ def nightly(
         typer.Option("--summary", help="Write the summary here too: .txt, .md, .json or .xml."),
     ] = None,
     results: ResultsOption = Path("results"),
-    workloads: WorkloadsOption = Path("workloads"),
 ) -> None:
     """Doctor, up, run, down, analyse and publish. Exit 0: quiet; 1: a regression is confirmed;
     3: partial."""
@@ -64,17 +43,15 @@ def nightly(
     for path in summary or ():
         format_of(path)
     console = Console()
-    request = arguments.request(
-        workloads, workload, preset, budget, seed, precision, max_blocks, accept or ()
-    )
+    request = measuring.request()
     arguments.writable(results)
     if site is not None:
         folder.require_apart(site, results)
         folder.require_ours(site)
-    hosts = arguments.hosts(inventory, target)
+    hosts = measuring.hosts()
     busy = UseError("another night is still at work here", "wait for it to end")
     with files.alone(results / ".nightly.lock", busy):
-        plan = Night(inventory, hosts, request, results, site, confirm)
+        plan = Night(measuring.inventory, hosts, request, results, site, confirm)
         made = run(plan, console)
     stem = results / "nights" / f"{made.began:%Y%m%dT%H%M%SZ}"
     print(render(made, "text"), end="")

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import wraps
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from harness.cli import arguments
+
+if TYPE_CHECKING:
+    from harness.model.target import Host
+    from harness.plan.request import Request
 
 LOCALHOST = Path("inventories/localhost")
 
@@ -28,6 +38,13 @@ WorkloadsOption = Annotated[Path, typer.Option("--workloads", help="Folder of wo
 PresetOption = Annotated[
     str, typer.Option("--preset", help="smoke, quick, nightly or publication.")
 ]
+ResumablePresetOption = Annotated[
+    str,
+    typer.Option(
+        "--preset", help="smoke, quick (default), nightly or publication.", show_default=False
+    ),
+]
+"""Of a verb that can go on with a run: there it is the run's own preset that counts."""
 BudgetOption = Annotated[
     str | None, typer.Option("--budget", help="Most time to measure for: 90s, 10m, 2h.")
 ]
@@ -47,3 +64,78 @@ AcceptOption = Annotated[
 SeedOption = Annotated[
     int | None, typer.Option("--seed", min=0, help="Seed of the random order (recorded).")
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class Measuring:
+    """The options of a measurement, as they were typed: each field is one, of all verbs that
+    measure. What they mean is looked up when it is asked for, and raises `UseError` then."""
+
+    inventory: InventoryOption = LOCALHOST
+    target: TargetOption = None
+    workload: WorkloadOption = None
+    preset: PresetOption = "quick"
+    budget: BudgetOption = None
+    precision: PrecisionOption = None
+    max_blocks: MaxBlocksOption = None
+    accept: AcceptOption = None
+    seed: SeedOption = None
+    workloads: WorkloadsOption = Path("workloads")
+
+    def hosts(self) -> tuple[Host, ...]:
+        """The hosts of the inventory, with the targets that were chosen."""
+        return arguments.hosts(self.inventory, self.target)
+
+    def request(self) -> Request:
+        """What is to be measured: the workloads that were chosen, and how long."""
+        from harness import validity
+        from harness.plan import plan, workloads
+        from harness.plan.request import Request
+
+        return Request(
+            preset=plan.preset(self.preset),
+            workloads=workloads.choose(workloads.load_all(self.workloads), self.workload or ()),
+            seed=self.seed,
+            budget_s=None if self.budget is None else arguments.seconds(self.budget),
+            precision=None if self.precision is None else arguments.share(self.precision),
+            max_blocks=self.max_blocks,
+            accepted=validity.require_acceptable(self.accept or ()),
+        )
+
+
+MEASURING = tuple(field.name for field in fields(Measuring))
+"""The parameters of a verb that `measuring` gives it."""
+_Verb = Callable[..., None]
+
+
+def measuring(preset: str, option: object = PresetOption) -> Callable[[_Verb], _Verb]:
+    """Give a verb the options of a measurement in place of its parameter `measuring: Measuring`,
+    which gets what was typed; `preset` is what `--preset`, the `option`, is otherwise.
+
+    The folder of workload files is last in the help, behind what is the verb's own.
+    """
+
+    def give(verb: _Verb) -> _Verb:
+        @wraps(verb)
+        def called(**typed: Any) -> None:  # noqa: ANN401 - each option has a type of its own
+            options = {name: typed.pop(name) for name in MEASURING if name in typed}
+            verb(**typed, measuring=Measuring(**{"preset": preset, **options}))
+
+        vars(called)["__signature__"] = _with_options(verb, preset, option)
+        return called
+
+    return give
+
+
+def _with_options(verb: _Verb, preset: str, option: object) -> inspect.Signature:
+    *options, workloads = inspect.signature(Measuring, eval_str=True).parameters.values()
+    options = [
+        each.replace(annotation=option, default=preset) if each.name == "preset" else each
+        for each in options
+    ]
+    parameters: list[inspect.Parameter] = []
+    for each in inspect.signature(verb, eval_str=True).parameters.values():
+        parameters += options if each.name == "measuring" else [each]
+    return inspect.Signature(
+        [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in (*parameters, workloads)]
+    )
