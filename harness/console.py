@@ -18,20 +18,11 @@ from harness.model.plan import Plan
 from harness.model.run import Run
 from harness.model.target import DECLARED
 from harness.model.trial import Trial, TrialStatus
+from harness.text import duration
 
 if TYPE_CHECKING:
     from harness.model.target import Diagnosis
     from harness.state import Standing
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them: `48 s`, `12 min 5 s`, `2 h 3 min`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 class Console:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from harness.analyze.compare import Pairing
 from harness.model.facts import FACTS, UNKNOWN, Fact, Value, apart, text
 from harness.model.run import Run, TargetRecord
+from harness.text import shortened
 
 _LONGEST = 80
 
@@ -103,5 +104,4 @@ def _confound(where: str, what: str, base: Iterable[str], candidate: Iterable[st
 
 
 def _joined(values: Sequence[str]) -> str:
-    text = ", ".join(values)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+    return shortened(", ".join(values), _LONGEST)

@@ -1,12 +1,14 @@
-"""What options mean: runs, hosts, a time, a share; and results that can be written to.
+"""What options mean: runs, hosts, a time, a day, a share; and results that can be written to.
 
 Every mistake is a `UseError` before anything is touched.
 """
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Collection, Sequence
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,15 +61,36 @@ def _typed(context: typer.Context, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
-def share(text: str) -> float:
-    """`1%` as 0.01."""
+def share(option: str, text: str, example: str, *, proper: bool = False) -> float:
+    """`1%` as 0.01; `proper`: more than nothing and less than the whole."""
     try:
         value = float(text.removesuffix("%").strip()) / 100
     except ValueError:
-        value = 0.0
-    if not (text.endswith("%") and 0 < value < 1):
-        raise UseError(f"--precision {text!r} is no share", "write it as 1% or 0.5%")
+        value = math.nan
+    if not (text.endswith("%") and (0 < value < 1 if proper else 0 <= value < math.inf)):
+        raise UseError(f"{option} {text!r} is no share", f"write it as {example}")
     return value
+
+
+def day(option: str, text: str) -> date:
+    """`2026-11-24` as a date."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise _no_date(option, text) from None
+
+
+def moment(option: str, text: str) -> datetime:
+    """`2026-11-24`, or a time of that day, in UTC where it names no zone."""
+    try:
+        given = datetime.fromisoformat(text)
+    except ValueError:
+        raise _no_date(option, text) from None
+    return given if given.tzinfo is not None else given.replace(tzinfo=UTC)
+
+
+def _no_date(option: str, text: str) -> UseError:
+    return UseError(f"{option} {text!r} is no date", "write it as 2026-11-24")
 
 
 def seconds(text: str) -> float:

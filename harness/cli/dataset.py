@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli import arguments
 from harness.cli.options import OutputOption, ResultsOption
 from harness.cli.output import put, require_format, require_place
 from harness.errors import EXIT_RUN, UseError
@@ -133,12 +134,11 @@ def table(
     results: ResultsOption = Path("results"),
 ) -> None:
     """Print the table of a run of each host, made from the dataset alone."""
-    from harness.ledger import retention
     from harness.publish import formats
     from harness.report import stored
 
     require_place(format, output)
-    moment = retention.day("--since", since) if since is not None else None
+    moment = arguments.moment("--since", since) if since is not None else None
     runs = stored.of_dataset(_store(dataset, results), run or (), host or (), moment)
     put(formats.render(runs, format), output)
 

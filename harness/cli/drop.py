@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli import arguments
 from harness.cli.options import ResultsOption
 from harness.errors import UseError
 from harness.text import aligned, size
@@ -36,7 +37,8 @@ def drop(
 
     if not (results / "runs").is_dir():
         raise UseError(f"there are no runs in {results}", "give the folder of results: --results")
-    moment = retention.cutoff(keep_days, before, datetime.now(UTC))
+    begun = None if before is None else arguments.moment("--before", before)
+    moment = retention.cutoff(keep_days, begun, datetime.now(UTC))
     found = retention.plan(results, moment, keep or ())
     print(_going(found))
     console = Console()

@@ -40,21 +40,12 @@ def export(
         raise UseError(
             f"--fail-slower: {format} tells of no success", "leave it out, or export junit"
         )
-    limit = _limit(fail_slower) if fail_slower is not None else None
+    limit = None
+    if fail_slower is not None:
+        limit = arguments.share("--fail-slower", fail_slower, "0% or 10%")
     made = report_runs.read(arguments.runs(results, run))
     exported = exports.render(Export(made.runs, made.table, limit), format)
     console = Console()
     for each in exported.left_out:
         console.warn(f"left out: {each}")
     put(exported.text, output)
-
-
-def _limit(text: str) -> float:
-    """`10%` as 0.1; a limit of 0% is one."""
-    try:
-        value = float(text.removesuffix("%").strip()) / 100
-    except ValueError:
-        value = -1.0
-    if not (text.endswith("%") and 0 <= value < float("inf")):
-        raise UseError(f"--fail-slower {text!r} is no share", "write it as 0% or 10%")
-    return value

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli import arguments
 from harness.cli.options import ResultsOption, TargetOption, WorkloadOption
 from harness.cli.output import require_format
 from harness.errors import HarnessError, UseError
@@ -36,7 +37,7 @@ def history(
 ) -> None:
     """Show the overhead of each cell night by night, and where it shifted."""
     require_format(format, ("terminal", "json", "csv"))
-    begin = None if since is None else day("--since", since)
+    begin = None if since is None else arguments.moment("--since", since)
 
     from harness.console import Console
     from harness.publish.history import as_csv, as_json, detail, overview
@@ -44,8 +45,7 @@ def history(
     from harness.report.history import of_results
 
     found = of_results(results)
-    time = None if begin is None else datetime(begin.year, begin.month, begin.day, tzinfo=UTC)
-    chosen = series.choose(found, series.Filter(cell, target or (), workload or (), time))
+    chosen = series.choose(found, series.Filter(cell, target or (), workload or (), begin))
     if format == "json":
         text = as_json(found, chosen)
     elif format == "csv":
@@ -82,7 +82,8 @@ def acknowledge(
     results: ResultsOption = Path("results"),
 ) -> None:
     """Acknowledge shifts: adds an entry to acknowledged.yml in the folder of results."""
-    last, first = day("--until", until), None if since is None else day("--since", since)
+    last = arguments.day("--until", until)
+    first = None if since is None else arguments.day("--since", since)
     for option, text in (("--why", why), ("--who", who)):
         if not text.strip():
             raise UseError(f"{option} is empty", "say it in a few words")
@@ -118,14 +119,6 @@ def acknowledge(
             f"acknowledged: {shift.host}: {shift.workload} {shift.metric} × {shift.target}, "
             f"{shift.started:%Y-%m-%d}, run {shift.run}"
         )
-
-
-def day(option: str, text: str) -> date:
-    """`2026-11-24` as a date; a UseError names the option."""
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise UseError(f"{option} {text!r} is no date", "write it as 2026-11-24") from None
 
 
 def _shifts(results: Path, console: Console) -> Sequence[Shift]:

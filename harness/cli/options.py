@@ -97,10 +97,14 @@ class Measuring:
             workloads=workloads.choose(workloads.load_all(self.workloads), self.workload or ()),
             seed=self.seed,
             budget_s=None if self.budget is None else arguments.seconds(self.budget),
-            precision=None if self.precision is None else arguments.share(self.precision),
+            precision=None if self.precision is None else _precision(self.precision),
             max_blocks=self.max_blocks,
             accepted=validity.require_acceptable(self.accept or ()),
         )
+
+
+def _precision(text: str) -> float:
+    return arguments.share("--precision", text, "1% or 0.5%", proper=True)
 
 
 MEASURING = tuple(field.name for field in fields(Measuring))

@@ -11,6 +11,7 @@ import typer
 
 from harness.cli.output import require_format
 from harness.errors import UseError
+from harness.text import aligned
 
 if TYPE_CHECKING:
     from harness.model.workload import Sample
@@ -75,13 +76,7 @@ def _samples_table(samples: Sequence[Sample], fields: Sequence[str] | None) -> s
         rows.append((each.metric, value, each.unit, each.better, labels, taken_from))
     if fields is None:
         rows[0] = (*rows[0][:-1], "")
-    wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = (
-        f"{name:<{wide[0]}}  {value:>{wide[1]}}  {unit:<{wide[2]}}  {better:<{wide[3]}}"
-        f"  {labels:<{wide[4]}}  {taken_from}"
-        for name, value, unit, better, labels, taken_from in rows
-    )
-    return "\n".join(line.rstrip() for line in lines)
+    return "\n".join(aligned(rows, left=(0, 2, 3, 4, 5)))
 
 
 def _bytes(file: Path) -> bytes:

@@ -11,6 +11,7 @@ from harness.cli import arguments
 from harness.cli.options import ResultsOption
 from harness.cli.output import require_format
 from harness.errors import EXIT_RUN
+from harness.text import aligned
 
 if TYPE_CHECKING:
     from harness.workflow.verify import Verified
@@ -55,8 +56,7 @@ def verify(
 
 
 def _text(folder: Path, found: tuple[Verified, ...]) -> str:
-    wide = max(len(each.came) for each in found)
-    lines = [f"{each.came:<{wide}}  {each.what}: {each.seen}" for each in found]
+    lines = aligned([(each.came, f"{each.what}: {each.seen}") for each in found], left=(0, 1))
     counted = [
         f"{sum(each.came == came for each in found)} {came}"
         for came in dict.fromkeys(each.came for each in found)

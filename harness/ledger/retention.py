@@ -54,27 +54,18 @@ class Retention:
         return sum(raw.bytes for raw in self.going)
 
 
-def cutoff(keep_days: int | None, before: str | None, now: datetime) -> datetime:
+def cutoff(keep_days: int | None, before: datetime | None, now: datetime) -> datetime:
     """The moment before which a run is old. UseError unless exactly one of the two is given."""
     if (keep_days is None) == (before is None):
         raise UseError("which runs are old?", "give --keep-days N or --before DATE (one of them)")
     if before is not None:
-        return day("--before", before)
+        return before
     if keep_days is None or keep_days < 1:
         raise UseError(f"--keep-days {keep_days} keeps nothing", "give 1 or more")
     try:
         return datetime.fromtimestamp(now.timestamp() - keep_days * 86400, UTC)
     except (OverflowError, ValueError, OSError):
         raise UseError(f"--keep-days {keep_days} is before all time", "give fewer") from None
-
-
-def day(option: str, text: str) -> datetime:
-    """`2026-11-01`, or a time of that day, in UTC where it names no zone. UseError for others."""
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise UseError(f"{option} {text!r} is no date", "write it as 2026-11-01") from None
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 
 def plan(results: Path, before: datetime, keep: Collection[str] = ()) -> Retention:

@@ -9,8 +9,8 @@ from dataclasses import asdict
 
 from harness.model.facts import FACTS, UNKNOWN, text
 from harness.model.run import Run, TargetRecord
-from harness.report.numbers import duration
 from harness.report.provenance import Provenance
+from harness.text import aligned, duration
 from harness.validity import Judgement, Outcome
 
 VERSION = 1
@@ -74,7 +74,7 @@ def _lines(made: Provenance) -> Iterator[str]:
         facts["precision"] = f"{wanted}; not before {manifest.least_blocks} blocks"
     if manifest.accepted:
         facts["overruled"] = ", ".join(f"--accept {check}" for check in manifest.accepted)
-    yield from _aligned(facts)
+    yield from _facts(facts)
     for record in manifest.targets:
         yield ""
         yield from _target(record)
@@ -111,7 +111,7 @@ def _target(record: TargetRecord) -> Iterator[str]:
     kind = f"{seen.label}, {seen.backend_class}{nested}"
     yield f"target {target.name} ({target.backend}; seen: {kind})"
     known = {fact.title: fact.of(record) for fact in FACTS if fact.name not in _IN_FRONT}
-    yield from _aligned(
+    yield from _facts(
         {
             **{title: text(value) for title, value in known.items() if value is not None},
             **{f"program {name}": said for name, said in sorted(record.programs.items())},
@@ -120,10 +120,8 @@ def _target(record: TargetRecord) -> Iterator[str]:
     )
 
 
-def _aligned(facts: Mapping[str, str]) -> Iterator[str]:
-    wide = max(map(len, facts))
-    for name, value in facts.items():
-        yield f"  {name:<{wide}}  {value}"
+def _facts(facts: Mapping[str, str]) -> Iterator[str]:
+    return (f"  {line}" for line in aligned(tuple(facts.items()), left=(0, 1)))
 
 
 def _validity(judgements: tuple[Judgement, ...]) -> Iterator[str]:

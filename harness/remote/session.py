@@ -19,6 +19,7 @@ from pathlib import Path
 import paramiko
 
 from harness.errors import HarnessError
+from harness.text import shortened
 
 CONNECT_TIMEOUT_S = 20.0
 OUTPUT_LIMIT_BYTES = 16 * 1024 * 1024
@@ -122,8 +123,7 @@ class Session:
         reply = self.run(command, limit_s=limit_s, stdin=stdin)
         if reply.exit_status == 0:
             return reply.stdout.decode(errors="replace")
-        shown = command if isinstance(command, str) else shlex.join(command)
-        shown = shown if len(shown) <= 200 else shown[:200] + "…"
+        shown = shortened(command if isinstance(command, str) else shlex.join(command), 200)
         how = (
             f"did not end within {limit_s * self._patience:.0f} s"
             if reply.timed_out

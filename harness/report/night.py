@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from harness.report.numbers import duration
+from harness.text import duration, sentence
 
 if TYPE_CHECKING:
     from harness.analyze.history.history import Shift
@@ -20,7 +20,6 @@ TABLE, HISTORY, SITE = "the table", "the history", "the site"
 """What a night makes of its runs, as `Night.absent` calls what could not be made."""
 
 MOST_NAMED = 3
-_LONGEST = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +80,7 @@ def body(night: Summary) -> Iterator[str]:
     yield measured(night)
     if night.absent:
         first = sorted(night.absent, key=lambda each: each[0] not in {TABLE, HISTORY, SITE})
-        yield "Took no part: " + few([f"{name} ({short(why)})" for name, why in first])
+        yield "Took no part: " + few([f"{name} ({sentence(why)})" for name, why in first])
     of: dict[str, list[Shift]] = {}
     for each in night.shifts:
         of.setdefault("host" if each.moved == "host" else each.status, []).append(each)
@@ -102,7 +101,7 @@ def body(night: Summary) -> Iterator[str]:
     if night.table is not None:
         yield itself(night.table)
     if night.warnings:
-        told = few([short(each) for each in night.warnings])
+        told = few([sentence(each) for each in night.warnings])
         yield f"Not in the history, or not confirmed: {told}"
     if night.written:
         yield "Written: " + ", ".join(night.written)
@@ -148,15 +147,10 @@ def shift(each: Shift) -> str:
     percent = 100 * (each.ratio - 1)
     size = f"{each.ratio:.3g}×" if each.ratio >= 2 else f"{percent:+.1f} %".replace("-", "−")
     since = f"since {each.started:%Y-%m-%d}"
-    changed = f", new that night: {short(each.changed)}" if each.changed else ""
+    changed = f", new that night: {sentence(each.changed)}" if each.changed else ""
     return f"{each.host}: {each.workload} {each.metric} on {each.target} {size} {since}{changed}"
 
 
 def few(parts: Sequence[str]) -> str:
     more = len(parts) - MOST_NAMED
     return "; ".join(parts[:MOST_NAMED]) + (f"; and {more} more" if more > 0 else "")
-
-
-def short(text: str) -> str:
-    line = " ".join(text.split()).rstrip(".")
-    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"

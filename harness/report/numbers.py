@@ -144,16 +144,6 @@ def header(column: Column) -> tuple[str, str]:
     return name, f"({rest}" if rest else ""
 
 
-def duration(seconds: float) -> str:
-    """`45 s`, `12 min 5 s`, `2 h 3 min`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s" if whole % 60 else f"{whole // 60} min"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
 def printable(text: str) -> str:
     """`text` with a blank for each control character, which may steer a terminal or break a
     picture; line feeds stay."""

@@ -12,9 +12,8 @@ from harness import validity
 from harness.errors import HarnessError
 from harness.ledger import folders, reader
 from harness.model.run import Run
-from harness.report.numbers import duration
 from harness.report.table import RunFacts
-from harness.text import sentence
+from harness.text import duration, sentence
 from harness.validity import Judgement
 
 if TYPE_CHECKING:

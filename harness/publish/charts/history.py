@@ -15,13 +15,14 @@ import polars as pl
 from harness.analyze.history.history import Shift
 from harness.publish.charts import axis, nothing, style
 from harness.publish.charts.palette import LIGHT
+from harness.text import shortened
 
 Headers = Mapping[tuple[str, str, str], str]
 """The header of a table's column by host, target and label."""
 _WIDTH = 820
 _HEIGHT = 220
 _NATIVE_HEIGHT = 52
-_LONGEST = 46
+_LONGEST = 45
 _COLUMNS = 2
 CELL = ("host", "scenario", "workload", "workload_version", "metric")
 """What the series of one chart have in common."""
@@ -135,7 +136,7 @@ def _epochs(nights: pl.DataFrame, worded: bool) -> list[alt.Chart]:
     if begun.is_empty():
         return []
     told = [
-        {"time": started.isoformat(), "text": _short(str(changed))}
+        {"time": started.isoformat(), "text": shortened(str(changed), _LONGEST)}
         for started, changed in begun.select("started", "changed")
         .unique(maintain_order=True)
         .sort("started", "changed")
@@ -241,7 +242,3 @@ def _time(labels: bool) -> alt.X:
 def _of_cell(shifts: Sequence[Shift], row: Mapping[str, Any]) -> list[Shift]:
     keys = ("host", "scenario", "workload", "metric")
     return [each for each in shifts if all(getattr(each, key) == row[key] for key in keys)]
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

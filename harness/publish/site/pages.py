@@ -16,6 +16,7 @@ from harness import __version__
 from harness.publish.charts import Spec, palette, svg
 from harness.publish.site import urls, views
 from harness.report import numbers
+from harness.text import duration
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _SECTIONS = (
@@ -81,7 +82,7 @@ def opened(folder: Path) -> Pages:
     templates.globals.update(
         mark=numbers.mark,
         warnings=views.warnings,
-        duration=numbers.duration,
+        duration=duration,
         bins=list(zip(palette.BINS, palette.LABELS, strict=True)),
         run_page=urls.run_page,
         trials_page=urls.trials_page,

@@ -17,7 +17,8 @@ from harness.importing import Source, run
 from harness.ledger import reader
 from harness.model.workload import Resource
 from harness.publish import formats
-from harness.report.table import Table, build, with_ratio_of_medians
+from harness.report.assemble import assemble as build
+from harness.report.table import Table, with_ratio_of_medians
 from tests.reading import text_of
 
 RATE = {"baremetal": (10, 20, 60), "kvm": (15, 18, 90)}

@@ -358,13 +358,6 @@ def test_overheads_are_percent_under_100_and_factors_from_there(
     assert numbers.effect(Estimate(point, low, high, 0.95, 8, "")) == text
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(12.4, "12 s"), (60, "1 min"), (725, "12 min 5 s"), (7500, "2 h 5 min")]
-)
-def test_durations(seconds: float, text: str) -> None:
-    assert numbers.duration(seconds) == text
-
-
 # ---------------------------------------------------------------- the terminal
 @pytest.mark.parametrize("width", [72, 80, 100, 140, 200])
 def test_terminal_keeps_to_its_width_and_cuts_nothing_off(width: int) -> None:
