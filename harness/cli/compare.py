@@ -112,6 +112,8 @@ def _measured(text: str, measuring: Measuring, results: Path) -> Comparison:
     request = replace(request, releases=str(wanted))
     with releases.beside(measuring.inventory, measuring.target or (), wanted) as made:
         done = steps.run(made.inventory, [made.host], request, results, console)
+    for trouble in done.measured.errors:
+        console.error(trouble)
     lacking = {**done.unusable, **done.failed}
     if gone := [name for name in made.targets if name in lacking]:
         raise HarnessError(

@@ -318,8 +318,8 @@ def test_what_was_observed_is_whole_too_whenever_a_compaction_is_killed(tmp_path
 WRITER = """
 import sys
 from harness.dataset import compaction, dataset
-from harness.samples import FORMAT
-from harness.store import open_store
+from harness.dataset.samples import FORMAT
+from harness.dataset.store import open_store
 from tests.dataset.runs import night
 
 store, rounds = open_store(sys.argv[1]), int(sys.argv[2])
@@ -349,7 +349,7 @@ def test_a_reader_beside_a_compaction_reads_every_row_once(root: str, rounds: in
 BUILDER = """
 import sys
 from harness.dataset import dataset
-from harness.store import open_store
+from harness.dataset.store import open_store
 from tests.dataset.runs import night
 
 store = open_store(sys.argv[1])

@@ -13,7 +13,7 @@ from harness.errors import UseError
 from harness.importing import Source, run
 from harness.ledger import reader
 from harness.model.workload import Resource
-from harness.report.assemble import assemble as build
+from harness.report.runs import analysed
 
 CPU = Source(resources={"": Resource.CPU})
 
@@ -65,7 +65,7 @@ def test_more_than_half_again_as_fast_as_native_is_suspect_without_an_interval(
     assert found["docker"][2] == "n too small"
     (folder,) = (tmp_path / "runs").iterdir()
     read = reader.read_run(folder)
-    shown = build(overhead(dataset.frame(read).lazy()), [read])
+    shown = analysed([read]).table
     assert any("more than 1.5 times as fast as native" in text for text in shown.notes)
     assert any("single values" in text for text in shown.notes)
 

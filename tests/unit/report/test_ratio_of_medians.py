@@ -10,14 +10,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from harness.analyze.overhead import overhead
 from harness.cli.app import app
-from harness.dataset import dataset
 from harness.importing import Source, run
 from harness.ledger import reader
 from harness.model.workload import Resource
 from harness.publish import formats
-from harness.report.assemble import assemble as build
+from harness.report.runs import analysed
 from harness.report.table import Table, with_ratio_of_medians
 from tests.reading import text_of
 
@@ -44,7 +42,7 @@ def folder(tmp_path: Path) -> Path:
 
 def table(folder: Path) -> Table:
     read = reader.read_run(folder)
-    return build(overhead(dataset.frame(read).lazy()), [read])
+    return analysed([read]).table
 
 
 def test_it_is_the_ratio_of_both_medians_as_slowdown(folder: Path) -> None:
