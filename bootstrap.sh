@@ -1,6 +1,7 @@
 #!/bin/sh
 # Make .venv from uv.lock. Installs Python's venv with apt where it is missing, with sudo where
-# this is not root. Can be run again at any time.
+# this is not root, and what compiles the binding of libvirt where that is possible without asking.
+# Can be run again at any time.
 set -eu
 cd "$(dirname "$0")"
 
@@ -36,4 +37,39 @@ fi
 if ! .venv/bin/uv --version 2>/dev/null | grep -q '^uv 0\.13\.'; then
     .venv/bin/pip install --quiet --disable-pip-version-check 'uv==0.13.9'
 fi
-UV_PROJECT_ENVIRONMENT=.venv .venv/bin/uv sync --frozen --quiet --inexact
+
+sync() {
+    UV_PROJECT_ENVIRONMENT=.venv .venv/bin/uv sync --frozen --quiet --inexact "$@"
+}
+
+# libvirt's binding asks what KVM guests are. It is compiled here, for it has no wheels; where it
+# cannot be had, baremark doctor says so of those guests, and all else works.
+bound() {
+    .venv/bin/python -c 'import libvirt' 2>/dev/null
+}
+
+compiles() {
+    pkg-config --exists libvirt && command -v cc && .venv/bin/python -c '
+import pathlib, sys, sysconfig
+sys.exit(not pathlib.Path(sysconfig.get_path("include"), "Python.h").exists())'
+} >/dev/null 2>&1
+
+if bound; then
+    sync --extra kvm
+    exit
+fi
+sync
+if [ "$(uname -m)" = x86_64 ]; then
+    as_root=
+    [ "$(id -u)" -eq 0 ] || as_root='sudo -n'
+    if ! compiles && command -v apt-get >/dev/null && $as_root true 2>/dev/null; then
+        echo 'Installing what compiles the binding of libvirt, with apt-get' >&2
+        $as_root apt-get update -q >/dev/null &&
+            $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qy \
+                --no-install-recommends libvirt-dev pkg-config gcc libc6-dev \
+                "$(basename "$python")-dev" >/dev/null || true
+    fi
+    sync --extra kvm || true
+    bound || echo 'note: there is no binding of libvirt, so no KVM guest can be measured:' \
+        'install libvirt-dev, pkg-config, gcc and python3-dev, then run ./bootstrap.sh again' >&2
+fi

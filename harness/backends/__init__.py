@@ -3,21 +3,27 @@
 A backend's module says which class of architecture it is, observes its targets from the host
 side, and names what contradicts the declaration. Making and removing targets is the Ansible role
 of the same name. The host side is asked over the session of the native target, so a remote host
-is observed as a local one is, and the controller needs no right of its own on any daemon.
+is observed as a local one is, and the controller needs no right of its own on any daemon. The
+library of a daemon (Docker, libvirt) takes that session too, wherever the daemon's socket is not
+one that this process may use itself (`_forward`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from harness.errors import UseError
 from harness.model.fingerprint import Observed
 from harness.model.target import BackendClass, Endpoint, Target
 from harness.patterns import modules
 from harness.remote.session import Session
+
+if TYPE_CHECKING:
+    from harness.backends._live import Usage, Watch
 
 GVISOR = "gvisor"
 """The platform that a sandboxed container shows, whichever engine made it."""
@@ -64,6 +70,24 @@ class Backend(Protocol):
         ...
 
 
+class Live(Protocol):
+    """What the module of a backend offers besides where its host side tells of a target's life.
+
+    Both look from the host, with nothing inside the target. Types and units are in `_live`.
+    """
+
+    def watch(self, host: Session, endpoint: Endpoint) -> AbstractContextManager[Watch]:
+        """The life-cycle events of the target from now on, as the daemon tells them."""
+        ...
+
+    def meter(self, host: Session, endpoint: Endpoint) -> Usage:
+        """What the target has used since its start: CPU time, memory, block and network.
+
+        Raises `HarnessError` where it does not run.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """What a backend's module says of every target of it; see `Backend`."""
@@ -105,6 +129,12 @@ def adoptable() -> tuple[str, ...]:
 def leaves_room(name: str) -> bool:
     """Whether a native Linux, the baseline, runs on the machine beside what `name` makes."""
     return name == CLOUD or kind(name).leaves_room
+
+
+def live(name: str) -> Live | None:
+    """The same backend where it has events and counters to tell; else None."""
+    module = load(name)
+    return cast(Live, module) if hasattr(module, "watch") and hasattr(module, "meter") else None
 
 
 def told_when_made(endpoint: Endpoint, *names: str) -> Observed:

@@ -6,9 +6,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.backends._containers import confined, unlike
+from harness.backends._lxc_life import meter, watch
 from harness.model.fingerprint import Observed
 from harness.model.target import BackendClass, Endpoint, Target
 from harness.remote.session import Session
+
+__all__ = ["CLASS", "contradictions", "identify", "meter", "observe", "process", "watch"]
 
 CLASS = BackendClass.OS
 PLATFORMS = frozenset({"lxc", "lxc-libvirt"})

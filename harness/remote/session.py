@@ -21,6 +21,9 @@ import paramiko
 from harness.errors import HarnessError
 from harness.text import shortened
 
+ByteStream = paramiko.Channel
+"""Both directions of a connection, or of a program, on the other side of a session."""
+
 CONNECT_TIMEOUT_S = 20.0
 OUTPUT_LIMIT_BYTES = 16 * 1024 * 1024
 """More than any program of the bundle prints; what exceeds it is not kept and not believed."""
@@ -97,9 +100,7 @@ class Session:
         longer) and keeps at most `output_limit_bytes` of each stream. Raises `ConnectionLost` if
         the connection ends first.
         """
-        text = command if isinstance(command, str) else shlex.join(command)
-        if self._confine:
-            text = shlex.join(["taskset", "-c", self._confine, "sh", "-c", text])
+        text = self._confined(command)
         begin = time.monotonic()
         channel = self._open()
         self._channel = channel
@@ -182,7 +183,7 @@ class Session:
         if channel is not None:
             _shut(channel)
 
-    def tunnel(self, address: str, port: int) -> paramiko.Channel:
+    def tunnel(self, address: str, port: int) -> ByteStream:
         """A byte stream to `address:port` as seen from this target (`direct-tcpip`)."""
         try:
             return self._transport.open_channel(
@@ -190,6 +191,19 @@ class Session:
             )
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise self._lost(error) from None
+
+    def stream(self, command: Sequence[str] | str) -> ByteStream:
+        """The standard input and output of a command on this target, as they come.
+
+        It lasts until the command ends or the channel is closed. Raises `ConnectionLost`.
+        """
+        channel = self._open()
+        try:
+            channel.exec_command(self._confined(command))
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            _shut(channel)
+            raise self._lost(error) from None
+        return channel
 
     def close(self) -> None:
         self._transport.close()
@@ -199,6 +213,13 @@ class Session:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _confined(self, command: Sequence[str] | str) -> str:
+        """The command as the target's shell gets it, held to the CPUs where need be."""
+        text = command if isinstance(command, str) else shlex.join(command)
+        if self._confine:
+            return shlex.join(["taskset", "-c", self._confine, "sh", "-c", text])
+        return text
 
     def _open(self) -> paramiko.Channel:
         try:

@@ -133,6 +133,20 @@ def test_a_target_is_reached_through_another_ones_connection(server: sshd.Sshd) 
         assert inner.check("echo through", limit_s=10) == "through\n"
 
 
+def test_a_command_is_a_stream_both_ways_until_it_is_closed(opened: Session) -> None:
+    stream = opened.stream(["cat"])
+    for part in (b"one\n", bytes(range(256)) * 100):
+        stream.sendall(part)
+        came = b""
+        while len(came) < len(part):
+            came += stream.recv(65536)
+        assert came == part
+    stream.shutdown_write()
+    assert stream.recv(1) == b""
+    stream.close()
+    assert opened.check("echo on", limit_s=10) == "on\n"
+
+
 def test_the_client_key_is_readable_by_its_owner_only(tmp_path: Path) -> None:
     keys.make_key(tmp_path / "key")
     assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600

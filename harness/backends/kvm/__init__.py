@@ -11,9 +11,12 @@ from collections.abc import Sequence
 
 from harness.backends import EMULATOR, LABEL_TCG
 from harness.backends.kvm import declared, host_side
+from harness.backends.kvm.life import meter, watch
 from harness.model.fingerprint import Observed
 from harness.model.target import BackendClass, Endpoint, Target
 from harness.remote.session import Session
+
+__all__ = ["CLASS", "contradictions", "identify", "meter", "observe", "process", "watch"]
 
 CLASS = BackendClass.TYPE1
 PLATFORMS = frozenset({"kvm", "amazon", "google", EMULATOR})

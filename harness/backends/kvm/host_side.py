@@ -8,9 +8,12 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 from xml.etree import ElementTree
 
+from harness.backends.kvm import connection
+from harness.backends.kvm.connection import Guest
 from harness.errors import HarnessError
 from harness.model.fingerprint import Observed
 from harness.model.target import DECLARED, Endpoint
@@ -61,15 +64,41 @@ exit 0
 
 def observe(host: Session, endpoint: Endpoint) -> Observed:
     """Every observation of the domain that `endpoint` names, as text by name."""
-    virsh = ["virsh", "--connect", endpoint.facts["uri"]]
-    name = endpoint.facts["domain"]
-    domain = ElementTree.fromstring(host.check([*virsh, "dumpxml", name], limit_s=LIMIT_S))
+    domain = connection.ask(host, endpoint, lambda guest: _described(guest, endpoint))
+    script = shlex.join(["sh", "-c", _PROCESS, "sh", endpoint.facts["domain"], domain.file])
+    process = _lines(host.check(script, limit_s=LIMIT_S))
+    return {
+        **domain.observed,
+        "thread_cpus": _in_order(process.get("vcpu", ())),
+        "emulator_cpus": _only(process.get("emulator_cpus", ())),
+        "disk_preallocated": preallocated(domain.disk, process.get("disk_blocks", ())),
+        "vhost": _only(process.get("vhost", ())),
+        "hugepages": _hugepages(process.get("huge_kib", ()), domain.memory_kib),
+        "process": _only(process.get("process", ())),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Description:
+    """What libvirt and QEMU said: observations, and what the look at the process needs."""
+
+    observed: Observed
+    disk: Mapping[str, Any]
+    file: str
+    memory_kib: str | None
+
+
+def _described(guest: Guest, endpoint: Endpoint) -> _Description:
+    import libvirt_qemu
+
+    domain = ElementTree.fromstring(guest.domain.XMLDesc(0))
 
     def monitor(command: str, **arguments: str) -> object:
         text = json.dumps({"execute": command, "arguments": arguments})
-        answer = host.check([*virsh, "qemu-monitor-command", name, text], limit_s=LIMIT_S)
+        answer = libvirt_qemu.qemuMonitorCommand(guest.domain, text, 0)
         said = json.loads(answer)
         if "return" not in said:
+            name = guest.domain.name()
             raise HarnessError(f"QEMU's monitor of {name} answers {command} with {answer[:200]}")
         return cast(object, said["return"])
 
@@ -83,14 +112,11 @@ def observe(host: Session, endpoint: Endpoint) -> Observed:
     }
     kib = domain.findtext("./currentMemory")
     source = domain.find("./devices/disk/source")
-    file = source.get("file", "") if source is not None else ""
-    script = shlex.join(["sh", "-c", _PROCESS, "sh", name, file])
-    process = _lines(host.check(script, limit_s=LIMIT_S))
     machine = type_name(monitor("qom-get", path="/machine", property="type"), "-machine")
     model = None
     if endpoint.facts.get(f"{DECLARED}cpu_mode") == "host-model":
-        model = _host_model(host, virsh, domain, machine)
-    return {
+        model = _host_model(guest, domain, machine)
+    observed = {
         "release": "{major}.{minor}.{micro}".format(**version["qemu"]),
         "accelerator": "kvm" if kvm["enabled"] is True else "tcg",
         "domain_type": domain.get("type"),
@@ -102,35 +128,22 @@ def observe(host: Session, endpoint: Endpoint) -> Observed:
         "vcpus": domain.findtext("./vcpu"),
         "memory_mib": str(int(kib) >> 10) if kib else None,
         "cpus": ",".join(pins[vcpu] for vcpu in sorted(pins)) or None,
-        "thread_cpus": _in_order(process.get("vcpu", ())),
-        "emulator_cpus": _only(process.get("emulator_cpus", ())),
         "disk_format": disk_format(disk, _attribute(domain, "./devices/disk/driver", "type")),
-        "disk_preallocated": preallocated(disk, process.get("disk_blocks", ())),
         "disk_bus": _attribute(domain, "./devices/disk/target", "bus"),
         "disk_controller": _controller(domain),
         "disk_cache": cache_mode(disk),
         "disk_io": _attribute(domain, "./devices/disk/driver", "io"),
         "network": _attribute(domain, "./devices/interface", "type"),
         "nic_model": _attribute(domain, "./devices/interface/model", "type"),
-        "vhost": _only(process.get("vhost", ())),
-        "hugepages": _hugepages(process.get("huge_kib", ()), kib),
         "emulator": domain.findtext("./devices/emulator"),
-        "process": _only(process.get("process", ())),
     }
+    return _Description(observed, disk, source.get("file", "") if source is not None else "", kib)
 
 
-def _host_model(
-    host: Session, virsh: Sequence[str], domain: ElementTree.Element, machine: str | None
-) -> str | None:
+def _host_model(guest: Guest, domain: ElementTree.Element, machine: str | None) -> str | None:
     """The processor model that libvirt takes for the machine's own with this QEMU."""
-    answer = host.check(
-        [
-            *(*virsh, "domcapabilities", "--virttype", domain.get("type", "")),
-            *("--emulatorbin", domain.findtext("./devices/emulator") or ""),
-            *(("--machine", machine) if machine else ()),
-        ],
-        limit_s=LIMIT_S,
-    )
+    emulator, kind = domain.findtext("./devices/emulator"), domain.get("type")
+    answer = guest.libvirt.getDomainCapabilities(emulator, None, machine, kind, 0)
     return ElementTree.fromstring(answer).findtext("./cpu/mode[@name='host-model']/model")
 
 
