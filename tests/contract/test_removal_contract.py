@@ -193,7 +193,7 @@ def test_a_container_whose_name_begins_alike_is_left_alone(tmp_path: Path) -> No
             lxc_root=str(tmp_path / "lxc"),
             lxc_cgroups=str(tmp_path / "cgroups"),
         )
-        assert running[mine].wait(timeout=1) == -signal.SIGKILL
+        assert running[mine].wait(timeout=60) == -signal.SIGKILL
         assert running[sibling].poll() is None
     finally:
         for process in running.values():

@@ -273,7 +273,7 @@ def test_native_beside_a_target_is_that_of_the_same_runs() -> None:
     assert one(found, NATIVE.name, "events")["value_mean"] == 20.0
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 2**32), st.floats(1e-6, 1e6))
 def test_swapping_target_and_native_inverts_F_and_units_do_not_matter(
     seed: int, unit: float
