@@ -1,8 +1,10 @@
 #!/bin/sh
 # Make .venv from uv.lock. Installs Python's venv with apt where it is missing, with sudo where
 # this is not root, and what compiles the binding of libvirt where that is possible without asking.
-# Can be run again at any time.
+# Can be run again at any time. With --dev what tests and checks need comes too.
 set -eu
+group=--no-dev
+[ "${1:-}" = --dev ] && group=--dev
 cd "$(dirname "$0")"
 
 works() {
@@ -39,7 +41,7 @@ if ! .venv/bin/uv --version 2>/dev/null | grep -q '^uv 0\.13\.'; then
 fi
 
 sync() {
-    UV_PROJECT_ENVIRONMENT=.venv .venv/bin/uv sync --frozen --quiet --inexact "$@"
+    UV_PROJECT_ENVIRONMENT=.venv .venv/bin/uv sync --frozen --quiet --inexact "$group" "$@"
 }
 
 # libvirt's binding asks what KVM guests are. It is compiled here, for it has no wheels; where it
