@@ -51,4 +51,4 @@ def _unit(mine: Manifest, theirs: Manifest) -> tuple[str, str, str] | None:
 
 
 def _told(one: facts.Value, other: facts.Value) -> tuple[str, str]:
-    return facts.apart(facts.text(one), facts.text(other))
+    return facts.differing_parts(facts.text(one), facts.text(other))

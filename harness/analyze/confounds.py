@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.analyze.compare import Pairing
-from harness.model.facts import FACTS, UNKNOWN, Fact, Value, apart, text
+from harness.model.facts import FACTS, UNKNOWN, Fact, Value, differing_parts, text
 from harness.model.run import Run, TargetRecord
 from harness.text import shortened
 
@@ -99,7 +99,7 @@ def _confound(where: str, what: str, base: Iterable[str], candidate: Iterable[st
     """Of long lists of facts only the parts that differ."""
     old, new = sorted({*base}), sorted({*candidate})
     if len(old) == len(new) == 1 and UNKNOWN not in (old[0], new[0]):
-        old[0], new[0] = apart(old[0], new[0])
+        old[0], new[0] = differing_parts(old[0], new[0])
     return Confound(where, what, _joined(old), _joined(new))
 
 

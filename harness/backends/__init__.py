@@ -137,7 +137,7 @@ def live(name: str) -> Live | None:
     return cast(Live, module) if hasattr(module, "watch") and hasattr(module, "meter") else None
 
 
-def told_when_made(endpoint: Endpoint, *names: str) -> Observed:
+def facts_when_made(endpoint: Endpoint, *names: str) -> Observed:
     """What a hypervisor's own API said of the target when it was made, read back by the role.
 
     For hypervisors that cannot be asked from the native target's session: they take the machine

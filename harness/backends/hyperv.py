@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.backends import told_when_made, unlike_firmware
+from harness.backends import facts_when_made, unlike_firmware
 from harness.model.fingerprint import Observed
 from harness.model.target import BackendClass, Endpoint, Target
 from harness.remote.session import Session
@@ -21,7 +21,7 @@ FACTS = ("release", "vcpus", "memory_mib", "generation", "machine", "disk_format
 
 def observe(host: Session, endpoint: Endpoint) -> Observed:
     """What Hyper-V's PowerShell said of the virtual machine; that of `host` is another machine."""
-    return told_when_made(endpoint, *FACTS)
+    return facts_when_made(endpoint, *FACTS)
 
 
 def identify(inside: Observed, outside: Observed) -> tuple[BackendClass, str]:

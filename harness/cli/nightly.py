@@ -46,7 +46,7 @@ def nightly(
     request = measuring.request()
     arguments.writable(results)
     if site is not None:
-        folder.require_apart(site, results)
+        folder.require_outside(site, results)
         folder.require_ours(site)
     hosts = measuring.hosts()
     busy = UseError("another night is still at work here", "wait for it to end")

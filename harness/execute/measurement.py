@@ -278,7 +278,7 @@ def _refuse_if_changed(before: TargetRecord, after: TargetRecord) -> None:
     """A run may only be continued on what it began on."""
     for fact, old, new in facts.differing(before, after):
         if fact.resumed:
-            was, now = facts.apart(facts.text(old), facts.text(new))
+            was, now = facts.differing_parts(facts.text(old), facts.text(new))
             raise refusal(
                 "same",
                 f"{before.target.name} is no longer what the run began on",

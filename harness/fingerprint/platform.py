@@ -85,7 +85,7 @@ _BY_VENDOR_NAME = {"KVM": "kvm", "Microsoft": "microsoft", "VMware": "vmware", "
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class InsidePlatform:
     """What a target is by its inside: the platform (None: not observable), and what CPUID and the
     firmware each said, for the message where they do not go together."""
 
@@ -108,12 +108,12 @@ def kind_of(backend: str) -> Kind | None:
     return _CLOUD if backend == CLOUD else backends.kind(backend)
 
 
-def seen(inside: Observed) -> Seen:
+def inside_platform(inside: Observed) -> InsidePlatform:
     """What the observations from inside say that a target is."""
     cpuid, firmware = _cpuid(inside), _firmware(inside)
     container = inside.get("container")
     if container not in {None, NONE} or _is_gvisor(inside):
-        return Seen(GVISOR if _is_gvisor(inside) else container, None, None)
+        return InsidePlatform(GVISOR if _is_gvisor(inside) else container, None, None)
     if cpuid is not None and firmware is not None and _exact(cpuid, firmware):
         # A firmware of its own over somebody else's leaf is the more exact word.
         platform: str | None = cpuid if firmware in {EMULATOR, "kvm"} else firmware
@@ -123,7 +123,7 @@ def seen(inside: Observed) -> Seen:
         platform = None
     else:
         platform = NONE if inside["hypervisor_bit"] == "no" else UNKNOWN
-    return Seen(platform, cpuid, firmware)
+    return InsidePlatform(platform, cpuid, firmware)
 
 
 def host_platform(outside: Observed) -> str | None:
@@ -144,7 +144,7 @@ def contradictions(
     kind = kind_of(backend)
     if kind is None:
         return ()
-    found = seen(inside)
+    found = inside_platform(inside)
     host = host_platform(outside)
     if not adopted and kind.backend_class is BackendClass.OS:
         host = None  # what a sandbox runs on is no platform of a machine
@@ -187,7 +187,7 @@ def adopted(
     kind = kind_of(backend)
     if kind is None:
         return BackendClass.NATIVE, f"native{end}"
-    platform = host_platform(outside) or seen(inside).platform
+    platform = host_platform(outside) or inside_platform(inside).platform
     if platform == EMULATOR:
         return BackendClass.EMULATED, f"{LABEL_TCG}{end}"
     if platform == GVISOR:
@@ -196,7 +196,7 @@ def adopted(
     return kind.backend_class, f"{label}{end}"
 
 
-def _is_firmware_alone(found: Seen, kind: Kind, inside: Observed) -> bool:
+def _is_firmware_alone(found: InsidePlatform, kind: Kind, inside: Observed) -> bool:
     read = inside.get("hypervisor_leaves") is not None
     return kind.names_itself and read and found.cpuid is None and found.firmware is not None
 
@@ -213,7 +213,7 @@ def _can_be(platform: str | None, kind: Kind, adopted: bool) -> bool:
     return platform in {None, NONE, UNKNOWN, QEMU_UNTOLD} or kind.backend_class is BackendClass.OS
 
 
-def _matches(host: str, found: Seen) -> bool:
+def _matches(host: str, found: InsidePlatform) -> bool:
     """Whether the inside may look as it does where the host runs it by that platform."""
     if found.platform in {NONE, UNKNOWN, host}:
         return True

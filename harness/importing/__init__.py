@@ -60,7 +60,7 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ImportedTrial:
     """One trial as a source tells it. `place` names where, for messages.
 
     `target` is None for native, `control` native's second trial in the block. `reason` says why
@@ -89,6 +89,6 @@ class Content:
 
     name: str
     sha256: str
-    trials: tuple[Found, ...]
+    trials: tuple[ImportedTrial, ...]
     ignored: tuple[str, ...]
     notes: tuple[str, ...] = ()

@@ -12,13 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from harness.errors import UseError
-from harness.importing import Found, stated
+from harness.importing import ImportedTrial, stated
 from harness.importing.stated import Stated
 
 CHECK = "arguments"
 
 
-def require_native_s(trials: Sequence[Found], passed: Sequence[str] = ()) -> None:
+def require_native_s(trials: Sequence[ImportedTrial], passed: Sequence[str] = ()) -> None:
     """UseError where two outputs of one workload state other options than those `passed` over; it
     names both."""
     for trial, mine, other, known in _pairs(trials):
@@ -32,14 +32,14 @@ def require_native_s(trials: Sequence[Found], passed: Sequence[str] = ()) -> Non
             also = f"; they differ in {', '.join(more)} too" if more else ""
             raise UseError(
                 f"{CHECK}: {trial.workload} is not one workload: its {first} is "
-                f"{known.said(first)} in {other.place} and {mine.said(first)} in "
+                f"{known.as_text(first)} in {other.place} and {mine.as_text(first)} in "
                 f"{trial.place}{also}",
                 "give what was run with other arguments another name, or say of an option that it "
                 f"is no part of the work: --ignore {first.rpartition('] ')[2]}",
             )
 
 
-def untold(trials: Sequence[Found]) -> tuple[str, ...]:
+def untold(trials: Sequence[ImportedTrial]) -> tuple[str, ...]:
     """What could not be compared, a sentence for each workload and target."""
     told: dict[tuple[str, str | None], str] = {}
     for trial, mine, other, known in _pairs(trials):
@@ -48,7 +48,7 @@ def untold(trials: Sequence[Found]) -> tuple[str, ...]:
     return tuple(told.values())
 
 
-def _untold(trial: Found, mine: Stated, other: Found, known: Stated) -> str | None:
+def _untold(trial: ImportedTrial, mine: Stated, other: ImportedTrial, known: Stated) -> str | None:
     whose = f"{trial.workload} on {trial.target or 'native'}"
     names = (mine.given.keys() | known.given.keys()) - set(_compared(known, mine))
     for each, of in ((trial, mine), (other, known)):
@@ -69,10 +69,12 @@ def _untold(trial: Found, mine: Stated, other: Found, known: Stated) -> str | No
     return None
 
 
-def _pairs(trials: Sequence[Found]) -> Iterator[tuple[Found, Stated, Found, Stated]]:
+def _pairs(
+    trials: Sequence[ImportedTrial],
+) -> Iterator[tuple[ImportedTrial, Stated, ImportedTrial, Stated]]:
     """Each trial with what its output states, beside native's first of that workload (or the
     first of all where native has none)."""
-    first: dict[str, tuple[Found, Stated]] = {}
+    first: dict[str, tuple[ImportedTrial, Stated]] = {}
     for trial in sorted(trials, key=lambda each: each.target is not None):
         if trial.output is not None and trial.samples:
             mine = stated.read(trial.tool, trial.output.stdout, trial.output.stderr)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UseError
-from harness.importing import Content, Declared, Found, Source, work
+from harness.importing import Content, Declared, ImportedTrial, Source, work
 from harness.importing.files import contents
 from harness.importing.table import Rows
 from harness.model.plan import SCENARIO_OVERHEAD
@@ -60,7 +60,7 @@ def content_of(
 
 def _trials(
     values: Sequence[Labelled], request: Source
-) -> tuple[tuple[Found, ...], tuple[str, ...]]:
+) -> tuple[tuple[ImportedTrial, ...], tuple[str, ...]]:
     if request.backends and request.target_label is None:
         raise UseError("--backend has no target to be of", "name the label: --target-label KEY")
     there = {key for each in values for key in (*each.parameters, *each.about)}

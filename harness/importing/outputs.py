@@ -14,7 +14,7 @@ from pathlib import Path
 
 from harness import tools
 from harness.errors import ReadError, UseError
-from harness.importing import Content, Found, Output, Source, arguments, programs
+from harness.importing import Content, ImportedTrial, Output, Source, arguments, programs
 from harness.importing.names import file_name, name
 from harness.model.plan import CONTROL
 from harness.model.workload import Resource, Sample
@@ -55,7 +55,7 @@ def read(folder: Path, request: Source) -> Content:
                 digest.update(f"{each.relative_to(folder)}\0".encode())
                 digest.update(hashlib.sha256(data).digest())
             target = arm.name.removesuffix(CONTROL)
-            found = Found(
+            found = ImportedTrial(
                 place=str(file),
                 host=host,
                 target=None if target == request.native else name(target, "target", str(arm)),
@@ -131,7 +131,7 @@ def _of_stem(arm: Path, stem: str) -> list[Path]:
     return [each for each in arm.iterdir() if each.stem == stem and each.suffix != STDERR]
 
 
-def _with_samples(found: Found, reader: tools.Tool) -> Found:
+def _with_samples(found: ImportedTrial, reader: tools.Tool) -> ImportedTrial:
     output = found.output
     assert output is not None
     try:
@@ -159,7 +159,7 @@ def _named(samples: Iterable[Sample], place: str) -> Iterator[Sample]:
         yield Sample(metric, sample.value, sample.unit, sample.better)
 
 
-def _require_samples(trials: Sequence[Found]) -> None:
+def _require_samples(trials: Sequence[ImportedTrial]) -> None:
     """UseError for a workload of which no output gave a number: nobody knows its metrics."""
     good = {trial.workload for trial in trials if trial.samples}
     for trial in trials:

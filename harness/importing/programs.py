@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from harness.errors import UseError
-from harness.importing import Found
+from harness.importing import ImportedTrial
 from harness.validity.programs import SEVERAL
 
 CHECK = "programs"
@@ -29,7 +29,9 @@ def stated(tool: str, stdout: bytes) -> str | None:
     return found.group(1).decode(errors="replace") if found else None
 
 
-def by_target(trials: Sequence[Found], accepted: Sequence[str]) -> dict[str | None, dict[str, str]]:
+def by_target(
+    trials: Sequence[ImportedTrial], accepted: Sequence[str]
+) -> dict[str | None, dict[str, str]]:
     """For each target (None is native) its tools with their versions, where they are stated.
 
     UseError where a target's is not native's, or not one throughout, unless that is accepted.

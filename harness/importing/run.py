@@ -15,7 +15,7 @@ from harness.errors import HarnessError, UseError
 from harness.importing import (
     Content,
     Declared,
-    Found,
+    ImportedTrial,
     Source,
     arguments,
     outputs,
@@ -53,7 +53,7 @@ def read(source: Path, request: Source) -> Content:
     return replace(content, notes=(*content.notes, *_single_values(content.trials)))
 
 
-def _single_values(trials: Sequence[Found]) -> list[str]:
+def _single_values(trials: Sequence[ImportedTrial]) -> list[str]:
     """A sentence for each host of which every cell has one value, as others publish them."""
     blocks: dict[str, set[int]] = {}
     for trial in trials:
@@ -150,8 +150,8 @@ def _refuse_again(runs: Path, source: Imported) -> None:
 
 
 def _run(
-    found: Sequence[Found], host: str, source: Imported, request: Source
-) -> tuple[Manifest, list[tuple[Trial, Found]]]:
+    found: Sequence[ImportedTrial], host: str, source: Imported, request: Source
+) -> tuple[Manifest, list[tuple[Trial, ImportedTrial]]]:
     _check(found, host, source, request)
     workloads = _workloads(found, request)
     arguments.require_native_s(found, request.passed)
@@ -189,7 +189,7 @@ def _run(
     ]
 
 
-def _check(found: Sequence[Found], host: str, source: Imported, request: Source) -> None:
+def _check(found: Sequence[ImportedTrial], host: str, source: Imported, request: Source) -> None:
     if not any(trial.target is None and not trial.control for trial in found):
         there = sorted({trial.backend for trial in found})
         raise UseError(
@@ -204,7 +204,7 @@ def _check(found: Sequence[Found], host: str, source: Imported, request: Source)
             )
 
 
-def _workloads(found: Sequence[Found], request: Source) -> tuple[Workload, ...]:
+def _workloads(found: Sequence[ImportedTrial], request: Source) -> tuple[Workload, ...]:
     """The workloads in the order in which they occur, each with its metrics in theirs."""
     metrics: dict[str, dict[str, Metric]] = {}
     resources: dict[str, Resource] = {}
@@ -275,7 +275,7 @@ def _class(backend: str, request: Source) -> BackendClass:
     return kind
 
 
-def _trial(found: Found, host: str, name: str) -> Trial:
+def _trial(found: ImportedTrial, host: str, name: str) -> Trial:
     return Trial(
         id=name,
         scenario=SCENARIO_OVERHEAD,
@@ -297,7 +297,7 @@ def _trial(found: Found, host: str, name: str) -> Trial:
     )
 
 
-def _write(aside: Path, manifest: Manifest, trials: Sequence[tuple[Trial, Found]]) -> None:
+def _write(aside: Path, manifest: Manifest, trials: Sequence[tuple[Trial, ImportedTrial]]) -> None:
     with Ledger.create(aside, manifest) as record:
         whole = []
         for trial, found in trials:

@@ -18,7 +18,7 @@ from typing import Any, cast
 import polars as pl
 
 from harness.errors import UseError
-from harness.importing import Content, Declared, Found, Source
+from harness.importing import Content, Declared, ImportedTrial, Source
 from harness.importing.files import contents
 from harness.importing.names import file_name, name
 from harness.importing.names import unit as unit_name
@@ -129,7 +129,7 @@ def _plain(frame: pl.DataFrame, path: Path) -> pl.DataFrame:
 class _Open:
     """A trial whose rows are still being collected."""
 
-    first: Found
+    first: ImportedTrial
     samples: list[Sample] = field(default_factory=list)
 
 
@@ -184,14 +184,14 @@ class Rows:
             )
         trial = self._trials.get(key)
         if trial is None:
-            first = Found(
+            first = ImportedTrial(
                 place, host, target, backend, workload, resource, block, (), control,
                 declared=declared or Declared(),
             )  # fmt: skip
             trial = self._trials[key] = _Open(first)
         trial.samples.append(Sample(metric, value, unit, better))
 
-    def trials(self) -> Iterator[Found]:
+    def trials(self) -> Iterator[ImportedTrial]:
         for trial in self._trials.values():
             one = trial.first
             yield replace(one, samples=tuple(trial.samples))

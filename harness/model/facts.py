@@ -61,7 +61,7 @@ def text(value: object) -> str:
     return str(value)
 
 
-def apart(one: str, other: str) -> tuple[str, str]:
+def differing_parts(one: str, other: str) -> tuple[str, str]:
     """Of two long texts only the parts that differ; a side that has none is a dash."""
     sign = next((sign for sign in ("; ", " ") if sign in one or sign in other), None)
     if sign is None or len(one) + len(other) <= _SHORT:

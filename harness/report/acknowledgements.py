@@ -53,7 +53,7 @@ class Acknowledgement:
         return named and (self.since is None or shift.started.date() >= self.since)
 
     @property
-    def told(self) -> str:
+    def sentence(self) -> str:
         """The sentence that stands with a shift it matches."""
         return f"{self.who}: {self.why} (until {self.until})"
 
@@ -100,7 +100,7 @@ def applied(
     for shift in shifts:
         match = next((each for each in counting if each.matches(shift)), None)
         if match is not None and shift.status != REFUTED:
-            shift = replace(shift, status=ACKNOWLEDGED, told=match.told)
+            shift = replace(shift, status=ACKNOWLEDGED, told=match.sentence)
         out.append(shift)
     return tuple(out)
 

@@ -61,7 +61,7 @@ def _has_message(text: str) -> bool:
 
 
 @dataclass(slots=True)
-class Told:
+class LogText:
     """What the output said, in the order of the program.
 
     `hogs` are the stressors started, None before it is said; `set_s` the seconds that it was set

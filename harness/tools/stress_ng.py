@@ -14,7 +14,7 @@ import re
 
 from harness.model.workload import Metric, Sample
 from harness.tools._sample import sample, table
-from harness.tools._stress_ng_text import Told, is_brief
+from harness.tools._stress_ng_text import LogText, is_brief
 from harness.tools._stress_ng_yaml import Rate
 from harness.tools._text import decode, excerpt, refuse, version_line
 from harness.tools._trace import note
@@ -46,7 +46,7 @@ def read(stdout: bytes, stderr: bytes) -> tuple[Sample, ...]:
     aside = decode(stderr, _TOOL, "stderr")
     if not said.strip() and not aside.strip():
         raise refuse(_TOOL, "stdout is empty")
-    told = Told(is_brief(said, aside))
+    told = LogText(is_brief(said, aside))
     told.listen(aside, "stderr")
     told.listen(said, "stdout")
     _require_whole(told, _CUT if aside.strip() else _OTHER_STREAM)
@@ -67,7 +67,7 @@ def read(stdout: bytes, stderr: bytes) -> tuple[Sample, ...]:
     )
 
 
-def _require_whole(told: Told, hint: str) -> None:
+def _require_whole(told: LogText, hint: str) -> None:
     """ReadError where the output does not say that all went well, or has no figures."""
     lacks_metrics = told.document.begun and "metrics" not in told.document.sections
     if told.skipped:
@@ -93,7 +93,7 @@ def _require_whole(told: Told, hint: str) -> None:
         )
 
 
-def _require_hogs(told: Told) -> None:
+def _require_hogs(told: LogText) -> None:
     """ReadError where YAML or table are not of the stressors that were started."""
     hogs = told.hogs or ()
     for place, found in (("the YAML", told.document.rates), ("the table", told.rates)):
@@ -106,7 +106,7 @@ def _require_hogs(told: Told) -> None:
             )
 
 
-def _note_early(told: Told, rates: dict[str, Rate]) -> None:
+def _note_early(told: LogText, rates: dict[str, Rate]) -> None:
     for name, rate in rates.items():
         if told.set_s is not None and rate.real_s < _EARLY * told.set_s:
             note(

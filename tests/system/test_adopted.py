@@ -111,7 +111,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         (folder / "given" / "theirs").write_text("not Baremark's\n")
         key = keys.load_key(folder / "state" / "baremark" / "adopted_ed25519")
         with connect.connect("box", container.endpoint, key) as opened:
-            seen = platform.seen(observe.look_inside(opened, "/", PEER_ADDRESS))
+            seen = platform.inside_platform(observe.look_inside(opened, "/", PEER_ADDRESS))
         assert seen.platform in backends.names()
         yield Lab(server, container, str(seen.platform), folder, baremark)
 

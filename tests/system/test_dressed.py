@@ -71,7 +71,7 @@ def test_a_guest_that_is_dressed_as_virtualbox_is_refused_for_what_its_host_says
     system: Path,
 ) -> None:
     inside = dressed.observe(system, dressed.VIRTUALBOX, dressed.MASKED)
-    assert platform.seen(inside).platform == "oracle"
+    assert platform.inside_platform(inside).platform == "oracle"
     assert believed(inside) == {"virtualbox"}  # by its inside alone
     assert believed(inside, {"platform": "qemu", "accelerator": "tcg"}) == set()
 

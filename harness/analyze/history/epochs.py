@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from harness.model.facts import FACTS, apart, text
+from harness.model.facts import FACTS, differing_parts, text
 
 State = Mapping[str, str]
 """What is known of a target: facts by name; native's are called `native's …`."""
@@ -101,7 +101,7 @@ def changed(before: State, after: State) -> str | None:
     """
     found = differences(before, after)
     parts = [
-        "{} {} → {}".format(name, *map(_short, apart(old, new)))
+        "{} {} → {}".format(name, *map(_short, differing_parts(old, new)))
         for name, (old, new) in found.items()
         if found.get(name.removeprefix(_NATIVE)) != (old, new) or not name.startswith(_NATIVE)
     ]

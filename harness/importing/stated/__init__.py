@@ -22,7 +22,7 @@ class Given:
     """An option as the output states it, and what that means: two spellings of one value mean
     the same."""
 
-    said: str
+    text: str
     means: str
 
 
@@ -46,12 +46,12 @@ class Stated:
         given = self.given.get(name) or self.defaults.get(name)
         return given.means if given else None
 
-    def said(self, name: str) -> str:
+    def as_text(self, name: str) -> str:
         """The option for a message."""
         if name in self.given:
-            return self.given[name].said
+            return self.given[name].text
         default = self.defaults.get(name)
-        return f"not given ({default.said} by default)" if default else "not given"
+        return f"not given ({default.text} by default)" if default else "not given"
 
 
 def plain(own: Mapping[str, str]) -> dict[str, Given]:

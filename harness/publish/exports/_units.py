@@ -22,7 +22,7 @@ class InSeconds:
     """How a value becomes a number of seconds. `said` is what those are: `s`, or of a rate, whose
     reciprocal they are, `s per operation` or `s per MiB`."""
 
-    said: str
+    name: str
     of_a_second: float
     inverted: bool
 

@@ -38,7 +38,7 @@ class Case:
 
     classname: str
     name: str
-    told: str
+    text: str
     outcome: tuple[str, str, str] | None = None
 
 
@@ -93,8 +93,8 @@ def _suite(root: ET.Element, section: Section, cases: Sequence[Case], export: Ex
         if case.outcome is not None:
             how, kind, message = case.outcome
             ET.SubElement(element, how, type=kind, message=_text(message)).text = _text(message)
-        if case.told:
-            ET.SubElement(element, "system-out").text = _text(case.told)
+        if case.text:
+            ET.SubElement(element, "system-out").text = _text(case.text)
     told = [note.text for note in section.notes if note.number is None]
     told += [provenance(run) for run in runs]
     ET.SubElement(suite, "system-out").text = _text("\n".join(told))
@@ -130,7 +130,7 @@ def _case(
     return Case(
         classname=f"{section.host}.{column.header}",
         name=f"{row.workload} {row.metric}",
-        told="\n".join(_told(row, column, figure, notes)),
+        text="\n".join(_told(row, column, figure, notes)),
         outcome=_outcome(section, row, column, figure, notes, limit),
     )
 

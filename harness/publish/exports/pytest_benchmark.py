@@ -61,7 +61,7 @@ def _benchmark(
     series: MetricSeries, how: _units.InSeconds, seconds: Sequence[float]
 ) -> dict[str, Any]:
     row = series.row
-    said = f"{row.workload} {row.metric} ({how.said})"
+    said = f"{row.workload} {row.metric} ({how.name})"
     return {
         "group": f"{series.section.host}: {said}",
         "name": f"{said}[{series.header}]",
@@ -77,7 +77,7 @@ def _benchmark(
 def _measured(series: MetricSeries, how: _units.InSeconds) -> dict[str, Any]:
     row, figure = series.row, series.figure
     told: dict[str, Any] = {
-        "seconds_are": how.said,
+        "seconds_are": how.name,
         "workload": row.workload,
         "metric": row.metric,
         "unit": row.unit,

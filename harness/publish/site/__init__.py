@@ -54,7 +54,7 @@ def build(
     is no run, or `site` is not ours or among the results' own folders, HarnessError where no run
     can be read or nothing be written; an old site is then as it was.
     """
-    folder.require_apart(site, results)
+    folder.require_outside(site, results)
     folder.require_ours(site)
     found = site_run.folders(results / "runs")
     if not found:

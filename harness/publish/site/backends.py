@@ -11,7 +11,7 @@ from harness.model.target import NATIVE_BACKEND
 from harness.publish.charts.history import order_of
 from harness.publish.charts.intervals import intervals, of_section
 from harness.publish.site import urls, views
-from harness.publish.site.history import Past, Told
+from harness.publish.site.history import Past, ShiftText
 from harness.publish.site.pages import Pages, chart
 from harness.publish.site.run import RunPage, newest
 from harness.publish.site.trials import addresses
@@ -91,7 +91,7 @@ def _here(night: RunPage, backend: str, past: Past) -> _Here:
     )
 
 
-def _shifts(past: Past, backend: str) -> list[Told]:
+def _shifts(past: Past, backend: str) -> list[ShiftText]:
     if past.nights.is_empty():
         return []
     targets = {
@@ -99,4 +99,4 @@ def _shifts(past: Past, backend: str) -> list[Told]:
         for host, target, of in past.nights.select("host", "target", "backend").iter_rows()
         if of == backend
     }
-    return past.told([each for each in past.shifts if (each.host, each.target) in targets])
+    return past.shift_texts([each for each in past.shifts if (each.host, each.target) in targets])

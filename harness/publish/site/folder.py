@@ -17,7 +17,7 @@ _KEPT = ("runs", "dataset", "published", "nights")
 _HINT = "make room or make it writable, or name another folder; what was there is untouched"
 
 
-def require_apart(site: Path, results: Path) -> None:
+def require_outside(site: Path, results: Path) -> None:
     """Raise UseError where `site` would be in a folder that `results` keeps for itself: what is
     written there later would go with the next site."""
     place, whole = site.resolve(), results.resolve()

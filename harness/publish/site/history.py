@@ -18,7 +18,7 @@ from harness.report import numbers
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ShiftText:
     """A shift in words."""
 
     when: datetime
@@ -33,7 +33,7 @@ class Told:
     moved: str
     changed: str
     status: str
-    told: str
+    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Course:
     picture: Markup
     series: tuple[str, ...]
     nights: tuple[NightLine, ...]
-    shifts: tuple[Told, ...]
+    shifts: tuple[ShiftText, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +84,15 @@ class Past:
             if part["run"].n_unique() > 1 and part["F"].is_not_null().any()
         ]
 
-    def told(self, shifts: Sequence[Shift] | None = None) -> list[Told]:
+    def shift_texts(self, shifts: Sequence[Shift] | None = None) -> list[ShiftText]:
         """`shifts`, or all, the newest first."""
         found = self.shifts if shifts is None else shifts
         order = sorted(found, key=lambda s: (s.started, s.host, s.target, s.workload, s.metric))
-        return [self._told(each) for each in reversed(order)]
+        return [self._shift_text(each) for each in reversed(order)]
 
-    def _told(self, shift: Shift) -> Told:
+    def _shift_text(self, shift: Shift) -> ShiftText:
         change = views.effect(views.bare(shift.ratio, shift.low, shift.high))
-        return Told(
+        return ShiftText(
             when=shift.started,
             run=shift.run,
             series=self._series(shift.host, shift.target, shift.label),
@@ -105,7 +105,7 @@ class Past:
             moved=shift.moved,
             changed=shift.changed or "nothing that is known",
             status=shift.status,
-            told=shift.told or "",
+            note=shift.told or "",
         )
 
     def _series(self, host: str, target: str, label: str) -> str:
@@ -154,7 +154,7 @@ class Past:
                 for run, cells in reversed(by_run.items())
             ),
             shifts=tuple(
-                self.told(
+                self.shift_texts(
                     [s for s in self.shifts if all(getattr(s, k) == first[k] for k in keys_of)]
                 )
             ),

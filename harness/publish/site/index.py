@@ -45,7 +45,7 @@ def write(
         latest=newest_first(nights)[:_LATEST],
         runs=len(nights),
         past=past,
-        shifts=past.told()[:_LATEST],
+        shifts=past.shift_texts()[:_LATEST],
         unread=unread,
     )
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from harness.backends import CLOUD, names
-from harness.fingerprint.platform import adopted, contradictions, leaves, seen
+from harness.fingerprint.platform import adopted, contradictions, inside_platform, leaves
 from harness.model.target import BackendClass
 
 KINDS = sorted({*names(), CLOUD} - {"baremetal"})
@@ -81,7 +81,7 @@ def test_a_leaf_is_read_out_of_the_registers() -> None:
 def test_the_platform_is_told_by_what_is_seen_inside(
     inside: dict[str, str], platform: str | None
 ) -> None:
-    found = seen(inside)
+    found = inside_platform(inside)
     assert found.platform == platform
     assert found.contradiction is None
 

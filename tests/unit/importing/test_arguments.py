@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 
 from harness.errors import UseError
-from harness.importing import Found, Output, arguments, stated
+from harness.importing import ImportedTrial, Output, arguments, stated
 from harness.model.workload import Sample
 
 OUTPUTS = Path(__file__).parents[1] / "outputs"
 SAMPLES = (Sample("m", 1.0, "1/s", "higher"),)
 
 
-def trial(tool: str, target: str | None, stdout: str, stderr: str = "") -> Found:
+def trial(tool: str, target: str | None, stdout: str, stderr: str = "") -> ImportedTrial:
     output = Output(stdout.encode(), stderr.encode(), None)
     place = f"{target or 'native'}/w.0.txt"
-    return Found(
+    return ImportedTrial(
         place, "h", target, "kvm", "w", None, 0, SAMPLES, tool=tool, output=output
     )  # fmt: skip
 
@@ -158,7 +158,7 @@ def test_an_option_is_passed_over_where_it_is_said_to_be_no_part_of_the_work() -
 # ------------------------------------------------------------------ the others
 def stated_by(tool: str, file: str) -> dict[str, str]:
     text = real(f"{tool}/{file}.out").encode(), real(f"{tool}/{file}.err").encode()
-    return {name: given.said for name, given in stated.read(tool, *text).given.items()}
+    return {name: given.text for name, given in stated.read(tool, *text).given.items()}
 
 
 CHANGES = [
