@@ -35,3 +35,17 @@ def test_the_committed_run_is_whole() -> None:
     assert run.ended == "complete"
     assert len(run.trials) == sum(len(block.cells) for block in run.manifest.plan.blocks)
     assert {trial.status for trial in run.trials} == {TrialStatus.OK}
+
+
+def test_the_published_run_in_results_is_the_committed_one() -> None:
+    published = ROOT / "results" / "published"
+    run = reader.read_run(EXAMPLE)
+    made = analysed([run]).table
+    for format, ending in (("markdown", "md"), ("csv", "csv")):
+        assert (
+            formats.render(made, format) == (published / f"{run.manifest.run}.{ending}").read_text()
+        )
+    assert (published / "manifest.json").read_bytes() == (EXAMPLE / "manifest.json").read_bytes()
+    assert (published / "intervals.svg").read_bytes() == (EXAMPLE / "intervals.svg").read_bytes()
+    page = (ROOT / "results" / "README.md").read_text()
+    assert all(f"published/{file.name})" in page for file in published.iterdir() if file.is_file())
