@@ -38,7 +38,13 @@ def confounds(
         old = [record for run in base if (record := _record(run, each.base)) is not None]
         new = [record for run in candidate if (record := _record(run, each.candidate)) is not None]
         where = each.base if each.base == each.candidate else f"{each.base} | {each.candidate}"
-        found += _of_records(where, old, new)
+        told = {(known.what, known.base, known.candidate) for known in found}
+        # A container runs on native's own kernel: what changed alike is not said twice.
+        found += (
+            each
+            for each in _of_records(where, old, new)
+            if (each.what, each.base, each.candidate) not in told
+        )
     return tuple(found)
 
 

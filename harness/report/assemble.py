@@ -196,7 +196,7 @@ def _refuse_mixture(runs: list[Run]) -> None:
                 f"runs {runs[0].manifest.run} and {run.manifest.run} of {run.manifest.host} "
                 f"cannot be pooled (check: comparable): {what} is {one} in the one and {other} "
                 "in the other",
-                "show each in a table of its own",
+                "show each in a table of its own; baremark compare tells all that differs",
             )
 
 
