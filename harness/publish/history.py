@@ -28,6 +28,7 @@ from harness.model.estimate import Estimate
 from harness.model.workload import Resource
 from harness.publish.formats._screen import Screen
 from harness.report import numbers
+from harness.report.columns import called
 from harness.report.series import OF_SHIFT, HistorySeries
 
 VERSION = 1
@@ -278,11 +279,9 @@ def _nights(series: HistorySeries, whole: bool) -> Grid:
 
 
 def _target(series: HistorySeries) -> str:
-    """The target with its label and class, and whether it is nested, never shortened."""
-    name = series.name
-    words = [] if name["label"] == name["target"] else [name["label"]]
-    words += [name["class"], *(["nested"] if series.nights["nested"][-1] else [])]
-    return f"{name['target']} ({', '.join(words)})"
+    """The target with its label and class, and whether it is nested."""
+    name, nested = series.name, "nested" if series.nights["nested"][-1] else ""
+    return called(name["target"], name["label"], name["class"], nested)
 
 
 def _change(factor: float) -> str:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from harness.model.run import Run
 from harness.model.target import BackendClass
-from harness.report.table import Column
+from harness.report.table import Column, Section
 
 Record = Mapping[str, Any]
 Accepted = Mapping[str, set[str]]
 """By target, the checks that objected to it and were overruled."""
+Headers = Mapping[tuple[str, str, str], str]
+"""What a target is called in a table, by host, target and label."""
 _CLASSES = [str(each) for each in BackendClass]
 
 
@@ -47,16 +49,9 @@ def column(record: Record, accepted: Accepted) -> Column:
     checks = tuple(sorted(accepted.get(target, ())))
     # A baseline that is itself a guest of a hypervisor, as Xen's dom0 is, is not called native.
     bare = record["native"] and kind == BackendClass.NATIVE
-    if bare:
-        inside = ["adopted"] if record["adopted"] else []
-        inside += ["nested"] if record["nested"] else []
-    else:
-        inside = [] if label == target else [label]
-        inside += [kind, *(["nested"] if record["nested"] else [])]
-    if record["imported"]:
-        inside.append("imported")
-    inside += [f"accepted: {check}" for check in checks]
-    name = "native" if bare else target
+    words = ["adopted" if record["adopted"] else ""] if bare else [kind]
+    words += ["nested" if record["nested"] else "", "imported" if record["imported"] else ""]
+    words += [f"accepted: {check}" for check in checks]
     return Column(
         target=target,
         backend=record["backend"],
@@ -68,5 +63,22 @@ def column(record: Record, accepted: Accepted) -> Column:
         elsewhere=record["elsewhere"],
         adopted=record["adopted"],
         accepted=checks,
-        header=f"{name} ({', '.join(inside)})" if inside else name,
+        header=called("native", "native", *words) if bare else called(target, label, *words),
     )
+
+
+def called(target: str, label: str, *words: str) -> str:
+    """What a target is called: its name, and in brackets its label, unless that is its name, and
+    those of `words` that are not empty. Never shortened."""
+    inside = ", ".join([*([] if label == target else [label]), *filter(None, words)])
+    return f"{target} ({inside})" if inside else target
+
+
+def headers(sections: Iterable[Section]) -> Headers:
+    """What the targets of `sections`, native aside, are called; of several the last counts."""
+    return {
+        (section.host, column.target, column.label): column.header
+        for section in sections
+        for column in section.columns
+        if not column.native
+    }

@@ -13,6 +13,7 @@ from harness.errors import UseError
 from harness.ledger import reader
 from harness.ledger.tags import Selection
 from harness.model.run import Run, TargetRecord
+from harness.report.columns import called
 from harness.report.comparison import Comparison, Row, rows
 from harness.report.runs import judged_together
 from harness.report.runs import rows as rows_of
@@ -196,12 +197,9 @@ def _is_doubted(row: Row, host: str, doubted: set[tuple[str, str | None]]) -> bo
 
 def _label(record: TargetRecord) -> str:
     seen = record.fingerprint
-    inside = [] if seen.label == record.target.name else [seen.label]
-    inside.append(str(seen.backend_class))
-    if seen.release:
-        inside.append(f"release {seen.release}")
-    inside += ["nested"] if seen.nested else []
-    return f"{record.target.name} ({', '.join(inside)})"
+    release = f"release {seen.release}" if seen.release else ""
+    nested = "nested" if seen.nested else ""
+    return called(record.target.name, seen.label, str(seen.backend_class), release, nested)
 
 
 def _notes(records: Sequence[TargetRecord]) -> list[str]:

@@ -19,6 +19,7 @@ from harness.publish.charts.history import history
 from harness.publish.charts.intervals import intervals, of_section
 from harness.publish.charts.style import ITSELF
 from harness.report import series
+from harness.report.columns import headers
 from harness.report.runs import Analysis, read
 from harness.report.table import Column, Section
 
@@ -73,14 +74,9 @@ def of_results(results: Path, workloads: Sequence[str], targets: Sequence[str]) 
             "see what is there with: baremark history",
         )
     newest = nights.sort("started").group_by("host", maintain_order=True).agg(pl.col("run").last())
-    headers = {
-        (section.host, column.target, column.label): column.header
-        for run in newest["run"]
-        for section in read([find(results / "runs", run)]).table.sections
-        for column in section.columns
-        if not column.native
-    }
-    return history(chosen, past.shifts, headers)
+    tables = (read([find(results / "runs", run)]).table for run in newest["run"])
+    names = headers(section for table in tables for section in table.sections)
+    return history(chosen, past.shifts, names)
 
 
 def distributions(reading: Analysis, section: Section) -> list[Distribution]:

@@ -15,10 +15,9 @@ import polars as pl
 from harness.analyze.history.history import Shift
 from harness.publish.charts import axis, nothing, style
 from harness.publish.charts.palette import LIGHT
+from harness.report.columns import Headers, called
 from harness.text import shortened
 
-Headers = Mapping[tuple[str, str, str], str]
-"""The header of a table's column by host, target and label."""
 _WIDTH = 820
 _HEIGHT = 220
 _NATIVE_HEIGHT = 52
@@ -30,8 +29,7 @@ CELL = ("host", "scenario", "workload", "workload_version", "metric")
 
 def header(headers: Headers, host: str, target: str, label: str, kind: str) -> str:
     """What a series is called: as its column in a table, or by label and class."""
-    inside = kind if label == target else f"{label}, {kind}"
-    return headers.get((host, target, label), f"{target} ({inside})")
+    return headers.get((host, target, label), called(target, label, kind))
 
 
 def order_of(headers: Headers, host: str) -> list[str]:

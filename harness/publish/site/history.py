@@ -10,11 +10,12 @@ import polars as pl
 from markupsafe import Markup
 
 from harness.analyze.history.history import History, Shift
-from harness.publish.charts.history import CELL, Headers, header, history
+from harness.publish.charts.history import CELL, header, history
 from harness.publish.site import urls, views
 from harness.publish.site.pages import chart
 from harness.publish.site.run import RunPage
 from harness.report import numbers
+from harness.report.columns import Headers, headers
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,15 +164,10 @@ class Past:
 
 def of(found: History | None, why: str | None, nights: Sequence[RunPage]) -> Past:
     """The history as pages need it; the headers are those of the newest run that has the target."""
-    headers = {
-        (night.section.host, column.target, column.label): column.header
-        for night in nights
-        for column in night.section.columns
-        if not column.native
-    }
+    names = headers(night.section for night in nights)
     pages = frozenset(night.name for night in nights)
     if found is None:
-        return Past(pl.DataFrame(), (), headers, pages, why, ())
+        return Past(pl.DataFrame(), (), names, pages, why, ())
     plain = found.nights.with_columns(pl.col(pl.Categorical).cast(pl.String))
     left_out = tuple(text for text in found.warnings if any(night.name in text for night in nights))
-    return Past(plain, found.shifts, headers, pages, why, left_out)
+    return Past(plain, found.shifts, names, pages, why, left_out)
