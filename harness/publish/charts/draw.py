@@ -23,8 +23,6 @@ from harness.report.columns import headers
 from harness.report.runs import Analysis, read
 from harness.report.table import Column, Section
 
-"""What native's second trial is called: the harness's own scatter."""
-
 
 def of_runs(
     kind: str, folders: Sequence[Path], workloads: Sequence[str], targets: Sequence[str]
