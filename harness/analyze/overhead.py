@@ -63,7 +63,7 @@ def overhead(
 ) -> pl.DataFrame:
     """The overhead frame of `samples` (columns of `harness.dataset.samples.SCHEMA`).
 
-    Several are parts of whole hosts in the order of their names (`dataset.batches`): what
+    Several are parts of whole hosts in the order of their names (`dataset.read`): what
     is said of a host depends on its own rows alone, so they are taken two at a time, in the memory
     that the two largest need, and the result is the same.
 

@@ -14,18 +14,16 @@ Knows no table's columns; reads and writes no rows.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeVar
 
 import polars as pl
 from polars.datatypes import DataType
 
 from harness.dataset.store import Entry, Store, Vanished, snapshot
-from harness.dataset.store.folder import Folder
 from harness.errors import HarnessError
 
 T = TypeVar("T")
@@ -45,20 +43,19 @@ class Format:
 
     `lacking` tells by earlier version which columns its files do not have, and what every row of
     that version would have there: those are read as if they had them. Files of another version
-    are refused, never read as something they are not. Without `schema` the files' own columns are
-    taken, and only where all are of one version. `source` is which file of a run its rows are made
-    of.
+    are refused, never read as something they are not. `source` is which file of a run its rows are
+    made of.
     """
 
     name: str
-    version: int | None = None
-    schema: Mapping[str, DataType] | None = None
+    version: int
+    schema: Mapping[str, DataType]
     lacking: Mapping[int, Mapping[str, pl.Expr]] = field(default_factory=dict)
     source: str = "ledger"
 
     @property
     def versions(self) -> tuple[int, ...]:
-        return tuple(sorted({*self.lacking, *(() if self.version is None else (self.version,))}))
+        return tuple(sorted({*self.lacking, self.version}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,22 +192,6 @@ def at_one_moment(look: Callable[[], Catalogue], make: Callable[[Catalogue], T])
     raise HarnessError("the dataset changes all the time", "say it again when it is at rest")
 
 
-def of_paths(paths: Iterable[Path], format: Format) -> Catalogue:
-    """The catalogue of just these files. Raises HarnessError as `of_store` does."""
-    asked = sorted(set(paths))
-    listed = {parent: snapshot(Folder(parent)) for parent in {path.parent for path in asked}}
-    files: list[File] = []
-    for path in asked:
-        entry = listed[path.parent].get(path.name)
-        if entry is None:
-            raise HarnessError(
-                f"cannot read {path}: there is no such file",
-                "check the path and its permissions",
-            )
-        files.append(_file(Folder(path.parent), entry, format))
-    return Catalogue(format, tuple(sorted(files, key=lambda file: (file.name, file.address))))
-
-
 def name_of(run: str) -> str:
     """The name of the file that holds just `run`."""
     return f"{run}{SUFFIX}"
@@ -256,11 +237,11 @@ def _file(store: Store, entry: Entry, format: Format) -> File:
     said = _metadata(store, entry, format.source)
     told = said.get("schema_version")
     known = format.versions
-    if told is None or not told.isdecimal() or (known and int(told) not in known):
+    if told is None or not told.isdecimal() or int(told) not in known:
         what = f"version {told}" if told is not None else "no version"
         raise HarnessError(
             f"{address} has {what} of the {format.name} format; this baremark knows "
-            f"{', '.join(map(str, known)) or 'numbered ones'}",
+            f"{', '.join(map(str, known))}",
             f"delete the file to have it built again from the run's {format.source}, use the "
             "baremark that wrote it, or move it elsewhere if it is not Baremark's",
         )

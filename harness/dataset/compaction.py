@@ -175,13 +175,12 @@ def _rows(group: Group, format: Format) -> tuple[bytes, Mapping[str, Held]]:
                 "delete it, and have it built again from the ledger: baremark dataset build",
             )
         frames.append(found)
-    version = format.version if format.version is not None else _only_version(group)
     buffer = io.BytesIO()
     whole_frame = pl.concat(frames) if frames else _empty(wanted, format)
     whole_frame.write_parquet(
         buffer,
         compression_level=COMPRESSION_LEVEL,
-        metadata=catalogue.metadata(version, holds, format.source),
+        metadata=catalogue.metadata(format.version, holds, format.source),
     )
     return buffer.getvalue(), holds
 
@@ -197,18 +196,6 @@ def _by_run(piece: scan.Part, format: Format) -> dict[str, pl.DataFrame]:
 
 def _empty(wanted: Catalogue, format: Format) -> pl.DataFrame:
     return scan.scan(format, scan.parts(wanted)).collect()
-
-
-def _only_version(group: Group) -> int:
-    """Of a table whose versions are not known, only files of one version can be merged."""
-    found = {file.version for file in group.files}
-    if len(found) > 1:
-        raise HarnessError(
-            f"the files of {group.host} of {group.month} are of versions "
-            f"{', '.join(map(str, sorted(found)))} of their format",
-            "have the older ones built again",
-        )
-    return found.pop()
 
 
 def _replace(store: Store, group: Group, made: tuple[bytes, Mapping[str, Held]]) -> Merged | None:

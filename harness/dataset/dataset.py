@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -28,8 +28,8 @@ from harness.dataset.store.folder import Folder
 from harness.errors import HarnessError, UseError
 from harness.model.run import Run
 
-Source = Path | str | Store | Sequence[Path]
-"""A folder or a file; a URL or a path as text; a store; several files."""
+Source = Path | str | Store
+"""A folder; a URL or a path as text; a store."""
 T = TypeVar("T")
 
 BATCH_ROWS = 4_000_000
@@ -155,14 +155,8 @@ def look(source: Source, runs: Collection[str] | None = None) -> Catalogue:
     there, where a file is not Parquet, and where one was written in a version of the format that
     is not known.
     """
-    if isinstance(source, str) or (isinstance(source, Path) and source.is_dir()):
-        source = open_store(source)
-    if isinstance(source, Path):
-        found = catalogue.of_paths([source], FORMAT)
-    elif isinstance(source, Sequence):
-        found = catalogue.of_paths([Path(path) for path in source], FORMAT)
-    else:
-        found = catalogue.of_store(source, FORMAT, runs)
+    store = _opened(source)
+    found = catalogue.of_store(store, FORMAT, runs)
     lacking = sorted(frozenset(runs or ()) - found.holders.keys())
     if lacking:
         raise HarnessError(
@@ -171,7 +165,7 @@ def look(source: Source, runs: Collection[str] | None = None) -> Catalogue:
         )
     if not found.files:
         raise UseError(
-            f"there is no dataset file in {_named(source)}",
+            f"there is no dataset file in {store.url}",
             "measure first with `baremark run`, or give the folder that holds the runs",
         )
     return found
@@ -190,49 +184,35 @@ def stored(source: Path | str, run: str) -> tuple[str, pl.DataFrame] | None:
         raise dataset_scan.unreadable(file, error) from None
 
 
-def scan(source: Source) -> pl.LazyFrame:
-    """The rows of a dataset, or of some of its files, read lazily; each run once.
-
-    Raises what `look` raises. Where files may be merged meanwhile, use `read`.
-    """
-    return dataset_scan.scan(FORMAT, dataset_scan.parts(look(source)))
-
-
-def batches(source: Source, most_rows: int = BATCH_ROWS) -> list[pl.LazyFrame]:
-    """The rows of `scan`, in parts of whole hosts in the order of their names.
-
-    A part has at most `most_rows` rows, or is one host. It reads only the files that hold its
-    hosts, so files of one host, or of neighbours, are read once. Raises what `scan` raises.
-    """
-    return _batches(look(source), None, most_rows)
-
-
 def read(
     source: Source,
     make: Callable[[list[pl.LazyFrame]], T],
     runs: Collection[str] | None = None,
     most_rows: int = BATCH_ROWS,
 ) -> T:
-    """What `make` makes of the `batches` of `source`, or of its `runs` alone; made anew where
-    files were merged meanwhile, so that the rows are always those of one moment.
+    """What `make` makes of the rows of `source`, or of its `runs` alone; made anew where files
+    were merged meanwhile, so that the rows are always those of one moment, each run once.
+
+    The rows are lazy, in parts of whole hosts in the order of their names. A part has at most
+    `most_rows` rows, or is one host. It reads only the files that hold its hosts, so files of one
+    host, or of neighbours, are read once.
 
     Raises what `look` raises, and HarnessError where the rows cannot be read.
     """
+    store = _opened(source)
     try:
         return catalogue.at_one_moment(
-            lambda: look(source, runs), lambda found: make(_batches(found, runs, most_rows))
+            lambda: look(store, runs), lambda found: make(_batches(found, runs, most_rows))
         )
     except (OSError, pl.exceptions.ComputeError) as error:
         raise HarnessError(
-            f"cannot read the rows of {_named(source)}: {error}",
+            f"cannot read the rows of {store.url}: {error}",
             "baremark dataset build writes anew what is damaged, if it is deleted first",
         ) from error
 
 
-def _named(source: Source) -> str:
-    if isinstance(source, str | Path):
-        return str(source)
-    return ", ".join(map(str, source)) if isinstance(source, Sequence) else source.url
+def _opened(source: Source) -> Store:
+    return open_store(source) if isinstance(source, str | Path) else source
 
 
 def _batches(found: Catalogue, runs: Collection[str] | None, most_rows: int) -> list[pl.LazyFrame]:

@@ -41,7 +41,7 @@ def scan(format: Format, wanted: Sequence[Part]) -> pl.LazyFrame:
     plain: list[File] = []
     others: list[Part] = []
     for piece in wanted:
-        if piece.whole and _current(piece.file, format):
+        if piece.whole and piece.file.version == format.version:
             plain.append(piece.file)
         else:
             others.append(piece)
@@ -110,10 +110,6 @@ def _cut(
     return found
 
 
-def _current(file: File, format: Format) -> bool:
-    return format.schema is None or file.version == format.version
-
-
 def _scanned(files: Sequence[File], path: str | None = None) -> pl.LazyFrame:
     addresses = [file.address for file in files]
     options = files[0].store.options
@@ -128,7 +124,7 @@ def _scanned(files: Sequence[File], path: str | None = None) -> pl.LazyFrame:
 
 def _migrated(file: File, format: Format) -> pl.LazyFrame:
     frame = _scanned([file])
-    if format.schema is None or _current(file, format):
+    if file.version == format.version:
         return frame
     lacking = [of.alias(name) for name, of in format.lacking[file.version].items()]
     version = pl.lit(format.version).cast(format.schema["schema_version"]).alias("schema_version")
@@ -144,9 +140,7 @@ def _filtered(frame: pl.LazyFrame, piece: Part, format: Format) -> pl.LazyFrame:
 
 
 def _one_of(column: str, names: Collection[str], format: Format) -> pl.Expr:
-    """Compared as the codes that they are stored as, where the format says that they are."""
-    if format.schema is None:
-        return pl.col(column).cast(pl.String).is_in(list(names))
+    """Compared as the codes that they are stored as."""
     values = pl.Series(list(names)).cast(format.schema[column])
     return pl.col(column).is_in(values.implode())
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -153,25 +153,7 @@ def read(results: Path, runs: Collection[str]) -> pl.DataFrame:
         ) from None
 
 
-def scan(source: Path | Sequence[Path]) -> pl.LazyFrame:
-    """The rows of a folder of such files, of one file, or of several, read lazily; each run once.
-
-    Raises HarnessError where there is nothing to read, where a file is not Parquet, and where one
-    was written in another version of the format.
-    """
-    if isinstance(source, Path) and source.is_dir():
-        found = catalogue.of_store(Folder(source), FORMAT)
-    else:
-        found = catalogue.of_paths([source] if isinstance(source, Path) else source, FORMAT)
-    if not found.files:
-        raise HarnessError(
-            f"there is no file of observed targets in {source}",
-            "measure first with `baremark run`, or give the folder that holds the runs",
-        )
-    return _scanned(found)
-
-
-def _scanned(found: Catalogue, runs: Collection[str] | None = None) -> pl.LazyFrame:
+def _scanned(found: Catalogue, runs: Collection[str]) -> pl.LazyFrame:
     return dataset_scan.scan(FORMAT, dataset_scan.parts(found, runs))
 
 

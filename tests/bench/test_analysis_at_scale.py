@@ -27,8 +27,9 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from harness.analyze.overhead import overhead
-from harness.dataset.dataset import batches, scan
+from harness.dataset import dataset
 from tests.bench.nights import ARMS, BYTES_A_ROW, METRICS, ROWS_A_RUN, generate
+from tests.dataset.runs import read, read_by_host
 
 ROOT = Path(__file__).parents[2]
 SPILL_BYTES = 20e9
@@ -42,10 +43,10 @@ import json, resource, sys, time
 from pathlib import Path
 import polars as pl
 from harness.analyze.overhead import overhead
-from harness.dataset import batches
+from harness.dataset import dataset
 folder, out, by_run = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3] == "night"
 begin = time.perf_counter()
-frame = overhead(batches(folder), by_run=by_run, judged=not by_run)
+frame = dataset.read(folder, lambda parts: overhead(parts, by_run=by_run, judged=not by_run))
 spent = time.perf_counter() - begin
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 if by_run:
@@ -191,23 +192,28 @@ def test_parts_of_whole_hosts_give_exactly_what_all_at_once_gives(
     tmp_path: Path, files: int, by_run: bool
 ) -> None:
     folder = generate(tmp_path / "dataset", hosts=7, nights=3, files=files)
-    whole = overhead(scan(folder), by_run=by_run)
-    for most in (1, 2 * 3 * ROWS_A_RUN, 4 * 3 * ROWS_A_RUN):
-        parts = batches(folder, most_rows=most)
+    whole = overhead(read(folder).lazy(), by_run=by_run)
+
+    def in_parts(parts: list[pl.LazyFrame]) -> pl.DataFrame:
         assert len(parts) > 1
-        assert_frame_equal(overhead(parts, by_run=by_run), whole, check_exact=True)
+        return overhead(parts, by_run=by_run)
+
+    for most in (1, 2 * 3 * ROWS_A_RUN, 4 * 3 * ROWS_A_RUN):
+        found = dataset.read(folder, in_parts, most_rows=most)
+        assert_frame_equal(found, whole, check_exact=True)
 
 
 def test_a_host_in_several_files_is_not_split(tmp_path: Path) -> None:
     folder = generate(tmp_path / "one", hosts=3, nights=4, files=1)
-    rows = scan(folder).collect()
+    rows = read(folder)
     early = pl.col("started") < rows["started"].median()
     spread = tmp_path / "many"
     spread.mkdir()
     for name, part in (("a", rows.filter(early)), ("b", rows.filter(~early))):
         part.write_parquet(spread / f"{name}.parquet", metadata={"schema_version": "3"})
-    parts = batches(spread, most_rows=1)
-    assert [part.collect()["host"].cast(pl.String).unique().to_list() for part in parts] == [
+    parts = read_by_host(spread)
+    assert [part["host"].cast(pl.String).unique().to_list() for part in parts] == [
         [f"host-000{number}"] for number in range(3)
     ]
-    assert_frame_equal(overhead(parts), overhead(scan(folder)), check_exact=True)
+    in_parts = dataset.read(spread, overhead, most_rows=1)
+    assert_frame_equal(in_parts, overhead(rows.lazy()), check_exact=True)

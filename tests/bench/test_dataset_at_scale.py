@@ -78,13 +78,21 @@ def look(folder: Path, rows: int) -> dict[str, float]:
     """How long the dataset takes to be listed, scanned and analysed as it is now."""
 
     def scanned() -> float:
-        read = dataset.scan(folder).select(pl.col("value").sum(), pl.len().alias("rows")).collect()
+        read = dataset.read(
+            folder,
+            lambda parts: (
+                pl.concat(parts).select(pl.col("value").sum(), pl.len().alias("rows")).collect()
+            ),
+        )
         assert read["rows"].item() == rows
         return float(read["value"].item())
 
+    def analysed(parts: list[pl.LazyFrame]) -> pl.DataFrame:
+        return overhead(parts, by_run=True, judged=False)
+
     listed_s, found = timed(lambda: dataset.look(folder))
     scanned_s, total = timed(scanned)
-    analysed_s, frame = timed(lambda: overhead(dataset.batches(folder), by_run=True, judged=False))
+    analysed_s, frame = timed(lambda: dataset.read(folder, analysed))
     assert frame["run"].n_unique() == len(found.holders)
     return {
         "files": len(found.files),

@@ -59,6 +59,16 @@ def of(runs: Iterable[Run]) -> pl.DataFrame:
     return rows(pl.concat([dataset.frame(run) for run in runs]))
 
 
+def read(source: dataset.Source) -> pl.DataFrame:
+    """Every row of `source`."""
+    return dataset.read(source, lambda parts: pl.concat(parts).collect())
+
+
+def read_by_host(source: dataset.Source) -> list[pl.DataFrame]:
+    """The rows of `source` in the parts in which the largest dataset would be read."""
+    return dataset.read(source, lambda parts: [part.collect() for part in parts], most_rows=1)
+
+
 def assert_reads_as(source: dataset.Source, runs: Iterable[Run]) -> None:
     """Every row of `runs` is read from `source` once, and nothing else."""
-    assert_frame_equal(rows(dataset.scan(source).collect()), of(runs), check_exact=True)
+    assert_frame_equal(rows(read(source)), of(runs), check_exact=True)

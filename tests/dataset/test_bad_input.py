@@ -22,7 +22,7 @@ from harness.report import compared, stored
 from harness.report import runs as report_runs
 from harness.report.runs import judged
 from harness.workflow.verify import verify
-from tests.dataset.runs import assert_reads_as, night, of, rows, save
+from tests.dataset.runs import assert_reads_as, night, of, read, read_by_host, rows, save
 from tests.dataset.test_compaction import parquet, put
 
 RUNS = [night("2026-11-03", 3.0), night("2026-11-04", 4.0), night("2026-11-05", 5.0)]
@@ -46,16 +46,14 @@ def test_an_earlier_version_is_read_as_if_written_today(root: str, version: int)
     store = open_store(root)
     store.write(catalogue.name_of(RUNS[0].manifest.run), older(RUNS[0], version))
     put(store, *RUNS[1:])
-    read = dataset.scan(root).collect()
-    assert dict(read.schema) == dataset.SCHEMA
-    assert_frame_equal(rows(read), of(RUNS), check_exact=True)
+    assert dict(read(root).schema) == dataset.SCHEMA
+    assert_reads_as(root, RUNS)
     assert_frame_equal(
-        overhead(dataset.batches(root), by_run=True),
+        dataset.read(root, lambda parts: overhead(parts, by_run=True)),
         overhead(pl.concat([dataset.frame(run) for run in RUNS]).lazy(), by_run=True),
         check_exact=True,
     )
-    parts = [part.collect() for part in dataset.batches(root, most_rows=1)]
-    assert_frame_equal(rows(pl.concat(parts)), of(RUNS))
+    assert_frame_equal(rows(pl.concat(read_by_host(root))), of(RUNS))
     compaction.compact(store, FORMAT)
     (file,) = dataset.look(root).files
     assert file.version == dataset.SCHEMA_VERSION
@@ -68,7 +66,7 @@ def test_a_version_of_the_future_is_refused_and_others_are_not_touched(root: str
     frame = dataset.frame(RUNS[0])
     store.write("20261103T010000Z-lab1.parquet", parquet(frame, {"schema_version": "99"}))
     before = store.entries()
-    for refused in (dataset.scan, dataset.batches, lambda at: compaction.compact(store, FORMAT)):
+    for refused in (dataset.look, read, lambda at: compaction.compact(store, FORMAT)):
         with pytest.raises(HarnessError, match=r"has version 99 .*knows 1, 2, 3"):
             refused(root)
     assert store.entries() == before
@@ -79,7 +77,7 @@ def test_a_parquet_file_of_someone_else_is_refused_by_name(root: str) -> None:
     put(store, *RUNS)
     store.write("sales.parquet", parquet(pl.DataFrame({"a": [1]}), {}))
     with pytest.raises(HarnessError, match=r"sales\.parquet has no version") as error:
-        dataset.scan(root)
+        read(root)
     assert "move it elsewhere" in error.value.hint
 
 
@@ -96,7 +94,7 @@ def test_a_torn_file_is_refused_by_name_and_built_again(
     whole = parquet(dataset.frame(RUNS[0]), {"schema_version": "3"})
     store.write(name, whole[:keep])
     with pytest.raises(HarnessError, match=rf"{name} is not a Parquet file, or only a part"):
-        dataset.scan(root)
+        read(root)
     built = dataset.update(results, store, judged)
     assert (built.written, built.troubles) == ((RUNS[0].manifest.run,), ())
     assert len(dataset.look(root).files) == 3
@@ -106,7 +104,7 @@ def test_metadata_that_do_not_say_which_runs_are_refused(root: str) -> None:
     store = open_store(root)
     store.write("a.parquet", parquet(dataset.frame(RUNS[0]), {"schema_version": "3", "runs": "["}))
     with pytest.raises(HarnessError, match=r"a\.parquet does not say which runs it holds"):
-        dataset.scan(root)
+        read(root)
 
 
 def test_sub_folders_are_not_read_by_accident(root: str) -> None:
@@ -189,7 +187,7 @@ def test_a_ledger_that_was_torn_while_it_was_written_gives_the_trials_that_are_w
     assert built.troubles == ()
     rows_a_trial = {"cpu-one": 1, "disk-randread": 2}
     expected = sum(rows_a_trial[trial.workload] for trial in RUNS[0].trials[: len(lines) - 2])
-    assert dataset.scan(results / "dataset").collect().height == expected
+    assert read(results / "dataset").height == expected
     file.write_bytes(lines[0][:50] + b"\n" + b"".join(lines[1:]))
     built = dataset.update(results, open_store(results / "dataset"), judged)
     assert "ledger.jsonl:1: not a ledger record" in str(built.troubles[0][1])
@@ -255,7 +253,7 @@ def in_other_unit(run: Run) -> Run:
 def test_units_that_disagree_are_never_one_figure(root: str, tmp_path: Path) -> None:
     runs = [RUNS[0], in_other_unit(RUNS[1])]
     put(open_store(root), *runs)
-    frame = overhead(dataset.batches(root)).filter(pl.col("metric").cast(pl.String) == "iops")
+    frame = dataset.read(root, overhead).filter(pl.col("metric").cast(pl.String) == "iops")
     found = frame.select(pl.col("unit").cast(pl.String), "runs", "value_median").unique()
     assert sorted(found.rows()) == [("1/s", 1, 3.0), ("k/s", 1, 0.004)]
     folders = [save(run, tmp_path / "results" / "runs") for run in runs]

@@ -99,7 +99,7 @@ def test_build_names_the_merged_files_that_its_runs_are_in(results: Path) -> Non
     compaction.compact(open_store(results / "dataset"), FORMAT)
     files = dataset.build(results, runs.judged)
     assert [file.name for file in files] == ["00-lab1-2026-11.000001.parquet"]
-    assert_reads_as(files, RUNS)
+    assert_reads_as(results / "dataset", RUNS)
 
 
 def test_build_raises_the_first_trouble_after_the_others_are_written(results: Path) -> None:

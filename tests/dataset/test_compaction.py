@@ -15,14 +15,13 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from harness.dataset import catalogue, compaction, dataset, targets
-from harness.dataset.catalogue import Format
+from harness.dataset import catalogue, compaction, dataset, scan, targets
 from harness.dataset.samples import FORMAT
 from harness.dataset.store import Store, open_store
 from harness.errors import HarnessError
 from harness.ledger.reader import read_manifest
 from harness.model.run import Manifest, Run
-from tests.dataset.runs import assert_reads_as, night, of, rows, save
+from tests.dataset.runs import assert_reads_as, night, of, read, read_by_host, rows, save
 
 NOVEMBER = [night(f"2026-11-{day:02}", float(day)) for day in (3, 4, 5)]
 DECEMBER = [night("2026-12-01", 12.0), night("2026-12-31", 13.0)]
@@ -62,7 +61,7 @@ def test_the_merged_rows_are_in_the_order_of_time_each_run_as_its_ledger(root: s
     put(store, *reversed(NOVEMBER))
     compaction.compact(store, FORMAT)
     expected = pl.concat([dataset.frame(run) for run in NOVEMBER])
-    assert_frame_equal(dataset.scan(root).collect(), expected, check_exact=True)
+    assert_frame_equal(read(root), expected, check_exact=True)
 
 
 def test_a_merged_file_says_of_each_run_what_its_own_file_said(root: str) -> None:
@@ -89,16 +88,16 @@ def test_a_run_that_is_written_again_counts_before_the_merged_one(root: str) -> 
 
 
 def test_the_year_of_a_host_is_read_file_by_file(root: str) -> None:
-    """What `batches` promises, after merging: a part for each host, from its own files alone."""
+    """What `read` promises, after merging: a part for each host, from its own files alone."""
     store = open_store(root)
     put(store, *NOVEMBER, *DECEMBER, *ELSEWHERE)
     compaction.compact(store, FORMAT)
-    scan = dataset.batches(root, most_rows=1)
-    assert [part.collect()["host"].cast(pl.String).unique().to_list() for part in scan] == [
+    parts = read_by_host(root)
+    assert [part["host"].cast(pl.String).unique().to_list() for part in parts] == [
         ["lab1"],
         ["lab2"],
     ]
-    assert_frame_equal(rows(scan[1].collect()), of(ELSEWHERE))
+    assert_frame_equal(rows(parts[1]), of(ELSEWHERE))
 
 
 def test_parts_of_hosts_leave_out_what_does_not_count(root: str) -> None:
@@ -107,8 +106,9 @@ def test_parts_of_hosts_leave_out_what_does_not_count(root: str) -> None:
     compaction.compact(store, FORMAT)
     again = night("2026-11-04", 400.0)
     put(store, again)
-    whole = pl.concat([part.collect() for part in dataset.batches(root, most_rows=1)])
-    assert_frame_equal(rows(whole), of([NOVEMBER[0], again, NOVEMBER[2], *ELSEWHERE]))
+    assert_frame_equal(
+        rows(pl.concat(read_by_host(root))), of([NOVEMBER[0], again, NOVEMBER[2], *ELSEWHERE])
+    )
 
 
 def test_hosts_whose_names_become_the_same_file_name_do_not_meet(root: str) -> None:
@@ -130,41 +130,20 @@ def test_a_run_without_a_trial_stays_known(root: str) -> None:
 
 
 def test_the_files_of_another_table_are_merged_alike(root: str) -> None:
-    """A table that says nothing of its runs but its version, one file a run."""
-    store = open_store(root).within("observed")
-    known = [("2026-11-03", "a"), ("2026-11-04", "b"), ("2026-12-01", "c")]
-    frames = []
-    for day, kernel in known:
-        run = night(day).manifest.run
-        frame = pl.DataFrame({"run": [run], "host": ["lab1"], "kernel": [kernel]}).with_columns(
-            pl.lit(f"{day}T01:00:00+00:00").str.to_datetime("%+").alias("started")
-        )
-        frames.append(frame)
-        path = Path(str(run) + ".parquet")
-        store.write(path.name, parquet(frame, {"schema_version": "7"}))
-    merged = compaction.compact(store, Format("observed"))
-    assert [(each.month, each.files, each.runs) for each in merged] == [("2026-11", 2, 2)]
-    found = catalogue.of_store(store, Format("observed"))
-    assert {file.version for file in found.files} == {7}
-    from harness.dataset import scan
-
-    read = scan.scan(Format("observed"), scan.parts(found)).collect().sort("run")
-    assert_frame_equal(read, pl.concat(frames).sort("run"))
+    """From files that say nothing of their runs but the version."""
+    store = open_store(root).within(targets.FOLDER)
+    manifests = [run.manifest for run in (*NOVEMBER, DECEMBER[0])]
+    frames = [targets.frame(manifest) for manifest in manifests]
+    for manifest, frame in zip(manifests, frames, strict=True):
+        told = {"schema_version": str(targets.SCHEMA_VERSION)}
+        store.write(catalogue.name_of(manifest.run), parquet(frame, told))
+    merged = compaction.compact(store, targets.FORMAT)
+    assert [(each.month, each.files, each.runs) for each in merged] == [("2026-11", 3, 3)]
+    found = catalogue.of_store(store, targets.FORMAT)
+    assert len(found.files) == 2
+    rows_now = scan.scan(targets.FORMAT, scan.parts(found)).collect()
+    assert_frame_equal(rows_now.sort("run", "target"), pl.concat(frames).sort("run", "target"))
     assert [entry.name for entry in open_store(root).entries()] == []
-
-
-def test_versions_of_a_table_whose_versions_are_not_known_are_not_mixed(root: str) -> None:
-    store = open_store(root)
-    for day, version in (("2026-11-03", "1"), ("2026-11-04", "2")):
-        frame = dataset.frame(night(day))
-        store.write(
-            catalogue.name_of(night(day).manifest.run),
-            parquet(frame, {"schema_version": version}),
-        )
-    before = store.entries()
-    with pytest.raises(HarnessError, match="of versions 1, 2"):
-        compaction.compact(store, Format("observed"))
-    assert store.entries() == before
 
 
 def test_a_file_that_does_not_hold_what_it_says_is_not_merged(root: str) -> None:
@@ -275,8 +254,7 @@ def test_killed_at_any_moment_every_row_is_there_once(root: str) -> None:
         killed = compact_until(root, moment)
         assert killed.returncode == -signal.SIGKILL, (moment, killed.stderr)
         assert_reads_as(root, now)
-        scan = [part.collect() for part in dataset.batches(root, most_rows=1)]
-        assert_frame_equal(rows(pl.concat(scan)), of(now), check_exact=True)
+        assert_frame_equal(rows(pl.concat(read_by_host(root))), of(now), check_exact=True)
         seen.add(len(names(store)))
         compaction.compact(store, FORMAT)
         assert len(names(store)) == 1, moment

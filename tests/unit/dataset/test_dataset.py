@@ -14,6 +14,7 @@ from harness.errors import HarnessError
 from harness.model.run import Run
 from harness.model.trial import TrialStatus
 from harness.model.workload import Sample
+from tests.dataset.runs import read
 from tests.synthetic import DOCKER, NATIVE, NESTED_NATIVE, TCG, make_run
 
 
@@ -25,16 +26,16 @@ def test_a_row_for_each_trial_and_declared_metric(tmp_path: Path) -> None:
     run = make_run(lambda *_: 3.5, [NESTED_NATIVE, TCG], blocks=2)
     path = dataset.write(run, tmp_path)
     assert path == tmp_path / "dataset" / f"{run.manifest.run}.parquet"
-    read = dataset.scan(path).collect()
-    assert dict(read.schema) == dataset.SCHEMA
-    assert read.height == 2 * 2 * 3  # blocks × targets × (1 + 2 metrics)
-    row = text(read).filter(target="guest", metric="latency_p99").row(0, named=True)
+    written = read(path.parent)
+    assert dict(written.schema) == dataset.SCHEMA
+    assert written.height == 2 * 2 * 3  # blocks × targets × (1 + 2 metrics)
+    row = text(written).filter(target="guest", metric="latency_p99").row(0, named=True)
     assert row["started"] == datetime(2026, 11, 1, tzinfo=UTC)
     told = ("class", "label", "nested", "native", "unit", "better", "metric_index", "value")
     assert tuple(row[name] for name in told) == (
         "emulated", "qemu-tcg", False, False, "µs", "lower", 1, 3.5,
     )  # fmt: skip
-    assert text(read).filter(target="lab1")["nested"].all()
+    assert text(written).filter(target="lab1")["nested"].all()
 
 
 def test_version_of_the_format_is_in_the_metadata_and_in_every_row(tmp_path: Path) -> None:
@@ -69,17 +70,16 @@ def test_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_several_files_are_one_frame(tmp_path: Path) -> None:
-    paths = [dataset.write(make_run(lambda *_: 1.0, run=name), tmp_path) for name in "ab"]
-    assert dataset.scan(tmp_path / "dataset").collect().height == 2 * 48
-    assert dataset.scan(paths[:1]).collect().height == 48
-    assert isinstance(dataset.scan(paths), pl.LazyFrame)
+    for name in "ab":
+        dataset.write(make_run(lambda *_: 1.0, run=name), tmp_path)
+    assert read(tmp_path / "dataset").height == 2 * 48
 
 
 def test_other_version_is_refused_with_both_versions(tmp_path: Path) -> None:
     path = dataset.write(make_run(lambda *_: 1.0), tmp_path)
     pl.read_parquet(path).write_parquet(path, metadata={"schema_version": "99"})
     with pytest.raises(HarnessError, match=rf"{path.name} has version 99 .*knows 1, 2, 3") as error:
-        dataset.scan(path.parent)
+        dataset.look(path.parent)
     assert "delete" in error.value.hint
 
 
@@ -87,7 +87,7 @@ def test_parquet_of_someone_else_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.parquet"
     pl.DataFrame({"a": [1]}).write_parquet(path)
     with pytest.raises(HarnessError, match="no version"):
-        dataset.scan(path)
+        dataset.look(tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"", b"no parquet at all", b"PAR1" + b"\0" * 40 + b"PAR1"])
@@ -95,14 +95,16 @@ def test_file_that_is_not_parquet_is_refused(tmp_path: Path, content: bytes) -> 
     path = tmp_path / "bad.parquet"
     path.write_bytes(content)
     with pytest.raises(HarnessError, match=r"bad\.parquet"):
-        dataset.scan(path)
+        dataset.look(tmp_path)
 
 
-def test_missing_file_and_empty_folder_are_named(tmp_path: Path) -> None:
-    with pytest.raises(HarnessError, match="no dataset file"):
-        dataset.scan(tmp_path)
-    with pytest.raises(HarnessError, match=r"gone\.parquet"):
-        dataset.scan(tmp_path / "gone.parquet")
+def test_an_empty_folder_and_a_file_in_its_place_are_named(tmp_path: Path) -> None:
+    for empty in (tmp_path, tmp_path / "gone"):
+        with pytest.raises(HarnessError, match=f"no dataset file in {empty}"):
+            dataset.look(empty)
+    path = dataset.write(make_run(lambda *_: 1.0), tmp_path)
+    with pytest.raises(HarnessError, match=f"cannot list {path}"):
+        dataset.look(path)
 
 
 def test_unit_other_than_declared_is_refused() -> None:

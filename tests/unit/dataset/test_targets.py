@@ -49,7 +49,7 @@ def test_a_row_for_each_target_with_typed_columns(tmp_path: Path) -> None:
     manifest = seen()
     path = targets.write(manifest, tmp_path)
     assert path == tmp_path / "dataset" / "observed" / f"{manifest.run}.parquet"
-    read = targets.scan(path).collect()
+    read = targets.read(tmp_path, [manifest.run])
     assert dict(read.schema) == targets.SCHEMA
     assert read.height == 2
     guest = text(read).filter(target="kvm").row(0, named=True)
@@ -78,9 +78,9 @@ def test_an_imported_run_has_no_size_no_bundle_and_no_preset() -> None:
 
 
 def test_several_files_are_one_frame_and_a_folder_is_all_of_them(tmp_path: Path) -> None:
-    paths = [targets.write(night(n, {"kvm": 1.0}).manifest, tmp_path) for n in range(3)]
-    assert targets.scan(paths[:2]).collect().height == 4
-    assert targets.scan(tmp_path / "dataset" / "observed").collect().height == 6
+    runs = [targets.write(night(n, {"kvm": 1.0}).manifest, tmp_path).stem for n in range(3)]
+    assert targets.read(tmp_path, runs[:2]).height == 4
+    assert targets.read(tmp_path, runs).height == 6
 
 
 def test_only_what_is_new_is_read(tmp_path: Path) -> None:
@@ -175,17 +175,16 @@ def test_a_manifest_that_cannot_be_read_is_told_and_costs_the_others_nothing(
         targets.build(tmp_path, reader.read_manifest)
 
 
-def test_a_file_of_another_version_or_of_somebody_else_is_refused(tmp_path: Path) -> None:
+def test_a_file_of_another_version_or_of_somebody_else_is_not_merged(tmp_path: Path) -> None:
     path = targets.write(seen(), tmp_path)
+    store = open_store(path.parent)
     pl.read_parquet(path).write_parquet(path, metadata={"schema_version": "99"})
     with pytest.raises(HarnessError, match=r"has version 99 .* knows 2") as error:
-        targets.scan(path)
+        compaction.compact(store, targets.FORMAT)
     assert "manifest" in error.value.hint
     path.write_bytes(b"no parquet")
     with pytest.raises(HarnessError, match="is not a Parquet file"):
-        targets.scan(path)
-    with pytest.raises(HarnessError, match="no file of observed targets"):
-        targets.scan(tmp_path)
+        compaction.compact(store, targets.FORMAT)
 
 
 def test_kinds_of_targets_keep_their_labels() -> None:

@@ -20,6 +20,7 @@ from harness.errors import UseError
 from harness.publish.history import sparkline, verdict
 from harness.report import overhead_cache
 from harness.report.series import Filter, HistorySeries, choose, parts
+from tests.dataset.runs import read
 from tests.nightly import FIRST, night
 from tests.unit.analyze.history.test_confirmation import shift
 from tests.unit.analyze.history.test_shifts import by_run, facts, found, noise
@@ -210,7 +211,7 @@ def test_what_was_kept_by_another_version_or_is_torn_is_not_used(tmp_path: Path,
 def test_what_is_kept_is_no_file_of_the_dataset(tmp_path: Path) -> None:
     runs = [dataset.write(night(0, {"kvm": 1.1}), tmp_path).stem]
     overhead_cache.by_run(runs, tmp_path, by_night)
-    assert dataset.scan(tmp_path / "dataset").collect().height == 16
+    assert read(tmp_path / "dataset").height == 16
 
 
 def test_the_frame_by_run_has_what_is_kept() -> None:

@@ -224,7 +224,9 @@ def test_a_torn_file_of_the_dataset_is_told_with_its_cure(results: Path) -> None
     warnings = of_results(results, TODAY).warnings
     assert len(warnings) <= 1  # built again, or told
     assert all("delete it" in text for text in warnings)
-    assert targets.scan(results / "dataset" / "observed").collect().height == 2 * NIGHTS
+    assert (
+        targets.read(results, [run.name for run in runs_in(results / "runs")]).height == 2 * NIGHTS
+    )
 
 
 def test_the_dataset_alone_still_raises_for_a_run_it_cannot_read(results: Path) -> None:

@@ -16,6 +16,7 @@ from harness.model.target import Endpoint
 from harness.remote import keys
 from harness.report import runs
 from harness.workflow import bench
+from tests.dataset.runs import read
 from tests.lab import night, save, workloads
 
 RUN = night(0, blocks=3, of=workloads(1))
@@ -59,7 +60,7 @@ def test_the_dataset_is_up_to_date_when_a_run_has_ended(measured: Any, tmp_path:
     done = measured()
     assert (done.errors, done.whole) == ((), True)
     source = tmp_path / "results" / "dataset"
-    assert dataset.scan(source).collect().equals(dataset.frame(RUN))
+    assert read(source).equals(dataset.frame(RUN))
     built = dataset.update(tmp_path / "results", open_store(source), runs.judged)
     assert (built.written, built.kept) == ((), (RUN.manifest.run,))
 
