@@ -22,12 +22,13 @@ from harness.inventory.checks import (
     check_addresses,
     check_adopted,
     check_hosts,
-    check_machine,
     check_names,
     check_peers,
 )
+from harness.inventory.connection import check_direct, check_names_agree
 from harness.inventory.groups import PEER_GROUP, members
 from harness.inventory.listing import ask_ansible
+from harness.inventory.machines import Place, check_machines, place
 from harness.inventory.mistakes import Mistakes
 from harness.inventory.network import HOST_ADDRESS, PEER_ADDRESS, free_addresses
 from harness.inventory.variables import TargetVars
@@ -51,7 +52,7 @@ def load(path: Path) -> tuple[Host, ...]:
     mistakes = Mistakes(path)
     targets: list[Target] = []
     local: dict[str, bool] = {}
-    machines: dict[tuple[str, str], str] = {}
+    machines: list[Place] = []
     adopted: dict[str, Endpoint] = {}
     backends = members(answer, mistakes)
     check_names(answer.hostvars, mistakes)
@@ -66,6 +67,9 @@ def load(path: Path) -> tuple[Host, ...]:
                 mistakes.add(name, key, f"{item['msg'].lower()}{_shown(variables, key)}")
             continue
         native = backend == NATIVE_BACKEND
+        if read.baremark_adopt or (native and variables.get("ansible_connection") != "local"):
+            check_names_agree(name, variables, mistakes.add)
+            check_direct(name, variables, read.baremark_adopt, mistakes.add)
         if read.baremark_adopt:
             endpoint = inventory_adopted.read(name, backend, variables, mistakes.add)
             if endpoint is not None:
@@ -77,16 +81,18 @@ def load(path: Path) -> tuple[Host, ...]:
                 f"no target can be made by {backend}, only adopted: baremark_adopt: true",
             )
             continue
-        target = _target(name, backend, native, read, variables, mistakes)
+        target = _target(name, backend, native, read, mistakes)
         if target is not None:
             targets.append(target)
         if native:
             local[name] = variables.get("ansible_connection") == "local"
-            check_machine(name, variables, machines, mistakes)
+            pinned = adopted[name].host_key if name in adopted else ""
+            machines.append(place(name, variables, pinned))
     if not backends:
         mistakes.add("(none)", NATIVE_BACKEND, "there is no target in this inventory")
     natives = {name for name, backend in backends.items() if backend == NATIVE_BACKEND}
     check_hosts(targets, natives, mistakes)
+    check_machines(machines, mistakes)
     check_addresses(targets, mistakes)
     check_adopted(adopted, mistakes)
     mistakes.raise_any()
@@ -122,7 +128,6 @@ def _target(
     backend: str,
     native: bool,
     read: TargetVars,
-    variables: Mapping[str, Any],
     mistakes: Mistakes,
 ) -> Target | None:
     if not _NAME.fullmatch(name):
@@ -164,7 +169,7 @@ def _target(
         adopted=read.baremark_adopt,
         elsewhere=not native
         and (
-            variables.get("baremark_same_machine") is False
+            read.baremark_same_machine is False
             if read.baremark_adopt
             else not backends.leaves_room(backend)
         ),

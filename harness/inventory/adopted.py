@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from harness.inventory.connection import in_new_names, written
 from harness.model.target import NATIVE_BACKEND, Endpoint
 from harness.remote.keys import TRUSTED
 
@@ -23,6 +24,7 @@ WORK, STORE = "baremark-work", "baremark-bundle"
 _PLAIN = r"^[A-Za-z0-9_.:-]+$"
 _FOLDER = r"^/[A-Za-z0-9_+-][A-Za-z0-9_.+-]*(/[A-Za-z0-9_+-][A-Za-z0-9_.+-]*)*$"
 """An absolute path that no shell reads as anything else; no part begins with a dot."""
+_NO_TEMPLATE = r"^[^{}]+$"
 _NEEDED = {
     "baremark_host_key": f"the ed25519 host key of an adopted target; {TRUSTED}",
     "baremark_work": "a folder on the adopted target in which Baremark may make its own",
@@ -30,6 +32,7 @@ _NEEDED = {
 _PATTERNS = {
     "ansible_host": "a plain name or address (a template is not read)",
     "ansible_user": "a plain name (a template is not read)",
+    "ansible_private_key_file": "a path (a template is not read)",
     "baremark_work": "an absolute path of plain letters, and not the root folder",
     "baremark_store": "an absolute path of plain letters, and not the root folder",
 }
@@ -56,6 +59,7 @@ class AdoptedVars(BaseModel):
     ansible_host: Annotated[str, Field(pattern=_PLAIN)] | None = None
     ansible_port: Annotated[int, Field(ge=1, le=65535)] = 22
     ansible_user: Annotated[str, Field(pattern=_PLAIN)] = "root"
+    ansible_private_key_file: Annotated[str, Field(pattern=_NO_TEMPLATE)] | None = None
     baremark_host_key: Annotated[str, AfterValidator(ed25519)]
     baremark_private_key: Path | None = None
     baremark_work: Annotated[str, Field(pattern=_FOLDER)]
@@ -71,11 +75,11 @@ def read(
     What is wrong is told to `mistake` (target, key, what); None where too much is.
     """
     try:
-        said = AdoptedVars.model_validate(variables)
+        said = AdoptedVars.model_validate(in_new_names(variables))
     except ValidationError as error:
         for item in error.errors():
             key = str(item["loc"][0])
-            mistake(name, key, _told(item["type"], key, item["msg"], variables))
+            mistake(name, written(variables, key), _told(item["type"], key, item["msg"], variables))
         return None
     if backend == NATIVE_BACKEND:
         if variables.get("ansible_connection") == "local":
@@ -91,6 +95,8 @@ def read(
     facts = {"adopted": "yes"}
     if said.baremark_private_key is not None:
         facts["private_key"] = str(said.baremark_private_key.expanduser())
+    elif said.ansible_private_key_file is not None:
+        facts["private_key"] = str(Path(said.ansible_private_key_file).expanduser())
     return Endpoint(
         address=said.ansible_host or name,
         port=said.ansible_port,
@@ -105,7 +111,7 @@ def read(
 def _told(kind: str, key: str, message: str, variables: Mapping[str, Any]) -> str:
     if kind == "missing":
         return f"is missing: {_NEEDED[key]}"
-    shown = f" (is {variables[key]!r})"
+    shown = f" (is {variables[written(variables, key)]!r})"
     if kind == "string_pattern_mismatch":
         return f"must be {_PATTERNS[key]}{shown}"
     return message.removeprefix("Value error, ") + shown

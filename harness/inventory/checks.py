@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from harness.inventory.groups import PEER_GROUP
+from harness.inventory.machines import same_place
 from harness.inventory.mistakes import Mistakes
 from harness.inventory.network import BENCH_NETWORK, HOST_ADDRESS, PEER_ADDRESS, free_addresses
 from harness.inventory.variables import PREFIX, known_variables
@@ -119,7 +120,7 @@ def check_adopted(adopted: Mapping[str, Endpoint], mistakes: Mistakes) -> None:
     """One place may be adopted only once: two would measure, and remove, the same files."""
     taken: dict[tuple[str, int], str] = {}
     for name, endpoint in sorted(adopted.items()):
-        other = taken.setdefault((endpoint.address, endpoint.port), name)
+        other = taken.setdefault((same_place(endpoint.address), endpoint.port), name)
         if other != name:
             mistakes.add(
                 name,
@@ -127,27 +128,6 @@ def check_adopted(adopted: Mapping[str, Endpoint], mistakes: Mistakes) -> None:
                 "two adopted targets on one address and port: "
                 f"{endpoint.address}:{endpoint.port} is {other}'s",
             )
-
-
-def check_machine(
-    name: str,
-    variables: Mapping[str, Any],
-    machines: dict[tuple[str, str], str],
-    mistakes: Mistakes,
-) -> None:
-    """A machine may be native only once: two would share one port, and measure each other."""
-    if variables.get("ansible_connection") == "local":
-        machine, key = ("localhost", "local"), "ansible_connection"
-    else:
-        address = str(variables.get("ansible_host", name))
-        machine, key = (address, str(variables.get("ansible_port", 22))), "ansible_host"
-    other = machines.setdefault(machine, name)
-    if other != name:
-        mistakes.add(
-            name,
-            key,
-            f"two native targets on one machine and port: {':'.join(machine)} is {other} too",
-        )
 
 
 def _size(size: Size) -> str:

@@ -30,6 +30,7 @@ class TargetVars(BaseModel):
     baremark_host: str | None = None
     baremark_address: ipaddress.IPv4Address | None = None
     baremark_adopt: bool = False
+    baremark_same_machine: bool | None = None
 
 
 def known_variables() -> frozenset[str]:

@@ -13,6 +13,7 @@ import stamina
 
 from harness.errors import HarnessError
 from harness.model.target import Endpoint, Host, Target
+from harness.remote import ssh_config
 from harness.remote.keys import TRUSTED, Key, key_file, load_key
 from harness.remote.session import CONNECT_TIMEOUT_S, ConnectionLost, Session
 
@@ -50,7 +51,8 @@ def adopted_key(endpoint: Endpoint) -> Key:
     except HarnessError as error:
         raise HarnessError(
             error.message,
-            "baremark_private_key must name an ed25519 key without a passphrase"
+            "baremark_private_key (or, without it, ansible_private_key_file) must name an ed25519 "
+            "key without a passphrase"
             if named
             else "baremark key makes one and shows the line for its authorized_keys",
         ) from None
@@ -58,7 +60,11 @@ def adopted_key(endpoint: Endpoint) -> Key:
 
 def to_adopted(name: str, endpoint: Endpoint) -> Session:
     """Connect to an adopted target with its pinned key. Raises `HarnessError` with what to type."""
-    own_key = adopted_key(endpoint)
+    where = f"{endpoint.user}@{endpoint.address}:{endpoint.port}"
+    try:
+        own_key = adopted_key(endpoint)
+    except HarnessError as error:
+        raise HarnessError(f"{name}, at {where}: {error.message}", error.hint) from None
     try:
         return connect(name, endpoint, own_key)
     except WrongHostKey as error:
@@ -69,15 +75,22 @@ def to_adopted(name: str, endpoint: Endpoint) -> Session:
     except KeyRefused:
         own = "its public half" if "private_key" in endpoint.facts else "what baremark key prints"
         raise KeyRefused(
-            f"{name}: {endpoint.user}@{endpoint.address}:{endpoint.port} lets the key not in",
-            f"put {own} into ~{endpoint.user}/.ssh/authorized_keys there",
+            f"{name}: {where} lets the key not in",
+            f"put {own} into ~{endpoint.user}/.ssh/authorized_keys there; no password is used",
         ) from None
     except HarnessError as error:
         raise HarnessError(
             error.message,
             f"try it: ssh -p {endpoint.port} {endpoint.user}@{endpoint.address}; mend "
-            "ansible_host, ansible_port or ansible_user, or what is between here and there",
+            "ansible_host, ansible_port or ansible_user, or what is between here and there"
+            + _passed_by(endpoint.address),
         ) from None
+
+
+def _passed_by(address: str) -> str:
+    """What ssh would take from the user's own configuration and Baremark does not."""
+    said = ", ".join(f"{key} {value}" for key, value in ssh_config.settings(address).items())
+    return f"; ~/.ssh/config, which is not read here, says of {address}: {said}" if said else ""
 
 
 def require_folders(opened: Session, endpoint: Endpoint) -> None:

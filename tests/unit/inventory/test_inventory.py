@@ -323,3 +323,149 @@ def test_an_inventory_file_is_searched_with_its_variables_and_nothing_else_is(
 def test_more_cpus_than_any_machine_has_are_told_and_not_counted(tmp_path: Path) -> None:
     said = mistakes(tmp_path, GOOD.replace("vcpus: 2", "vcpus: 1000000000"))
     assert "baremark_vcpus: input should be less than or equal to 8192 (is 1000000000)" in said
+
+
+NEW = """\
+[baremetal]
+rack4 {first}
+rack5 {second}
+[all:vars]
+baremark_vcpus=2
+baremark_memory_mib=2048
+baremark_disk_gib=4
+"""
+
+
+def ini(folder: Path, text: str) -> Path:
+    file = folder / "hosts.ini"
+    file.write_text(text)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("ansible_ssh_host=127.0.0.1 ansible_ssh_port=9", "ansible_host=127.0.0.1 ansible_port=9"),
+        ("ansible_host=LOCALHOST ansible_port=9", "ansible_host=127.0.0.1 ansible_port=9"),
+        ("ansible_host=::1 ansible_port=9", "ansible_host=127.0.0.1 ansible_port=9"),
+        ("ansible_host=::ffff:192.0.2.1", "ansible_host=192.0.2.1"),
+        ("ansible_host=nowhere.invalid.", "ansible_host=Nowhere.invalid"),
+        ("ansible_connection=local", "ansible_host=127.0.0.1"),
+    ],
+)
+def test_one_machine_is_seen_through_its_other_names(
+    tmp_path: Path, first: str, second: str
+) -> None:
+    with pytest.raises(
+        UseError, match=r"two native targets on one machine and port.* is rack4 too"
+    ):
+        inventory.load(ini(tmp_path, NEW.format(first=first, second=second)))
+
+
+def test_a_forwarded_port_of_the_loopback_is_another_machine(tmp_path: Path) -> None:
+    text = NEW.format(first="ansible_connection=local", second="ansible_ssh_host=127.0.0.1")
+    (one, other) = inventory.load(ini(tmp_path, text.replace("0.0.1", "0.0.1 ansible_port=2222")))
+    assert (one.name, other.name) == ("rack4", "rack5")
+
+
+def test_one_machine_is_seen_through_the_users_ssh_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh" / "config").write_text("Host rack5\n  HostName 192.0.2.4\n  Port 2222\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    text = NEW.format(first="ansible_host=192.0.2.4 ansible_port=2222", second="")
+    with pytest.raises(UseError, match=r"192\.0\.2\.4:2222 is rack4 too"):
+        inventory.load(ini(tmp_path, text))
+
+
+def test_two_native_targets_with_one_host_key_are_told(tmp_path: Path) -> None:
+    text = NEW.format(first="", second="") + (
+        f"baremark_adopt=yes\nbaremark_work=/srv\nbaremark_host_key={KEY}\n"
+    )
+    with pytest.raises(UseError, match="two native targets with one host key: rack4 has it too"):
+        inventory.load(ini(tmp_path, text))
+
+
+ADOPTED_INI = f"""\
+[baremetal]
+rack4 {{}}
+[all:vars]
+baremark_adopt=true
+baremark_vcpus=2
+baremark_memory_mib=2048
+baremark_disk_gib=4
+baremark_work=/srv/bench
+baremark_host_key={KEY}
+"""
+
+
+def test_the_old_names_of_a_connection_are_read_as_ansible_reads_them(tmp_path: Path) -> None:
+    said = (
+        "ansible_ssh_host=127.0.0.1 ansible_ssh_port=9 ansible_ssh_user=bench "
+        "ansible_ssh_private_key_file=/keys/lab_ed25519"
+    )
+    (host,) = inventory.load(ini(tmp_path, ADOPTED_INI.format(said)))
+    at = host.adopted["rack4"]
+    assert (at.address, at.port, at.user) == ("127.0.0.1", 9, "bench")
+    assert at.facts["private_key"] == "/keys/lab_ed25519"
+
+
+def test_baremarks_own_word_for_the_key_counts_before_ansibles(tmp_path: Path) -> None:
+    said = "ansible_private_key_file=/keys/a baremark_private_key=/keys/b"
+    (host,) = inventory.load(ini(tmp_path, ADOPTED_INI.format(said)))
+    assert host.adopted["rack4"].facts["private_key"] == "/keys/b"
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("ansible_host=a ansible_ssh_host=b", "hosts.ini:2: host rack4: ansible_ssh_host: is an"),
+        ("ansible_ssh_port=many", "hosts.ini:2: host rack4: ansible_ssh_port: "),
+        ("ansible_ssh_common_args='-o ProxyJump=a@b'", "ansible_ssh_common_args: is not used"),
+        ("ansible_ssh_extra_args='-oproxycommand=\"ssh -W %h:%p b\"'", "has proxycommand"),
+        ("ansible_ssh_args='-C -4J b'", "has -J (proxyjump)"),
+        ("ansible_ssh_args='-o \"Port 23\"'", "has Port"),
+        ("ansible_ssh_common_args='-F other'", "has -F (a configuration file)"),
+        ("ansible_ssh_common_args='{{ jump }}'", "a template, which is not read"),
+    ],
+)
+def test_what_leads_an_ssh_connection_elsewhere_is_refused_by_name(
+    tmp_path: Path, said: str, told: str
+) -> None:
+    with pytest.raises(UseError) as caught:
+        inventory.load(ini(tmp_path, ADOPTED_INI.format(said)))
+    assert told in caught.value.message
+
+
+@pytest.mark.parametrize("adopted", ["true", "false"])
+def test_options_of_ssh_that_lead_nowhere_else_are_left_alone(tmp_path: Path, adopted: str) -> None:
+    said = "ansible_ssh_common_args='-o StrictHostKeyChecking=yes -c aes128-ctr -o ProxyJump=none'"
+    text = ADOPTED_INI.format(said).replace("adopt=true", f"adopt={adopted}")
+    assert inventory.load(ini(tmp_path, text))
+
+
+def test_a_jump_host_of_a_machine_that_is_provisioned_needs_an_address_of_ours(
+    tmp_path: Path,
+) -> None:
+    text = ADOPTED_INI.replace("adopt=true", "adopt=no").format(
+        "ansible_ssh_common_args='-J gateway'"
+    )
+    with pytest.raises(UseError, match="set baremark_ssh_address"):
+        inventory.load(ini(tmp_path, text))
+    assert inventory.load(ini(tmp_path, text + "baremark_ssh_address=127.0.0.1\n"))
+
+
+@pytest.mark.parametrize(
+    ("word", "elsewhere"),
+    [("false", True), ("no", True), ("0", True), ("False", True), ("yes", False), ("1", False)],
+)
+def test_truths_may_be_written_as_ini_files_do(tmp_path: Path, word: str, elsewhere: bool) -> None:
+    text = (
+        ADOPTED_INI.format("")
+        + "[cloud]\nguest\n[cloud:vars]\n"
+        + (f"baremark_host=rack4\nbaremark_same_machine={word}\nansible_host=192.0.2.9\n")
+    )
+    (host,) = inventory.load(ini(tmp_path, text))
+    (guest,) = (target for target in host.targets if not target.native)
+    assert guest.elsewhere is elsewhere
