@@ -14,6 +14,8 @@ from harness.errors import HarnessError, ReadError, refusal
 from harness.remote.session import Session
 
 VERIFY_LIMIT_S = 300.0
+_MAY_NOT_START = 126
+"""A shell's status for a program that is there and may not be started."""
 
 
 def push(bundle: Bundle, session: Session, store: str) -> str:
@@ -54,6 +56,12 @@ def _put_plain(bundle: Bundle, session: Session, remote: str) -> None:
 def verify(bundle: Bundle, session: Session, place: str) -> None:
     """Have the target hash every file of the bundle. Raises `HarnessError` on any difference."""
     names = sorted(bundle.files)
+    if session.run([f"{place}/run"], limit_s=VERIFY_LIMIT_S).exit_status == _MAY_NOT_START:
+        raise HarnessError(
+            f"{session.name}: programs cannot be started in {place}",
+            "see how its file system is mounted (findmnt -T, noexec) and what SELinux or AppArmor "
+            "forbid there; baremark doctor looks for it",
+        )
     printed = session.check(
         f"cd {place} && exec ./run sha256sum -- {MANIFEST} {' '.join(names)}",
         limit_s=VERIFY_LIMIT_S,

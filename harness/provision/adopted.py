@@ -28,7 +28,7 @@ from harness.remote.connect import (
     places,
     to_adopted,
 )
-from harness.remote.session import Session
+from harness.remote.session import Session, last_lines
 from harness.validity import size
 
 REMOVE_LIMIT_S = 600.0
@@ -88,6 +88,18 @@ for folder in "$1" "$2"; do
     while [ -n "$above" ] && [ ! -e "$above" ]; do above=${above%/*}; done
     [ -d "${above:-/}" ] && [ -w "${above:-/}" ] || printf 'unwritable\t%s\n' "${above:-/}"
 done
+# How the file system is mounted that the last folder, the bundle's, lies on: by the number that
+# the kernel gives an open file's mount.
+mount=
+{ while read -r key value; do
+    [ "$key" = mnt_id: ] && mount=$value
+done </proc/self/fdinfo/9; } 9<"${above:-/}" 2>/dev/null
+while read -r number _ _ _ at options rest; do
+    [ "$number" = "$mount" ] || continue
+    case ,$options, in *,noexec,*) printf 'noexec\t%s\n' "$at" ;; esac
+    rest=${rest#*- }
+    case ${rest%% *} in vfat | msdos | exfat) printf 'modeless\t%s\n' "${rest%% *}" ;; esac
+done 2>/dev/null </proc/self/mountinfo
 printf 'free_mib\t%s\n' "$(df -Pm "${above:-/}" 2>/dev/null | awk 'NR==2 {print $4}')"
 for program in df head mkdir mv rm rmdir sh tar test touch; do
     command -v "$program" >/dev/null || printf 'lacks\t%s\n' "$program"
@@ -95,6 +107,15 @@ done
 [ -z "$4" ] || command -v taskset >/dev/null || printf 'lacks\ttaskset (util-linux)\n'
 exit 0
 """
+
+_TRY = r"""
+try="$1/.try-$$"
+printf '#!/bin/sh\nexit 0\n' >"$try" && chmod 700 "$try" && "$try"
+status=$?
+rm -f -- "$try"
+exit $status
+"""
+"""Start a program in a folder: what forbids it is not always seen in how it is mounted."""
 
 
 def up(
@@ -111,9 +132,11 @@ def up(
         progress.step(f"reach {name}, which is adopted")
         try:
             with to_adopted(name, endpoint) as opened:
+                _require(name, _look(endpoint, opened), endpoint)
                 _record(folder, {**recorded(folder), name: endpoint})
                 for place in places(endpoint):
                     opened.check(f"set -- {place} {MARK}\n{_MAKE}", limit_s=FOLDER_LIMIT_S)
+                _require_programs_start(name, endpoint, opened)
         except HarnessError as error:
             failed[name] = f"{error.message} ({error.hint})" if error.hint else error.message
         else:
@@ -173,25 +196,10 @@ def _examine(target: Target, endpoint: Endpoint, opened: Session, peer: str) -> 
             f"it is {inside.get('machine')}; the bundle is x86_64",
             "adopt an x86_64 target",
         )
-    confine = endpoint.facts.get("confine", "")
-    words = f"set -- {' '.join(places(endpoint))} {MARK} '{confine}'"
-    said = [
-        line.split("\t", 1)
-        for line in opened.check(f"{words}\n{_LOOK}", limit_s=FOLDER_LIMIT_S).splitlines()
-    ]
+    said = _look(endpoint, opened)
+    if hindrance := _in_the_folders(said, endpoint):
+        return (False, *hindrance)
     for what, value in said:
-        if what == "foreign":
-            return (
-                False,
-                f"there is a {value} that Baremark did not make",
-                "set another baremark_work or baremark_store, or move that folder away",
-            )
-        if what == "unwritable":
-            return (
-                False,
-                f"{endpoint.user} may not write in {value}",
-                f"let {endpoint.user} write there, or set another baremark_work or baremark_store",
-            )
         if what == "lacks":
             return (False, f"it has no {value}", "install it there")
         if what == "free_mib" and value.isdigit():
@@ -203,6 +211,59 @@ def _examine(target: Target, endpoint: Endpoint, opened: Session, peer: str) -> 
                     "free some, or set a smaller baremark_disk_gib for every target of the host",
                 )
     return _as_declared(target, inside)
+
+
+def _look(endpoint: Endpoint, opened: Session) -> list[tuple[str, str]]:
+    """What a look at the folders tells: pairs of what and where. Nothing is changed."""
+    confine = endpoint.facts.get("confine", "")
+    words = f"set -- {' '.join(places(endpoint))} {MARK} '{confine}'"
+    printed = opened.check(f"{words}\n{_LOOK}", limit_s=FOLDER_LIMIT_S)
+    return [(what, value) for what, _, value in (x.partition("\t") for x in printed.splitlines())]
+
+
+def _in_the_folders(said: Sequence[tuple[str, str]], endpoint: Endpoint) -> tuple[str, str] | None:
+    """What hinders Baremark in its folders, and what to type; None where nothing does."""
+    for what, value in said:
+        if what == "foreign":
+            return (
+                f"there is a {value} that Baremark did not make",
+                "set another baremark_work or baremark_store, or move that folder away",
+            )
+        if what == "unwritable":
+            return (
+                f"{endpoint.user} may not write in {value}",
+                f"let {endpoint.user} write there, or set another baremark_work or baremark_store",
+            )
+        if what == "noexec":
+            folder = endpoint.store.rpartition("/")[0]
+            return (
+                f"programs cannot be started in {folder}: {value} is mounted noexec",
+                "set baremark_store to a folder where programs may be started, or type there, as "
+                f"root: mount -o remount,exec {value}",
+            )
+        if what == "modeless":
+            return (
+                f"the folder for the bundle is on {value}, which keeps no modes and links of files",
+                "set baremark_store to a folder on a file system of Linux's own",
+            )
+    return None
+
+
+def _require(name: str, said: Sequence[tuple[str, str]], endpoint: Endpoint) -> None:
+    if hindrance := _in_the_folders(said, endpoint):
+        raise HarnessError(f"{name}: {hindrance[0]}", hindrance[1])
+
+
+def _require_programs_start(name: str, endpoint: Endpoint, opened: Session) -> None:
+    """Raise `HarnessError` where the target starts no program in the bundle's folder."""
+    reply = opened.run(f"set -- {endpoint.store}\n{_TRY}", limit_s=FOLDER_LIMIT_S)
+    if reply.exit_status != 0:
+        why = last_lines(reply.stderr) or f"status {reply.exit_status}"
+        raise HarnessError(
+            f"{name}: programs cannot be started in {endpoint.store}: {why}",
+            "set baremark_store to a folder where programs may be started (noexec, SELinux, "
+            "AppArmor and network shares can forbid it)",
+        )
 
 
 def _as_declared(target: Target, inside: Mapping[str, str]) -> _Judged:

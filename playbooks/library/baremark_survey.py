@@ -54,6 +54,7 @@ def main() -> None:
         cpus=_online(),
         memory_mib=_memory_mib(),
         disk_gib=_disk_gib(Path(module.params["folder"])),
+        noexec=_noexec(Path(module.params["folder"])),
         kvm=Path("/dev/kvm").exists(),
         boot_id=_text("/proc/sys/kernel/random/boot_id"),
         huge_pages=_chosen("/sys/kernel/mm/transparent_hugepage/enabled"),
@@ -107,10 +108,23 @@ def _memory_mib() -> dict[str, int]:
     }
 
 
-def _disk_gib(folder: Path) -> float:
+def _standing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that is there."""
     while not folder.exists():
         folder = folder.parent
-    found = os.statvfs(folder)
+    return folder
+
+
+def _noexec(folder: Path) -> str | None:
+    """Where the folder's file system is mounted, if no program may be started on it."""
+    place = _standing(folder).resolve()
+    if not os.statvfs(place).f_flag & os.ST_NOEXEC:
+        return None
+    return str(next(above for above in (place, *place.parents) if above.is_mount()))
+
+
+def _disk_gib(folder: Path) -> float:
+    found = os.statvfs(_standing(folder))
     return round(found.f_bavail * found.f_frsize / 2**30, 1)
 
 
