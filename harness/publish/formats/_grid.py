@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.report import numbers
-from harness.report.table import Column, Figure, Group, Row, Section
+from harness.report.table import Column, Figure, Group, Row, Section, Table
 
 WORKLOAD, METRIC, UNIT = "workload", "metric", "unit"
 VALUE, OVERHEAD = "value", "overhead"
@@ -60,16 +60,21 @@ class Grid:
     means: tuple[str, ...]
 
     @property
-    def spans(self) -> tuple[tuple[str, int], ...]:
-        """The upper header: each text with how many columns it is over."""
-        found: list[tuple[tuple[str, int | None], int]] = []
-        for head in self.heads:
-            key = (head.over, head.column)
-            if found and found[-1][0] == key:
-                found[-1] = (key, found[-1][1] + 1)
-            else:
-                found.append((key, 1))
-        return tuple((over, width) for (over, _), width in found)
+    def spans(self) -> tuple[slice, ...]:
+        """What stands below one upper header: the columns of a target together, every other by
+        itself."""
+        found: list[slice] = []
+        for at, head in enumerate(self.heads):
+            joins = found and head.column is not None and head.column == self.heads[at - 1].column
+            first = found.pop().start if joins else at
+            found.append(slice(first, at + 1))
+        return tuple(found)
+
+
+def heading(table: Table, section: Section) -> str:
+    """What stands above a section."""
+    by = ", by architecture" if table.by_architecture else ""
+    return f"{section.host} · {section.scenario}{by}"
 
 
 def of_group(section: Section, group: Group, by_architecture: bool = False) -> Grid:

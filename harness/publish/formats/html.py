@@ -55,9 +55,8 @@ def _lines(table: Table) -> Iterator[str]:
 
 def _section(table: Table, section: Section) -> Iterator[str]:
     anchor = _anchor(table, section)
-    by = ", by architecture" if table.by_architecture else ""
     yield '<section class="baremark-section">'
-    yield f"<h2>{_text(section.host)} · {_text(section.scenario)}{by}</h2>"
+    yield f"<h2>{_text(_grid.heading(table, section))}</h2>"
     if table.by_architecture:
         yield from _architectures(section)
     for group in section.groups:
@@ -126,17 +125,14 @@ def _group(section: Section, group: Group, by_architecture: bool, anchor: str) -
 def _heads(section: Section, made: Grid) -> Iterator[str]:
     """Two lines: targets over what stands of each; what is of no target takes both."""
     upper, lower = [], []
-    at = 0
-    for over, width in made.spans:
-        heads = made.heads[at : at + width]
-        at += width
-        place = heads[0].column
+    for heads in (made.heads[span] for span in made.spans):
+        over, name, place = heads[0].over, heads[0].name, heads[0].column
         if place is None:
-            upper += [f'<th scope="col" rowspan="2">{_text(head.name)}</th>' for head in heads]
+            upper.append(f'<th scope="col" rowspan="2">{_text(name)}</th>')
             continue
         classes = " ".join(_labels(section.columns[place]))
         marked = f' class="{classes}"' if classes else ""
-        upper.append(f'<th scope="colgroup" colspan="{width}"{marked}>{_text(over)}</th>')
+        upper.append(f'<th scope="colgroup" colspan="{len(heads)}"{marked}>{_text(over)}</th>')
         lower += [f'<th scope="col" class="{head.name}">{_text(head.name)}</th>' for head in heads]
     yield f"<tr>{''.join(upper)}</tr>"
     yield f"<tr>{''.join(lower)}</tr>"

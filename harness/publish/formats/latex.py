@@ -133,14 +133,13 @@ def _lines(table: Table) -> Iterator[str]:
 
 
 def _section(table: Table, section: Section) -> Iterator[str]:
-    by = ", by architecture" if table.by_architecture else ""
     made = [
         (group, _grid.of_group(section, group, table.by_architecture)) for group in section.groups
     ]
     landscape = max((_width(each) for _, each in made), default=0) > _UPRIGHT
     if landscape:
         yield r"\begin{landscape}"
-    yield rf"\subsection*{{{text(f'{section.host} · {section.scenario}{by}')}}}"
+    yield rf"\subsection*{{{text(_grid.heading(table, section))}}}"
     if table.by_architecture:
         yield from _architectures(section)
     most = _LONGEST_TURNED if landscape else _LONGEST
@@ -164,11 +163,10 @@ def _width(made: Grid) -> int:
         max(len(head.name), *map(len, texts))
         for head, texts in zip(made.heads, columns, strict=True)
     ]
-    wide, at = 0, 0
-    for over, width in made.spans:
-        wide += max(len(over), sum(inner[at : at + width]) + width - 1) + 1
-        at += width
-    return wide
+    return sum(
+        max(len(made.heads[span.start].over), sum(inner[span]) + len(inner[span]) - 1) + 1
+        for span in made.spans
+    )
 
 
 def _architectures(section: Section) -> Iterator[str]:
@@ -208,14 +206,12 @@ def _group(section: Section, group: Group, made: Grid, first: int, end: int) -> 
 def _over(made: Grid) -> list[str]:
     """The upper header with a rule below each target."""
     cells, rules = [], []
-    at = 1
-    for over, width in made.spans:
-        cells.append(
-            rf"\multicolumn{{{width}}}{{c}}{{{text(over)}}}" if over else " & ".join([""] * width)
-        )
+    for span in made.spans:
+        over = made.heads[span.start].over
+        width = span.stop - span.start
+        cells.append(rf"\multicolumn{{{width}}}{{c}}{{{text(over)}}}" if over else "")
         if over:
-            rules.append(rf"\cmidrule(lr){{{at}-{at + width - 1}}}")
-        at += width
+            rules.append(rf"\cmidrule(lr){{{span.start + 1}-{span.stop}}}")
     return [" & ".join(cells) + r" \\", "".join(rules)]
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
+from harness.publish.formats import _grid
+from harness.publish.formats._grid import Entry, Head
 from harness.report import numbers
 from harness.report.provenance import provenance
-from harness.report.table import Figure, Group, Row, Section, Table
+from harness.report.table import Group, Section, Table
 
 
 def render(table: Table) -> str:
@@ -17,8 +19,7 @@ def render(table: Table) -> str:
 
 def _lines(table: Table) -> Iterator[str]:
     for section in table.sections:
-        by = ", by architecture" if table.by_architecture else ""
-        yield f"## {escaped(section.host)} · {escaped(section.scenario)}{by}"
+        yield f"## {escaped(_grid.heading(table, section))}"
         if table.by_architecture:
             yield ""
             yield from _architectures(section)
@@ -42,52 +43,46 @@ def _lines(table: Table) -> Iterator[str]:
 
 def _architectures(section: Section) -> Iterator[str]:
     """The geometric means, a line a target, under the name of its architecture."""
-    resources = [group.resource for group in section.groups]
-    yield _line(["architecture", "target", *(f"{escaped(name)}: mean" for name in resources)])
-    yield _line(["---", "---", *("---:" for _ in resources)])
-    for each in section.architectures:
-        for number, place in enumerate(each.columns):
-            name = f"**{each.name}**" if number == 0 else ""
-            means = [numbers.resource_mean(section, one, place) for one in resources]
-            yield _line([name, escaped(section.columns[place].header), *means])
+    head, *lines = _grid.of_architectures(section)
+    yield _line(map(escaped, head))
+    yield _line(["---", "---", *("---:" for _ in head[2:])])
+    before = ""
+    for name, *cells in lines:
+        yield _line(["" if name == before else f"**{name}**", *map(escaped, cells)])
+        before = name
 
 
 def _group(section: Section, group: Group, by_architecture: bool) -> Iterator[str]:
-    heads = [
-        f"{column.architecture}:<br>{escaped(column.header)}"
-        if by_architecture
-        else escaped(column.header)
-        for column in section.columns
-    ]
-    yield _line(["workload", "metric", "unit", *heads, "n", "Δ %"])
-    yield _line(["---", "---", "---", *("---:" for _ in heads), "---:", "---:"])
-    relative = numbers.relative_columns(section)
-    for row in group.rows:
-        cells = [
-            _cell(figure, column.native)
-            for figure, column in zip(row.figures, section.columns, strict=True)
-        ]
-        n, effect = numbers.blocks(row, relative), numbers.detectable(row, relative)
-        yield _line(
-            [_workload(row), escaped(row.metric), escaped(numbers.unit(row)), *cells, n, effect]
-        )
-    means = ["" if each is None else numbers.mean_effect(each) for each in group.summaries]
-    yield _line(["*geometric mean*", "", "", *means, "", ""])
+    made = _grid.of_group(section, group, by_architecture)
+    heads = [made.heads[span.start] for span in made.spans]
+    yield _line(_head(section, head, by_architecture) for head in heads)
+    yield _line(["---", "---", "---", *("---:" for _ in heads[3:])])
+    for row, entries in zip(group.rows, made.rows, strict=True):
+        cells = [_cell(head, entries[span]) for head, span in zip(heads, made.spans, strict=True)]
+        yield _line(cells if row.headline else ["", *cells[1:]])
+    yield _line([f"*{_grid.MEAN}*", *("".join(made.means[span]) for span in made.spans[1:])])
 
 
-def _workload(row: Row) -> str:
-    return escaped(row.workload) if row.headline else ""
+def _head(section: Section, head: Head, by_architecture: bool) -> str:
+    if head.column is None:
+        return head.name
+    column = section.columns[head.column]
+    architecture = f"{column.architecture}:<br>" if by_architecture else ""
+    return f"{architecture}{escaped(column.header)}"
 
 
-def _cell(figure: Figure, native: bool) -> str:
-    cell = numbers.cell(figure, native)
-    if not cell.relative:
-        return escaped(cell.lone)
-    shown = f"**{cell.relative}**" if figure.resolved else cell.relative
-    return f"{cell.absolute}<br>{shown}{cell.marks}"
+def _cell(head: Head, entries: Sequence[Entry]) -> str:
+    """The value of a target above its overhead, or a text that describes the row."""
+    if head.column is None:
+        return escaped(entries[0].text)
+    return "<br>".join(
+        f"{f'**{each.told}**' if each.strong else each.told}{each.marks}"
+        for each in entries
+        if each.text
+    )
 
 
-def _line(cells: list[str]) -> str:
+def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 

@@ -59,8 +59,7 @@ def render(table: Table) -> bytes:
 
 def _people(table: Table) -> Iterator[Line]:
     for section in table.sections:
-        by = ", by architecture" if table.by_architecture else ""
-        yield (_Heading(f"{section.host} · {section.scenario}{by}"),)
+        yield (_Heading(_grid.heading(table, section)),)
         if table.by_architecture:
             head, *lines = _grid.of_architectures(section)
             yield tuple(_Heading(name) for name in head)
@@ -70,8 +69,8 @@ def _people(table: Table) -> Iterator[Line]:
             yield ()
             yield (_Heading(group.resource),)
             overs: list[object] = []
-            for over, width in made.spans:
-                overs += [_Heading(over) if over else None, *[None] * (width - 1)]
+            for first, *others in (made.heads[span] for span in made.spans):
+                overs += [_Heading(first.over) if first.over else None, *[None] * len(others)]
             yield overs
             yield tuple(_Heading(head.name) for head in made.heads)
             for row in made.rows:
