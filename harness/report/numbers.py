@@ -75,11 +75,6 @@ class CellText(NamedTuple):
     relative: str
     marks: str
 
-    @property
-    def lone(self) -> str:
-        """A cell without an overhead, on one line."""
-        return f"{self.absolute}{self.marks}"
-
 
 def cell(figure: Figure, native: bool) -> CellText:
     """A figure as it is shown; without a value it says so and never shows a number."""
@@ -129,13 +124,6 @@ def relative_columns(section: Section) -> list[int]:
     """The columns that have an overhead; native alone where there is no other."""
     found = [i for i, column in enumerate(section.columns) if not column.native]
     return found or list(range(len(section.columns)))
-
-
-def resource_mean(section: Section, resource: str, column: int) -> str:
-    """The geometric mean of one target in one resource; native is what it is relative to."""
-    (group,) = (group for group in section.groups if group.resource == resource)
-    summary = group.summaries[column]
-    return "baseline" if summary is None else mean_effect(summary)
 
 
 def header(column: Column) -> tuple[str, str]:

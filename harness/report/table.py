@@ -7,6 +7,7 @@ a note. Renderers decide how it looks and never what it says.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -172,6 +173,22 @@ class Section:
         for place, column in enumerate(self.columns):
             found[column.architecture].append(place)
         return tuple(Architecture(name, tuple(places)) for name, places in found.items() if places)
+
+    def only(self, places: Sequence[int]) -> Section:
+        """The section with no columns but those at `places`, in that order; its notes stay."""
+        groups = (
+            replace(
+                group,
+                rows=tuple(
+                    replace(row, figures=tuple(row.figures[place] for place in places))
+                    for row in group.rows
+                ),
+                summaries=tuple(group.summaries[place] for place in places),
+            )
+            for group in self.groups
+        )
+        columns = tuple(self.columns[place] for place in places)
+        return replace(self, columns=columns, groups=tuple(groups))
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,27 +116,18 @@ def narrowed(section: Section, workloads: Sequence[str], targets: Sequence[str])
         return column.native or matches((column.target, column.backend), targets)
 
     places = [place for place, column in enumerate(section.columns) if chosen(column)]
-    groups = tuple(
-        replace(
-            group,
-            rows=tuple(
-                replace(row, figures=tuple(row.figures[place] for place in places))
-                for row in group.rows
-                if matches((row.workload,), workloads)
-            ),
-            summaries=tuple(group.summaries[place] for place in places),
-        )
-        for group in section.groups
-    )
-    kept = tuple(group for group in groups if group.rows)
-    columns = tuple(section.columns[place] for place in places)
-    if targets and all(column.native for column in columns):
+    kept = section.only(places)
+    if targets and all(column.native for column in kept.columns):
         others = [column.target for column in section.columns if not column.native]
         raise UseError(
             f"-t {' '.join(targets)} leaves native alone, which the others are drawn against",
             f"choose from: {', '.join(others)}" if others else "name runs that have other targets",
         )
-    return replace(section, columns=columns, groups=kept)
+    groups = (
+        replace(group, rows=tuple(r for r in group.rows if matches((r.workload,), workloads)))
+        for group in kept.groups
+    )
+    return replace(kept, groups=tuple(group for group in groups if group.rows))
 
 
 def _matching(nights: pl.DataFrame, columns: Sequence[str], patterns: Sequence[str]) -> pl.Series:

@@ -70,6 +70,11 @@ class Grid:
             found.append(slice(first, at + 1))
         return tuple(found)
 
+    @property
+    def targets(self) -> tuple[slice, ...]:
+        """The spans of the section's columns, in their order."""
+        return tuple(span for span in self.spans if self.heads[span.start].column is not None)
+
 
 def heading(table: Table, section: Section) -> str:
     """What stands above a section."""
@@ -96,11 +101,11 @@ def of_group(section: Section, group: Group, by_architecture: bool = False) -> G
 def of_architectures(section: Section) -> tuple[tuple[str, ...], ...]:
     """The geometric means, a line a target: its architecture, its header, a mean a resource. The
     first line is the header."""
-    resources = [group.resource for group in section.groups]
-    lines = [("architecture", "target", *(f"{name}: mean" for name in resources))]
+    lines = [("architecture", "target", *(f"{group.resource}: mean" for group in section.groups))]
     for each in section.architectures:
         for place in each.columns:
-            means = (numbers.resource_mean(section, name, place) for name in resources)
+            summaries = (group.summaries[place] for group in section.groups)
+            means = ("baseline" if one is None else numbers.mean_effect(one) for one in summaries)
             lines.append((each.name, section.columns[place].header, *means))
     return tuple(lines)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 from rich import box
 from rich.console import Console
@@ -15,10 +16,12 @@ from rich.padding import Padding
 from rich.table import Table as Grid
 from rich.text import Text
 
+from harness.publish.formats import _grid
+from harness.publish.formats._grid import Entry
 from harness.publish.formats._screen import Screen
 from harness.report import numbers
 from harness.report.provenance import provenance
-from harness.report.table import Figure, Group, Row, Section, Table
+from harness.report.table import Figure, Row, Section, Table
 
 _BLANK = "\u2800"
 """A blank that right-justifying keeps: it holds the place of a note's mark."""
@@ -33,15 +36,13 @@ def render(table: Table, width: int | None = None, color: bool | None = None) ->
     screen = Screen(width, color)
     console = screen.console
     for section in table.sections:
-        by = table.by_architecture
-        title = f"{section.host} · {section.scenario}{', by architecture' if by else ''}"
-        console.print(Text(title, style="bold"))
-        if by:
+        console.print(Text(_grid.heading(table, section), style="bold"))
+        if table.by_architecture:
             console.print()
             console.print(_architectures(section))
-        for columns, stacked in _layout(section, console.width, by):
+        for grid in _layout(section, console.width, table.by_architecture):
             console.print()
-            console.print(_grid(section, columns, stacked, by))
+            console.print(grid)
         console.print()
         for note in section.notes:
             _note(console, f"{numbers.mark(note.number)} " if note.number else "· ", note.text)
@@ -59,60 +60,68 @@ def _architectures(section: Section) -> Grid:
     grid.add_column("geometric mean of the slowdown", overflow="fold")
     for group in section.groups:
         grid.add_column(group.resource, justify="right", overflow="fold")
-    for each in section.architectures:
-        grid.add_row(Text(each.name, style="bold underline"))
-        for place in each.columns:
-            means = [numbers.resource_mean(section, g.resource, place) for g in section.groups]
-            grid.add_row(f"  {section.columns[place].header}", *means)
+    _, *lines = _grid.of_architectures(section)
+    for name, of_one in groupby(lines, key=lambda line: line[0]):
+        grid.add_row(Text(name, style="bold underline"))
+        for _, target, *means in of_one:
+            grid.add_row(f"  {target}", *means)
     return grid
 
 
-def _layout(section: Section, width: int, by: bool) -> Iterator[tuple[list[int], bool]]:
-    """Which columns go into each grid, and whether value and overhead are stacked in it."""
+def _layout(section: Section, width: int, by: bool) -> Iterator[Grid]:
+    """The grids that show all targets, as many to each as fit into `width`."""
     native = [i for i, column in enumerate(section.columns) if column.native]
     others = [i for i, column in enumerate(section.columns) if not column.native]
     for stacked in (False, True):
-        if _width(section, native + others, stacked, by) <= width:
-            yield native + others, stacked
+        grid = _laid_out(section.only(native + others), stacked, by)
+        if _width(grid) <= width:
+            yield grid
             return
     while others:
-        take = len(others)
-        while take > 1 and _width(section, native + others[:take], True, by) > width:
-            take -= 1
-        yield native + others[:take], True
+        for take in range(len(others), 0, -1):
+            grid = _laid_out(section.only(native + others[:take]), True, by)
+            if _width(grid) <= width:
+                break
+        yield grid
         others = others[take:]
 
 
-def _width(section: Section, columns: Sequence[int], stacked: bool, by: bool) -> int:
-    grid = _grid(section, columns, stacked, by)
+def _width(grid: Grid) -> int:
     return Console(width=10_000, file=io.StringIO()).measure(grid).maximum
 
 
-def _grid(section: Section, columns: Sequence[int], stacked: bool, by: bool) -> Grid:
+def _laid_out(section: Section, stacked: bool, by: bool) -> Grid:
+    """All groups in one; `stacked`: the overhead below the value, and the unit below native's."""
     grid = Grid(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     grid.add_column("", overflow="fold")
     if not stacked:
         grid.add_column("unit", overflow="fold")
-    for i in columns:
-        head = "\n".join(numbers.header(section.columns[i])).rstrip()
-        head = f"{section.columns[i].architecture}:\n{head}" if by else head
+    for column in section.columns:
+        head = "\n".join(numbers.header(column)).rstrip()
+        head = f"{column.architecture}:\n{head}" if by else head
         grid.add_column(head, justify="right", overflow="fold")
-    grid.add_column("n", justify="right", overflow="fold")
-    grid.add_column("Δ %", justify="right", overflow="fold")
-    relative = [i for i in numbers.relative_columns(section) if i in columns]
-    forms = {i: _Form(section, i, stacked) for i in columns}
-    for group in section.groups:
+    grid.add_column(_grid.N, justify="right", overflow="fold")
+    grid.add_column(_grid.DETECTABLE, justify="right", overflow="fold")
+    made = [_grid.of_group(section, group) for group in section.groups]
+    targets = made[0].targets
+    lines = [line for each in made for line in each.rows]
+    forms = [_Form([line[span] for line in lines], stacked) for span in targets]
+    for group, each in zip(section.groups, made, strict=True):
         grid.add_row(Text(group.resource, style="bold underline"))
         before = ""
-        for row in group.rows:
-            unit = [] if stacked else [numbers.unit(row)]
-            n, effect = numbers.blocks(row, relative), numbers.detectable(row, relative)
-            cells = [forms[i].cell(row) for i in columns]
-            grid.add_row(_name(row, before, stacked), *unit, *cells, Text(n), Text(effect))
+        for row, line in zip(group.rows, each.rows, strict=True):
+            unit = line[2].text
+            cells = [
+                form.cell(line[span], figure, unit)
+                for form, span, figure in zip(forms, targets, row.figures, strict=True)
+            ]
+            ends = (Text(entry.text) for entry in line[-2:])
+            grid.add_row(_name(row, before, stacked), *([] if stacked else [unit]), *cells, *ends)
             before = row.workload
-        means = [forms[i].mean(group) for i in columns]
-        name = Text("geometric mean", style="italic")
-        grid.add_row(name, *([] if stacked else [""]), *means)
+        means = [
+            form.mean("".join(each.means[span])) for form, span in zip(forms, targets, strict=True)
+        ]
+        grid.add_row(Text(_grid.MEAN, style="italic"), *([] if stacked else [""]), *means)
         if group is not section.groups[-1]:
             grid.add_row("")
     return grid
@@ -130,40 +139,30 @@ class _Form:
     """How the cells of one column are laid out: value and overhead side by side, each aligned,
     or one above the other; native with its unit below where the layout has no unit column."""
 
-    def __init__(self, section: Section, column: int, stacked: bool) -> None:
-        self._column = column
-        self._native = section.columns[column].native
+    def __init__(self, cells: Sequence[Sequence[Entry]], stacked: bool) -> None:
+        """`cells` are all of the column: in each the value and, but for native, the overhead."""
         self._stacked = stacked
-        cells = [
-            numbers.cell(row.figures[column], self._native)
-            for group in section.groups
-            for row in group.rows
-        ]
-        self._absolute = max(len(cell.absolute) for cell in cells)
-        self._relative = max(len(cell.relative) for cell in cells)
-        self._marks = max(len(cell.marks) for cell in cells)
+        self._absolute = max(len(each[0].text) for each in cells)
+        self._relative = max(len(each[-1].told) for each in cells)
+        self._marks = max(len(entry.marks) for each in cells for entry in each)
 
-    def cell(self, row: Row) -> Text:
-        figure = row.figures[self._column]
-        cell = numbers.cell(figure, self._native)
-        marks = cell.marks.ljust(self._marks, _BLANK)
-        if self._native:
-            unit = f"\n{numbers.unit(row)}{_BLANK * self._marks}" if self._stacked else ""
-            return Text(f"{cell.absolute}{marks}{unit}")
-        if not cell.relative:
-            return Text(cell.absolute + marks)
+    def cell(self, entries: Sequence[Entry], figure: Figure, unit: str) -> Text:
+        absolute, *rest = (entry.text for entry in entries)
+        marks = "".join(entry.marks for entry in entries).ljust(self._marks, _BLANK)
+        blank = _BLANK * self._marks
+        if not any(rest):
+            below = f"\n{unit}{blank}" if self._stacked and not rest else ""
+            return Text(f"{absolute}{marks}{below}")
         if self._stacked:
-            text = Text(f"{cell.absolute}{_BLANK * self._marks}\n")
+            text = Text(f"{absolute}{blank}\n")
         else:
-            text = Text(f"{cell.absolute.rjust(self._absolute)}  ")
-        text.append(cell.relative.rjust(0 if self._stacked else self._relative), _style(figure))
+            text = Text(f"{absolute.rjust(self._absolute)}  ")
+        relative = entries[-1].told
+        text.append(relative if self._stacked else relative.rjust(self._relative), _style(figure))
         return text.append(marks)
 
-    def mean(self, group: Group) -> Text:
-        summary = group.summaries[self._column]
-        if summary is None:
-            return Text()
-        return Text(numbers.mean_effect(summary) + _BLANK * self._marks, "italic")
+    def mean(self, text: str) -> Text:
+        return Text(text + _BLANK * self._marks, "italic") if text else Text()
 
 
 def _style(figure: Figure) -> str:

@@ -104,7 +104,7 @@ def test_target_without_any_ok_trial_says_so_with_its_reason() -> None:
     found = figure(section, "guest", "iops")
     assert (found.median, found.factor, found.verdict) == (None, None, "no result")
     assert notes(section, found) == "no result: 8 of 8 trials failed (no reply at all)."
-    assert numbers.cell(found, native=False).lone == "no result¹"
+    assert numbers.cell(found, native=False) == ("no result", "", "¹")
 
 
 def test_target_and_workload_that_were_never_tried_keep_their_places() -> None:
