@@ -79,7 +79,7 @@ def _here(night: RunPage, backend: str, past: Past) -> _Here:
     return _Here(
         night,
         chart(intervals(marks, about, alone=False, order=order)) if marks else None,
-        views.of_section(section, trials, places),
+        views.of_section(section.only(places), trials),
         tuple(
             (
                 views.head(section.columns[place]),

@@ -138,7 +138,7 @@ def _warnings(releases: Sequence[Release]) -> tuple[str, ...]:
     for each in releases:
         section = each.night.section
         shown = (i for i, of in enumerate(section.columns) if of.native or i == each.place)
-        told |= dict.fromkeys(views.warnings(section, list(shown)))
+        told |= dict.fromkeys(views.warnings(section.only(list(shown))))
     return tuple(told)
 
 

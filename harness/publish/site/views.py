@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.model.estimate import Estimate
 from harness.publish.charts import palette
+from harness.publish.formats import _grid
+from harness.publish.formats._grid import Entry
 from harness.report import notes, numbers
-from harness.report.table import Column, Figure, Row, Section, Summary
+from harness.report.table import Column, Figure, Group, Section, Summary
 
 Trials = Callable[[str, str], str | None]
 """The address of the trials of a workload on a target."""
@@ -69,39 +71,32 @@ def head(column: Column) -> Head:
     return Head(name, label)
 
 
-def of_section(section: Section, trials: Trials, places: Sequence[int] | None = None) -> View:
-    """The table of `section`, of all its columns or of those at `places`."""
-    kept = list(range(len(section.columns))) if places is None else list(places)
-    columns = [section.columns[place] for place in kept]
-    apart = [place for place in kept if not section.columns[place].native] or kept
-    lines = []
-    means = []
-    for group in section.groups:
-        for row in group.rows:
-            cells = tuple(
-                _cell(row.figures[place], section.columns[place], row, trials) for place in kept
-            )
-            effects = [row.figures[place].detectable_percent for place in apart]
-            known = [effect for effect in effects if effect is not None]
-            lines.append(
-                Line(
-                    group.resource,
-                    row.workload,
-                    row.metric,
-                    numbers.unit(row),
-                    cells,
-                    numbers.blocks(row, apart),
-                    numbers.detectable(row, apart),
-                    f"{max(known):.4g}" if known else None,
-                )
-            )
-        means.append((group.resource, tuple(mean(group.summaries[place]) for place in kept)))
+def of_section(section: Section, trials: Trials) -> View:
+    """The table of `section`."""
     return View(
-        tuple(head(column) for column in columns),
-        tuple(lines),
-        tuple(means),
+        tuple(map(head, section.columns)),
+        tuple(line for group in section.groups for line in _lines(section, group, trials)),
+        tuple((group.resource, tuple(map(mean, group.summaries))) for group in section.groups),
         tuple(group.resource for group in section.groups),
     )
+
+
+def _lines(section: Section, group: Group, trials: Trials) -> Iterator[Line]:
+    made = _grid.of_group(section, group)
+    for row, entries in zip(group.rows, made.rows, strict=True):
+        links = [
+            trials(row.workload, column.target) if figure.trials else None
+            for column, figure in zip(section.columns, row.figures, strict=True)
+        ]
+        cells = tuple(
+            _cell(entries[span], figure, href)
+            for span, figure, href in zip(made.targets, row.figures, links, strict=True)
+        )
+        workload, metric, unit, *_, n, effect = (entry.text for entry in entries)
+        effects = [row.figures[i].detectable_percent for i in numbers.relative_columns(section)]
+        known = [each for each in effects if each is not None]
+        sort = f"{max(known):.4g}" if known else None
+        yield Line(group.resource, workload, metric, unit, cells, n, effect, sort)
 
 
 def costs(section: Section) -> list[tuple[Head, tuple[CellView, ...]]]:
@@ -141,20 +136,19 @@ def effect(factor: Estimate | None, href: str | None = None) -> CellView:
     )
 
 
-def _cell(figure: Figure, column: Column, row: Row, trials: Trials) -> CellView:
-    href = trials(row.workload, column.target) if figure.trials else None
-    shown = numbers.cell(figure, column.native)
-    if figure.factor is None or not shown.relative:
-        number = figure.median if column.native or figure.factor is None else None
+def _cell(entries: Sequence[Entry], figure: Figure, href: str | None) -> CellView:
+    """A target's value and, but for native, its overhead, with where they lead."""
+    absolute, *rest = (entry.text for entry in entries)
+    if figure.factor is None or not any(rest):
+        number = figure.median if not rest or figure.factor is None else None
         sort = None if number is None else f"{number:.6g}"
-        return CellView(shown.absolute, shown.relative, notes=figure.notes, sort=sort, href=href)
-    mark = numbers.VERDICTS.get(figure.verdict, "")
+        return CellView(absolute, "".join(rest), notes=figure.notes, sort=sort, href=href)
     point, interval = _parts(figure.factor)
     return CellView(
-        absolute=shown.absolute,
+        absolute=absolute,
         relative=point,
         interval=interval,
-        mark=mark,
+        mark=entries[-1].sign,
         verdict=figure.verdict,
         notes=figure.notes,
         step=palette.bin_of(figure.factor.point),
@@ -175,11 +169,9 @@ def bare(point: float, low: float | None = None, high: float | None = None) -> E
     return Estimate(point, low, high, 0.0, 0, "")
 
 
-def warnings(section: Section, places: Sequence[int] | None = None) -> list[str]:
-    """What must be known before any figure of `section`, or of its columns at `places`, is read,
-    in the sentences of its notes."""
-    columns = section.columns if places is None else [section.columns[i] for i in places]
-    told = [note.text for note in notes.about_host(columns, ())]
+def warnings(section: Section) -> list[str]:
+    """What must be known before any figure of `section` is read, in the sentences of its notes."""
+    told = [note.text for note in notes.about_host(section.columns, ())]
     if section.control is not None and not section.control.trusted:
         told += [note.text for note in notes.about_control(section.control)]
     return told
