@@ -52,9 +52,7 @@ def night(
         for record in run.manifest.targets
         for name in [record.target.name]
     )
-    manifest = replace(
-        run.manifest, schema=writer.SCHEMA, created_at=when.isoformat(), targets=records
-    )
+    manifest = replace(run.manifest, created_at=when.isoformat(), targets=records)
     return replace(run, manifest=manifest)
 
 

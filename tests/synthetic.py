@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from harness.ledger.writer import SCHEMA
 from harness.model.fingerprint import Fingerprint
 from harness.model.plan import CONTROL, Block, Cell, Plan
 from harness.model.run import Manifest, Missing, Run, TargetRecord
@@ -128,7 +129,7 @@ def make_run(
                     )
                 )
     manifest = Manifest(
-        schema=1,
+        schema=SCHEMA,
         run=run,
         created_at="2026-11-01T00:00:00+00:00",
         baremark="0.1.0",

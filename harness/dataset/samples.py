@@ -85,13 +85,7 @@ FORMAT = Format(
     "dataset",
     SCHEMA_VERSION,
     SCHEMA,
-    # Exact, because what the columns tell of did not exist then: no run had a control before
-    # version 2, none was imported before version 3, and the label's end told the rest before 4.
-    {
-        1: {"control": pl.lit(False), "imported": pl.lit(False), **_TOLD_BY_LABEL},
-        2: {"imported": pl.lit(False), **_TOLD_BY_LABEL},
-        3: _TOLD_BY_LABEL,
-    },
+    {3: _TOLD_BY_LABEL},  # exact: the label's end told it before version 4
 )
 
 

@@ -11,8 +11,7 @@ from pathlib import Path
 
 from harness import backends
 from harness.errors import refusal
-from harness.fingerprint import host_process, platform
-from harness.model import settings
+from harness.fingerprint import host_process, platform, settings
 from harness.model.fingerprint import Fingerprint, Observed
 from harness.model.target import Endpoint, Target
 from harness.remote.session import Session

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +13,9 @@ from pydantic import TypeAdapter, ValidationError
 from harness.errors import HarnessError
 from harness.ledger.folders import DROPPED, LEDGER, MANIFEST, RAW
 from harness.ledger.writer import SCHEMA
-from harness.model import settings
 from harness.model.run import Manifest, Probe, Run
 from harness.model.trial import ClockOffset, CpuTime, HostLoad, Trial, TrialStatus
 from harness.model.workload import Sample
-
-_READ = {1, SCHEMA}
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -38,31 +33,19 @@ def read_manifest(folder: Path) -> Manifest:
             f"{file} is not a manifest: {_told(error)}",
             "restore the run from a copy, or leave it out",
         ) from None
-    if schema not in _READ:
-        known = ", ".join(map(str, sorted(_READ)))
+    if schema != SCHEMA:
         raise HarnessError(
-            f"{file} is of format {schema}, this Baremark reads formats {known}",
+            f"{file} is of format {schema}, this Baremark reads format {SCHEMA}",
             "use the release of Baremark that wrote it",
         )
     try:
-        manifest = TypeAdapter(Manifest).validate_python(document)
+        return TypeAdapter(Manifest).validate_python(document)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise HarnessError(
             f"{file}: {place}: {first['msg'].lower()}", "restore the run from a copy"
         ) from None
-    return _with_settings(manifest) if schema == 1 else manifest
-
-
-def _with_settings(manifest: Manifest) -> Manifest:
-    """A manifest of the first format, its settings read from the observations that it holds."""
-    targets = []
-    for record in manifest.targets:
-        seen = record.fingerprint
-        read = settings.read(seen.inside, seen.outside)
-        targets.append(replace(record, fingerprint=replace(seen, settings=read)))
-    return replace(manifest, targets=tuple(targets))
 
 
 def read_run(folder: Path) -> Run:
@@ -72,7 +55,6 @@ def read_run(folder: Path) -> Run:
     trials: list[Trial] = []
     ended: str | None = None
     used_s: float | None = None
-    calibrations: dict[str, tuple[float, ...]] = {}
     probes: list[Probe] = []
     cut_short = False
     try:
@@ -87,14 +69,12 @@ def read_run(folder: Path) -> Run:
             record = _object(line)
             kind = record.pop("record")
             if kind == "trial":
-                trials.append(_trial(record, calibrations))
+                trials.append(_trial(record))
                 ended = None
             elif kind == "end":
                 ended = record["how"]
                 spent = record["used_s"]
                 used_s = used_s if spent is None else (used_s or 0.0) + spent
-            elif kind == "calibrated":
-                calibrations[record["target"]] = tuple(map(float, record["apart_s"]))
             elif kind == "probed":
                 probes.append(
                     Probe(int(record["block"]), float(record["busy"]), float(record["waited_s"]))
@@ -109,7 +89,7 @@ def read_run(folder: Path) -> Run:
             ) from None
     if cut_short:
         used_s = None  # how long the part took that a kill ended, nobody recorded
-    return Run(manifest, tuple(trials), ended, used_s, calibrations, tuple(probes))
+    return Run(manifest, tuple(trials), ended, used_s, tuple(probes))
 
 
 def _object(text: bytes) -> dict[str, Any]:
@@ -167,24 +147,19 @@ def read_raw_errors(folder: Path, trial: Trial) -> bytes:
         raise HarnessError(f"cannot read {file}: {error}", "restore the run from a copy") from None
 
 
-def _trial(record: dict[str, Any], calibrations: Mapping[str, tuple[float, ...]]) -> Trial:
-    """A trial; one of the first format has the calibration that was the last before it."""
+def _trial(record: dict[str, Any]) -> Trial:
     samples = tuple(_sample(sample) for sample in record.pop("samples"))
     status = TrialStatus(record.pop("status"))
     cpu, load = record.pop("cpu", None), record.pop("host_load", None)
     claimed = record.pop("claimed_mib_per_s", None)
-    if "apart" in record:
-        said = record.pop("apart")
-        apart = None if said is None else ClockOffset(**said)
-    else:
-        apart = ClockOffset.of(calibrations.get(record["target"], ()))
+    offset = record.pop("apart")
     return Trial(
         status=status,
         samples=samples,
         cpu=None if cpu is None else CpuTime(**cpu),
         host_load=None if load is None else HostLoad(**load),
         claimed_mib_per_s=None if claimed is None else (float(claimed[0]), float(claimed[1])),
-        apart=apart,
+        apart=None if offset is None else ClockOffset(**offset),
         **record,
     )
 

@@ -21,9 +21,9 @@ from harness.model.run import Manifest
 from harness.model.trial import Trial
 
 SCHEMA = 2
-"""Version of the run folder's format. 1: the first. 2: a fingerprint has its settings as typed
-fields, and a trial its calibration and the CPUs that its CPU time is over. Both are read: what the
-first format does not say is taken from the record it does hold, or is not known."""
+"""Version of the run folder's format, the only one that is read. 1: the first, which no release
+wrote. 2: a fingerprint has its settings as typed fields, and a trial its calibration and the CPUs
+that its CPU time is over."""
 
 _ASIDE = ".unfinished-"
 

@@ -112,7 +112,4 @@ class Run:
     trials: tuple[Trial, ...]
     ended: str | None
     used_s: float | None
-    calibrations: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    """For each target, of programs that do nothing: the controller's time between the marks minus
-    the target's, in seconds, as measured last. Each trial bears its own."""
     probes: tuple[Probe, ...] = ()

@@ -38,8 +38,7 @@ class CpuTime:
     throttled: int | None = None
     """Periods in which the CPU quota of the target's control group stopped it."""
     cpus: int | None = None
-    """How many CPUs are summed over: those that the program may run on. None in records of the
-    first format, which sum over all that the target shows, and those may be more."""
+    """How many CPUs are summed over: those that the program may run on."""
     user_s: float | None = None
     own_user_s: float | None = None
 

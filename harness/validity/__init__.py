@@ -125,22 +125,11 @@ LEAST_S = 0.5
 """Kernels count CPU time in hundredths of a second: over less than this they tell no share."""
 
 
-SPREAD = 1.5
-"""Of a sum over CPUs: more than so many times what the target's own could spend is not theirs."""
-
-
-def cpu_of(trial: Trial, about: About) -> CpuTime | None:
-    """What the CPUs that the program could run on did; None where that is not told, where it is
-    too little to tell a share, and where CPUs of others are in the sum, as they may be in records
-    of the first format."""
+def cpu_of(trial: Trial) -> CpuTime | None:
+    """What the CPUs that the program could run on did; None where that is not told, and where it
+    is too little to tell a share."""
     cpu = trial.cpu
-    if cpu is None or cpu.total_s < LEAST_S:
-        return None
-    record = about.record(trial.target)
-    if cpu.cpus is not None or record is None or trial.guest_s is None:
-        return cpu
-    own_s = record.target.size.vcpus * trial.guest_s
-    return cpu if cpu.total_s <= SPREAD * own_s else None
+    return cpu if cpu is not None and cpu.total_s >= LEAST_S else None
 
 
 def graded(share: float) -> Outcome | None:

@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from statistics import median
 
 from harness.model.run import TargetRecord
-from harness.model.target import BackendClass
 from harness.model.trial import Trial, TrialStatus
 from harness.model.workload import Resource
 from harness.validity import (
@@ -43,8 +42,6 @@ HOST_ROUNDING_TICKS = 8
 """On the host, reading its counters over SSH is work too: some hundredths of a second."""
 LEAST_TRIALS = 6
 _JUDGED = {Resource.CPU, Resource.MEMORY, Resource.KERNEL}
-_SHARING = {BackendClass.NATIVE, BackendClass.OS}
-"""The classes whose programs are processes of the host's own kernel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +151,7 @@ def _accounts(trial: Trial, about: About) -> Iterator[_Account]:
     if workload is None:
         return
     whole = _rejects(trial, about)
-    load, cpu = trial.host_load, cpu_of(trial, about)
+    load, cpu = trial.host_load, cpu_of(trial)
     peer_s = 0.0
     if workload.needs_peer:
         if load is None or load.peer_user_s is None:
@@ -169,20 +166,12 @@ def _accounts(trial: Trial, about: About) -> Iterator[_Account]:
     if load is None or load.total_s < LEAST_S:
         return
     seen_s, own_s = (load.busy_s, load.process_s) if whole else (load.user_s, load.process_user_s)
-    if whole and cpu is None and trial.cpu is not None and _shares_kernel(trial, about):
-        # A record of the first format: its own sum is not of its own CPUs, the host's is.
-        own_s = trial.cpu.own_s
     if seen_s is not None and own_s is not None:
         if load.others_s is not None:
             seen_s = min(seen_s, own_s + load.others_s)
         yield _Account(
             seen_s, own_s + peer_s, load.total_s, HOST_ROUNDING_TICKS, "CPUs' time on its host"
         )
-
-
-def _shares_kernel(trial: Trial, about: About) -> bool:
-    record = about.record(trial.target)
-    return record is not None and record.fingerprint.backend_class in _SHARING
 
 
 def _waiting(trial: Trial) -> float | None:

@@ -117,7 +117,7 @@ def _busy(
         if trial.status is not TrialStatus.OK or workload is None or not workload.needs_peer:
             continue
         cell = busy.setdefault((trial.target, trial.workload), defaultdict(list))
-        if (cpu := cpu_of(trial, about)) is not None:
+        if (cpu := cpu_of(trial)) is not None:
             cell["target"].append(cpu.busy_s / cpu.total_s)
         if (load := trial.host_load) is not None and load.total_s > 0:
             cell["host"].append(load.busy_s / load.total_s)

@@ -19,7 +19,7 @@ _TEXTS = {
 
 def of_trial(trial: Trial, about: About) -> Finding | None:
     """Flagged over 1 % of the CPUs' time, rejected over 5 % (/proc/stat of target and host)."""
-    seen = _shares(trial, about)
+    seen = _shares(trial)
     if not seen:
         return None
     side = max(seen, key=lambda side: seen[side])
@@ -50,13 +50,13 @@ def figures(
 ) -> Figures | None:
     if not trials:
         return None
-    seen = [max(shares.values()) for trial in trials if (shares := _shares(trial, about))]
+    seen = [max(shares.values()) for trial in trials if (shares := _shares(trial))]
     return {"trials": float(len(seen)), "worst_share": max(seen)} if seen else {}
 
 
-def _shares(trial: Trial, about: About) -> dict[str, float]:
+def _shares(trial: Trial) -> dict[str, float]:
     shares = {}
-    if (cpu := cpu_of(trial, about)) is not None:
+    if (cpu := cpu_of(trial)) is not None:
         shares["inside"] = cpu.steal_s / cpu.total_s
     if (load := trial.host_load) is not None and load.total_s >= LEAST_S:
         shares["host"] = load.steal_s / load.total_s

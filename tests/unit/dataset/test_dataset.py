@@ -78,7 +78,7 @@ def test_several_files_are_one_frame(tmp_path: Path) -> None:
 def test_other_version_is_refused_with_both_versions(tmp_path: Path) -> None:
     path = dataset.write(make_run(lambda *_: 1.0), tmp_path)
     pl.read_parquet(path).write_parquet(path, metadata={"schema_version": "99"})
-    with pytest.raises(HarnessError, match=rf"{path.name} has version 99 .*knows 1, 2, 3") as error:
+    with pytest.raises(HarnessError, match=rf"{path.name} has version 99 .*knows 3, 4$") as error:
         dataset.look(path.parent)
     assert "delete" in error.value.hint
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from harness.ledger import folders, reader
-from harness.model import cpus, settings
+from harness.fingerprint import settings
+from harness.model import cpus
 from harness.model.fingerprint import Settings
 
 OBSERVE = Path(__file__).parents[3] / "harness" / "fingerprint" / "inside.sh"
@@ -99,26 +98,6 @@ def test_a_list_of_numbers_is_read_as_the_kernel_and_libvirt_write_it(
     text: str | None, found: tuple[int, ...] | None
 ) -> None:
     assert cpus.numbers(text) == found
-
-
-def test_a_manifest_of_the_first_format_has_its_settings_from_its_record(tmp_path: Path) -> None:
-    """The committed run as that format had it: no typed settings, and no observation of PSI."""
-    document = json.loads((EXAMPLE / folders.MANIFEST).read_text())
-    document["schema"] = 1
-    for record in document["targets"]:
-        del record["fingerprint"]["settings"]
-    del document["targets"][2]["fingerprint"]["inside"]["pressure"]
-    (tmp_path / folders.MANIFEST).write_text(json.dumps(document))
-    native, container, guest = reader.read_manifest(tmp_path).targets
-    assert (native.fingerprint.settings.huge_pages, native.fingerprint.settings.mtu) == (
-        "madvise",
-        1500,
-    )
-    assert container.fingerprint.settings.cpu_limited is False
-    assert guest.fingerprint.settings.disk_cache == "none"
-    assert guest.fingerprint.settings.pressure is None
-    newer = reader.read_manifest(EXAMPLE).targets[0].fingerprint.settings
-    assert native.fingerprint.settings == newer
 
 
 def test_the_way_is_looked_up_to_the_peer_that_is_named_and_to_no_other() -> None:

@@ -128,7 +128,7 @@ def damaged(results: Path) -> dict[str, str]:
         runs[1].name: "cannot read",
         runs[2].name: "ledger.jsonl:1: not a ledger record",
         runs[3].name: "has no manifest.json",
-        runs[12].name: "is of format 99, this Baremark reads formats 1, 2",
+        runs[12].name: "is of format 99, this Baremark reads format 2",
         runs[13].name: "is not a manifest",
         runs[14].name: "its ledger holds no trial, or none of native",
     }

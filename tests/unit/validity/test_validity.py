@@ -11,7 +11,7 @@ import pytest
 
 from harness import validity
 from harness.errors import UseError
-from harness.model import settings
+from harness.fingerprint import settings
 from harness.model.run import Probe, Run
 from harness.model.trial import ClockOffset, CpuTime, HostLoad, Trial, TrialStatus
 from harness.model.workload import Resource
@@ -161,19 +161,15 @@ def native_and_container() -> About:
     return About(run.manifest.targets, {each.name: each for each in run.manifest.workloads})
 
 
-def test_what_other_cpus_do_is_no_part_of_an_old_record_s_share() -> None:
-    """The first format summed over all CPUs of the machine: of 64, 2 are the target's."""
+def test_a_program_that_shares_its_cpus_with_another_is_rejected_by_what_both_used() -> None:
     about = native_and_container()
-    elsewhere = CpuTime(320.0, 40.0, 20.0, 10.0)
     calm = HostLoad(10.0, 10.0, 0.0)
-    assert judged("foreign_load", trial(cpu=elsewhere, host_load=calm), about=about) == []
-    assert judged("steal", trial(cpu=elsewhere, host_load=calm), about=about) == []
-    beside = CpuTime(320.0, 15.0, 0.0, 5.0)
+    beside = CpuTime(10.0, 9.0, 0.0, 5.0, cpus=2)
     (found,) = judged("foreign_load", trial(cpu=beside, host_load=calm), about=about)
     assert (found.outcome, found.figures["own_s"]) == (Outcome.REJECTED, 5.0)
     assert found.figures["total_s"] == 10.0
-    now = CpuTime(10.0, 5.02, 0.0, 5.0, cpus=2)
-    assert judged("foreign_load", trial(cpu=now, host_load=calm), about=about) == []
+    alone = CpuTime(10.0, 5.02, 0.0, 5.0, cpus=2)
+    assert judged("foreign_load", trial(cpu=alone, host_load=calm), about=about) == []
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """The settings of a target's machine as typed fields, from what was observed as text.
 
-What was not observable, or is told in a form that is not known, is None: never "no". Pure, so that
-the manifests of the first format, which hold the text only, are read as the newer ones are.
+What was not observable, or is told in a form that is not known, is None: never "no". Pure.
 """
 
 from __future__ import annotations
