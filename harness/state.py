@@ -113,4 +113,14 @@ _MACHINE_LOCK = Path(
 
 def _folder(variable: str, default: str) -> Path:
     set_by_user = os.environ.get(variable)
-    return (Path(set_by_user) if set_by_user else Path.home() / default) / "baremark"
+    return (Path(set_by_user) if set_by_user else _of_user(variable) / default) / "baremark"
+
+
+def _of_user(variable: str) -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:
+        raise UseError(
+            "this user has no home folder: HOME is not set, and the user is not known here",
+            f"set HOME, or {variable} to a folder that is yours",
+        ) from None

@@ -24,6 +24,7 @@ from harness.cli.history import acknowledge, history
 from harness.cli.importing import import_
 from harness.cli.measure import bench, run
 from harness.cli.nightly import nightly
+from harness.cli.output import take_any_terminal
 from harness.cli.parse import parse
 from harness.cli.plot import plot
 from harness.cli.provenance import show, verify
@@ -99,9 +100,11 @@ def main() -> None:
     """Run the command line; the one place where an error becomes an exit code.
 
     A polite kill ends as Ctrl-C does, so that what is up is taken down. What the operating system
-    refuses to write ends with a message too, wherever it happens.
+    refuses to write ends with a message too, wherever it happens. Any text can be written, whatever
+    the locale of the terminal.
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    take_any_terminal()
     try:
         try:
             app()

@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from harness.errors import UseError
+
+_INSTEAD = str.maketrans("─━═│┃┊–—−•…≤≥≈▁▂▃▄▅▆▇█Δμ→←", "--=|||---*.<>~12345678du><")
+"""What stands in for a character that a terminal lacks: one for one, so that columns hold."""
+
+
+def take_any_terminal() -> None:
+    """Have standard output and error write any text in the locale of the terminal: what it lacks
+    is replaced. Files are written in UTF-8 and do not come by here."""
+    codecs.register_error("baremark", _replaced)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="baremark")
+
+
+def _replaced(error: UnicodeError) -> tuple[str | bytes, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lacking = error.object[error.start : error.end].translate(_INSTEAD)
+    return "".join(each if each.isascii() else "?" for each in lacking), error.end
 
 
 def require_format(format: str, known: Sequence[str]) -> None:

@@ -3,6 +3,11 @@
 # the bundle's folder where there is one, and the address of the peer.
 work=$1 bundle=$2 peer=$3
 PATH=$PATH:/usr/sbin:/sbin
+# What is set for the user here must not change what is seen: nproc would count OpenMP's threads, df
+# in other units, and messages would be in another language.
+unset OMP_NUM_THREADS OMP_THREAD_LIMIT DF_BLOCK_SIZE BLOCK_SIZE BLOCKSIZE POSIXLY_CORRECT
+LC_ALL=C
+export LC_ALL
 # Builtins where they do: under emulation each process started costs a tenth of a second.
 say() {
     [ -n "$2" ] && printf '%s\t%s\n' "$1" "$2"
@@ -72,7 +77,7 @@ case " $flags " in
 "  ") ;;
 *) say hypervisor_bit no ;;
 esac
-say hypervisor_vendor "$(LC_ALL=C lscpu 2>/dev/null | sed -n 's/^Hypervisor vendor:[[:space:]]*//p')"
+say hypervisor_vendor "$(lscpu 2>/dev/null | sed -n 's/^Hypervisor vendor:[[:space:]]*//p')"
 # What the processor answers names the hypervisor, however its firmware is dressed. The harness
 # reads the names out of the registers.
 if [ -x "$bundle/run" ]; then
@@ -176,7 +181,7 @@ if [ -d "$work" ]; then
         file work_device_cache "$queue/write_cache"
         file work_device_block "$queue/logical_block_size"
     fi
-    say work_free_kib "$(df -P "$work" 2>/dev/null | awk 'NR==2 {print $4}')"
+    say work_free_kib "$(df -Pk "$work" 2>/dev/null | awk 'NR==2 {print $4}')"
 fi
 route=$(ip -o route get "$peer" 2>/dev/null)
 say peer_route "$(printf %s "$route" | sed 's/ *\\.*//; s/ uid [0-9]*//')"

@@ -16,6 +16,10 @@ from typing import Any
 
 from harness.errors import UseError
 
+UTF8 = {"LC_ALL": "C.UTF-8", "PYTHONIOENCODING": "utf-8", "PYTHONUTF8": "1"}
+"""Ansible works in UTF-8 only, and refuses the locale of a terminal that is not: what it reads and
+writes has nothing to do with that."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -54,9 +58,15 @@ def ask_ansible(path: Path) -> Answer:
     done = subprocess.run(
         [str(program), "-i", str(path), "--list"],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         check=False,
-        env={**os.environ, "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "1", "ANSIBLE_NOCOLOR": "1"},
+        env={
+            **os.environ,
+            **UTF8,
+            "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "1",
+            "ANSIBLE_NOCOLOR": "1",
+        },
     )
     if done.returncode != 0:
         raise UseError(

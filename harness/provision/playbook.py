@@ -13,13 +13,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.errors import HarnessError, UseError
+from harness.inventory.listing import UTF8
 from harness.model.progress import Progress
 
 PLAYBOOKS = Path(__file__).parents[2] / "playbooks"
@@ -56,7 +57,10 @@ def run(
         events.put(event)
         return False
 
-    with tempfile.TemporaryDirectory(prefix=f"{_SCRATCH}{os.getpid()}-") as folder:
+    with (
+        _usual_modes(),
+        tempfile.TemporaryDirectory(prefix=f"{_SCRATCH}{os.getpid()}-") as folder,
+    ):
         thread, runner = interface.run_async(
             private_data_dir=folder,
             playbook=str(PLAYBOOKS / playbook),
@@ -87,6 +91,17 @@ def run(
                 "mend what Ansible names; see also: ansible-inventory -i INVENTORY --list",
             )
     return Play(stats, {host: failures.get(host, "no reason given") for host in failed})
+
+
+@contextmanager
+def _usual_modes() -> Iterator[None]:
+    """What playbooks make here is of the same modes whatever the user's umask: images are built
+    of it, and other users than its maker (a container's, a daemon's) read it."""
+    before = os.umask(0o022)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def _take(
@@ -180,6 +195,7 @@ def _end_connections(folder: Path) -> None:
 
 def _environment(folder: str) -> dict[str, str]:
     return {
+        **UTF8,
         "ANSIBLE_ROLES_PATH": str(PLAYBOOKS / "roles"),
         "ANSIBLE_LOCAL_TEMP": f"{folder}/local",
         "ANSIBLE_SSH_CONTROL_PATH_DIR": f"{folder}/ssh",

@@ -64,3 +64,22 @@ def test_what_stands_is_written_as_a_whole_or_not_at_all(tmp_path: Path) -> None
     with pytest.raises(HarnessError, match="cannot write to"):
         state.write(tmp_path / "lab", state.Standing("0", {}, {}))
     assert [path.name for path in (tmp_path / "lab").iterdir()] == ["standing.json"]
+
+
+def test_a_user_without_a_home_is_told_which_variable_to_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    for variable, place in (
+        ("XDG_STATE_HOME", state.home),
+        ("XDG_CACHE_HOME", state.cache_folder),
+    ):
+        monkeypatch.delenv(variable, raising=False)
+        with pytest.raises(UseError, match="no home folder") as caught:
+            place()
+        assert variable in caught.value.hint
+        monkeypatch.setenv(variable, "/srv/mine")
+        assert place() == Path("/srv/mine/baremark")

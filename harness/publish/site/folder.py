@@ -70,7 +70,7 @@ def replaced(site: Path) -> Iterator[Path]:
         shutil.rmtree(aside, ignore_errors=True)
         made.mkdir()
         try:
-            (made / MARKER).write_text(_MARK)
+            (made / MARKER).write_text(_MARK, encoding="utf-8")
             yield made
             if place.exists():
                 place.rename(aside)

@@ -107,7 +107,7 @@ def chart(spec: Spec) -> Markup:
 
 def _style() -> str:
     """The style sheet: the colours of both palettes by name, then the rules."""
-    rules = (_TEMPLATES / "site.css").read_text()
+    rules = (_TEMPLATES / "site.css").read_text(encoding="utf-8")
     light, dark = (
         "".join(f"--{name}:{value};" for name, value in colours.items())
         for colours in (palette.LIGHT, palette.DARK)

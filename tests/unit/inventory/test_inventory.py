@@ -469,3 +469,13 @@ def test_truths_may_be_written_as_ini_files_do(tmp_path: Path, word: str, elsewh
     (host,) = inventory.load(ini(tmp_path, text))
     (guest,) = (target for target in host.targets if not target.native)
     assert guest.elsewhere is elsewhere
+
+
+@pytest.mark.parametrize("locale", ["C", "xx_XX.ISO-8859-15"])
+def test_the_locale_of_the_terminal_is_nothing_to_an_inventory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, locale: str
+) -> None:
+    monkeypatch.setenv("LC_ALL", locale)
+    monkeypatch.setenv("PYTHONIOENCODING", "iso-8859-15")
+    (host,) = inventory.load(written(tmp_path, "# Gerät Δ\n" + GOOD))
+    assert host.name == "metal"
