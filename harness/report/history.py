@@ -5,8 +5,11 @@ What cannot be read is told and costs the others nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, date, datetime
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,48 +23,82 @@ from harness.analyze.overhead import overhead
 from harness.dataset import dataset, targets
 from harness.errors import HarnessError, UseError
 from harness.ledger import folders, reader
-from harness.report import acknowledgements, overhead_cache
+from harness.report import acknowledgements, dates, overhead_cache
 from harness.report.runs import judged
 
 _MOST_NAMED = 10
+_SKEW = timedelta(minutes=5)
+"""Clocks of two controllers may differ by so much without a word."""
+_Series = tuple[pl.DataFrame, tuple[Shift, ...]]
 _OF_SHIFT = ("host", "scenario", "target", "label", "workload", "metric", "run")
 
 
 def of_results(results: Path, today: date | None = None) -> History:
     """The history of the runs in `results`, judged again from their ledgers; the two tables of its
-    dataset are brought up to date on the way. Acknowledgements count as of `today` (UTC).
+    dataset are brought up to date on the way, where they can be written. Acknowledgements
+    count as of `today` (UTC), and runs of later days are told.
 
     Raises HarnessError where no run is left to make a history of, and UseError where there never
     was one or the file of acknowledgements has mistakes.
     """
     known = acknowledgements.read(results)
-    day = today or datetime.now(UTC).date()
-    told = _Told()
+    now = datetime.now(UTC) + _SKEW
+    if today is not None:
+        now = datetime.combine(today, time.max, UTC)
+    with _place(results) as place:
+        found, told, facts = _found(place, _Told(results, place))
+    return History(
+        nights=found[0],
+        shifts=acknowledgements.applied(found[1], known, today or datetime.now(UTC).date()),
+        warnings=(
+            *told.warnings,
+            *dates.to_come(facts, now),
+            *acknowledgements.expired(known, today or datetime.now(UTC).date()),
+        ),
+    )
+
+
+@contextmanager
+def _place(results: Path) -> Iterator[Path]:
+    """Where the tables of the dataset are kept: in `results`, or, where those are another user's or
+    cannot be written, in a folder that is gone afterwards and has the same runs."""
+    kept = results / "dataset"
+    folders = [results, *(each for each in (kept, *kept.glob("*")) if each.is_dir())]
+    if not results.is_dir() or all(os.access(each, os.W_OK) for each in folders):
+        yield results
+        return
+    with tempfile.TemporaryDirectory(prefix="baremark-history-") as aside:
+        (Path(aside) / "runs").symlink_to((results / "runs").resolve())
+        yield Path(aside)
+
+
+def _found(results: Path, told: _Told) -> tuple[_Series, _Told, pl.DataFrame]:
+    """The nights and shifts of the runs in `results`, and what was observed of their targets."""
     told.without_manifest(results / "runs")
     files = dataset.build(results, judged, told.refused)
     seen = targets.build(results, reader.read_manifest, told.refused)
     if not files or not seen:
-        raise _nothing(results, told)
+        raise _nothing(told)
     facts = targets.read(results, seen)
     told.imported(facts)
     runs = set(facts["run"].cast(pl.String).unique()) - told.runs
     by_run = overhead_cache.by_run(runs, results, _overhead)
     told.without_overhead(facts, by_run)
     if by_run is None:
-        raise _nothing(results, told)
+        raise _nothing(told)
     found = nights(by_run, facts)
-    asked = _confirmed(shifts(found), found.table, facts, results)
-    return History(
-        nights=found.table,
-        shifts=acknowledgements.applied(asked, known, day),
-        warnings=(*told.warnings, *acknowledgements.expired(known, day)),
+    return (
+        (found.table, _confirmed(shifts(found), found.table, facts, results)),
+        told,
+        facts,
     )
 
 
 class _Told:
     """What is not in the history, and why: a sentence for each run."""
 
-    def __init__(self) -> None:
+    def __init__(self, results: Path, place: Path) -> None:
+        self._results, self._place = str(results), str(place)
         self._by_run: dict[str, str] = {}
 
     @property
@@ -72,7 +109,12 @@ class _Told:
     def runs(self) -> set[str]:
         return set(self._by_run)
 
+    @property
+    def runs_folder(self) -> Path:
+        return Path(self._results) / "runs"
+
     def left_out(self, run: str, why: str) -> None:
+        why = why.replace(self._place, self._results)
         self._by_run.setdefault(run, f"run {run} is left out: {why}")
 
     def refused(self, folder: Path, error: HarnessError) -> None:
@@ -119,13 +161,13 @@ def _without_native(part: pl.LazyFrame) -> list[str]:
     return runs
 
 
-def _nothing(results: Path, told: _Told) -> HarnessError:
+def _nothing(told: _Told) -> HarnessError:
     shown = [*told.warnings[:_MOST_NAMED]]
     if (more := len(told.warnings) - len(shown)) > 0:
         shown.append(f"and {more} more")
     kind = HarnessError if shown else UseError
     return kind(
-        f"there is no run in {results / 'runs'} to make a history of"
+        f"there is no run in {told.runs_folder} to make a history of"
         + "".join(f"\n  {text}" for text in shown),
         "mend what is told, measure with baremark bench, or name another folder with --results",
     )

@@ -102,7 +102,7 @@ def body(night: Summary) -> Iterator[str]:
         yield itself(night.table)
     if night.warnings:
         told = few([sentence(each) for each in night.warnings])
-        yield f"Not in the history, or not confirmed: {told}"
+        yield f"To know of the history: {told}"
     if night.written:
         yield "Written: " + ", ".join(night.written)
 

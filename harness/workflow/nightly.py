@@ -117,6 +117,7 @@ def _analysed(
 
 
 def _with_history(night: Summary, plan: Night, absent: dict[str, str], console: Console) -> Summary:
+    from harness.report import dates
     from harness.report.history import of_results
 
     try:
@@ -127,7 +128,10 @@ def _with_history(night: Summary, plan: Night, absent: dict[str, str], console: 
         return night
     hosts = {host.name for host in plan.hosts}
     shifts = tuple(each for each in history.shifts if each.host in hosts)
-    return replace(night, shifts=shifts, warnings=(*night.warnings, *history.warnings))
+    made = () if night.table is None else tuple(run.run for run in night.table.runs)
+    order = dates.before_the_last(history.nights, {*made, *night.confirming})
+    warnings = dict.fromkeys((*night.warnings, *order, *history.warnings))
+    return replace(night, shifts=shifts, warnings=tuple(warnings))
 
 
 @dataclass(frozen=True, slots=True)

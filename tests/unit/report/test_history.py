@@ -334,3 +334,28 @@ def test_acknowledge_adds_an_entry_and_says_what_it_matches(results: Path) -> No
     assert "is over" in refused(*asked, "--why", "x", "--until", "2020-01-01")
     assert "--why is empty" in refused(*asked, "--why", " ", "--until", "2100-01-01")
     assert "is no date" in refused(*asked, "--why", "x", "--until", "soon")
+
+
+def test_results_that_cannot_be_written_have_the_same_history(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(results / "dataset", ignore_errors=True)
+    half = results / "runs" / "20260701T000000Z-half"
+    half.mkdir()
+    there = set(results.rglob("*"))
+    with monkeypatch.context() as denied:
+        denied.setattr("harness.report.history.os.access", lambda *_: False)
+        shown = of_results(results, TODAY)
+    assert set(results.rglob("*")) == there
+    usual = of_results(results, TODAY)
+    assert (results / "dataset").is_dir()
+    assert shown.nights.equals(usual.nights)
+    assert shown.shifts == usual.shifts
+    assert shown.warnings == usual.warnings
+    assert str(half) in shown.warnings[0]
+
+
+def test_a_run_dated_in_the_future_is_told(results: Path) -> None:
+    (told,) = of_results(results, date(2026, 8, 15)).warnings
+    assert "is dated 2026-08-16" in told
+    assert "still to come" in told
