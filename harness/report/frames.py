@@ -140,9 +140,10 @@ class Results:
     def samples(self) -> Frame:
         """A row a trial and metric, with the columns of the dataset (docs/results.md):
         `schema_version`, `run`, `started` (UTC), `scenario`, `preset`, `host`, `target`, `backend`,
-        `class`, `label`, `native`, `control`, `nested`, `imported`, `workload`, `workload_version`,
-        `title`, `resource`, `metric`, `metric_index`, `unit`, `better`, `block`, `position`,
-        `trial`, `status`, `value` (in `unit`), `controller_s`, `guest_s` (s)."""
+        `class`, `label`, `native`, `control`, `nested`, `imported`, `elsewhere`, `adopted`,
+        `workload`, `workload_version`, `title`, `resource`, `metric`, `metric_index`, `unit`,
+        `better`, `block`, `position`, `trial`, `status`, `value` (in `unit`), `controller_s`,
+        `guest_s` (s)."""
         return Frame(self._samples.select(_typed(SAMPLES)))
 
     def overheads(self) -> Frame:
