@@ -67,10 +67,9 @@ def differing_parts(one: str, other: str) -> tuple[str, str]:
     if sign is None or len(one) + len(other) <= _SHORT:
         return one, other
     old, new = one.split(sign), other.split(sign)
-    return (
-        sign.join(part for part in old if part not in new) or "–",
-        sign.join(part for part in new if part not in old) or "–",
-    )
+    gone = sign.join(part for part in old if part not in new)
+    come = sign.join(part for part in new if part not in old)
+    return (gone or "–", come or "–") if gone or come else (one, other)
 
 
 def differing(one: TargetRecord, other: TargetRecord) -> Iterator[tuple[Fact, Value, Value]]:
@@ -138,6 +137,7 @@ FACTS: tuple[Fact, ...] = (
     Fact("memory_mib", "memory in MiB", _given("memory_mib"), "count"),
     Fact("disk_gib", "disk in GiB", _given("disk_gib"), "count"),
     Fact("cpus", "pinning", _given("cpus")),
+    Fact("cpu_limited", "CPU quota set", _set("cpu_limited"), "truth"),
     Fact("cpu_quota", "CPU quota", _set("cpu_quota"), "number"),
     # what runs it
     Fact("release", "release", _seen("release"), of_native=True),
@@ -245,7 +245,6 @@ NO_FACT: Mapping[str, str] = {
     "inside": "its names are asked one by one",
     "outside": "its names are asked one by one",
     "settings": "its fields are asked one by one",
-    "cpu_limited": "whether there is a quota: told by cpu_quota",
     # from the host
     "cgroup_manager": "who makes the control groups, not what they limit",
     "domain_type": "told by accelerator",

@@ -61,6 +61,7 @@ CHANGES: list[tuple[dict[str, Any], str]] = [
     ({"settings": {"mitigations": {"retbleed": "Vulnerable"}}}, "mitigation"),
     ({"settings": {"governor": "powersave"}}, ""),  # not observable in the first: not known
     ({"settings": {"huge_pages": "always"}}, "huge pages"),
+    ({"settings": {"cpu_limited": True, "cpu_quota": 0.5}}, "CPU quota set"),
     ({"settings": {"numa_nodes": (0, 1)}}, "NUMA nodes"),
     ({"settings": {"nic_model": "e1000"}, "target": "guest"}, "network card"),
     ({"settings": {"disk_cache": "writeback"}, "target": "guest"}, "disk cache"),
@@ -123,3 +124,5 @@ def test_of_long_texts_only_the_parts_that_differ_are_shown() -> None:
     flags = " ".join(f"flag{number}" for number in range(40))
     assert differing_parts(f"{flags} avx", flags) == ("avx", "–")
     assert differing_parts("6.1.0-50", "6.1.0-51") == ("6.1.0-50", "6.1.0-51")
+    turned = " ".join(reversed(flags.split()))
+    assert differing_parts(flags, turned) == (flags, turned), "another order is shown as it is"
