@@ -37,9 +37,9 @@ HISTORY = """
 import json, resource, sys, time
 begin = time.perf_counter()
 from pathlib import Path
-from harness.publish import nights
+from harness.report import history
 imported = time.perf_counter()
-found = nights.of_results(Path(sys.argv[1]))
+found = history.of_results(Path(sys.argv[1]))
 done = time.perf_counter()
 print(json.dumps({"seconds": done - imported, "imports_seconds": imported - begin,
                   "cpu_seconds": time.process_time(), "nights": found.nights.height,

@@ -25,9 +25,9 @@ PIPELINE = """
 import json, resource, sys, time
 from pathlib import Path
 from harness.analyze.overhead import overhead
-from harness.dataset import scan
+from harness.dataset import dataset
 begin = time.perf_counter()
-frame = overhead(scan(Path(sys.argv[1])))
+frame = dataset.read(Path(sys.argv[1]), overhead)
 spent = time.perf_counter() - begin
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 print(json.dumps({"seconds": spent, "peak_rss_mib": peak, "rows_out": frame.height,
@@ -114,6 +114,8 @@ def _one_run() -> pl.DataFrame:
         position=pl.lit(0),
         nested=pl.lit(False),
         imported=pl.lit(False),
+        elsewhere=pl.lit(False),
+        adopted=pl.lit(False),
         started=pl.datetime(2026, 11, 1, time_zone="UTC"),
         controller_s=pl.lit(5.0),
         guest_s=pl.lit(5.0),
