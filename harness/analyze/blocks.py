@@ -1,5 +1,8 @@
 """From rows to pairs: in each block, a target's value against native's of the same block.
 
+Native's two trials of a block are both native, so the baseline is the mean of their logs: it
+varies less than either. Native's second trial itself stands against the first alone.
+
 The block is the independent unit (Kalibera & Jones 2013), so repeats inside a block and cell
 are averaged first and never counted as n. Nothing here estimates anything.
 
@@ -10,6 +13,7 @@ block number; a hole is NaN.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -57,12 +61,14 @@ class Cells:
 class Pairs:
     """What each cell says against native of the same run.
 
-    `native` (cells,) is the row of a cell's baseline, or -1 where native never ran that
-    workload, or is on another machine. `d` (cells, blocks) is s·(ln x_target − ln x_native),
-    s = +1 where lower is better and −1 where higher is, NaN where there is no pair and throughout
-    native's own rows. `missing` (cells,) counts the blocks in which either side was tried and
-    which yet gave no pair (of a target of another machine: no value), `invalid` those among them
-    where a value was zero or less and so has no logarithm.
+    `native` (cells,) is the row of native's first trials of a cell's workload, or -1 where native
+    never ran that workload, or is on another machine. `d` (cells, blocks) is
+    s·(ln x_target − ln x_native), s = +1 where lower is better and −1 where higher is, NaN where
+    there is no pair and throughout native's own rows. ln x_native is the mean of the logarithms of
+    native's two trials in the block, or that of the one that has any; against its control it is
+    that of the first trial. `missing` (cells,) counts the blocks in which either side was tried
+    and which yet gave no pair (of a target of another machine: no value), `invalid` those among
+    them where a value was zero or less and so has no logarithm.
     """
 
     cells: Cells
@@ -120,18 +126,38 @@ def pairs(cells: Cells) -> Pairs:
     table, values = cells.table, cells.values
     _refuse_without_native(table)
     alone = table["elsewhere"].to_numpy()
-    native = np.where(alone, -1, _native_rows(table))
-    baseline = np.where((native >= 0)[:, None], values[native], np.nan)
-    sign = np.where(table.select(pl.col("better").eq("lower")).to_series().to_numpy(), 1.0, -1.0)
-    both = np.isfinite(values) & np.isfinite(baseline)
-    usable = both & (values > 0) & (baseline > 0)
+    native = np.where(alone, -1, _rows_of(table, "native"))
+    own = table["native"].to_numpy()
+    second = np.where(alone | own | table["control"].to_numpy(), -1, _rows_of(table, "control"))
+    present = np.isfinite(values)
     with np.errstate(divide="ignore", invalid="ignore"):
-        d = sign[:, None] * (np.log(values) - np.log(baseline))
-    d[~usable | table["native"].to_numpy()[:, None]] = np.nan
-    tried = cells.tried | (cells.tried[native] & (native >= 0)[:, None])
-    paired = usable.sum(axis=1)
-    given = np.where(alone, np.isfinite(values).sum(axis=1), paired)
+        logs = np.where(values > 0, np.log(values), np.nan)
+    baseline = _mean(_taken(logs, native), _taken(logs, second))
+    sign = np.where(table.select(pl.col("better").eq("lower")).to_series().to_numpy(), 1.0, -1.0)
+    d = sign[:, None] * (logs - baseline)
+    both = present & (_taken(present, native) | _taken(present, second))
+    paired = np.isfinite(d).sum(axis=1)
+    d[own] = np.nan
+    tried = cells.tried | _taken(cells.tried, native) | _taken(cells.tried, second)
+    given = np.where(alone, present.sum(axis=1), paired)
     return Pairs(cells, native, d, tried.sum(axis=1) - given, both.sum(axis=1) - paired)
+
+
+def _taken(matrix: npt.NDArray[Any], rows: Ints) -> npt.NDArray[Any]:
+    """The `rows` of `matrix`; for -1 a row of nothing: NaN, or False."""
+    taken = matrix[rows]
+    taken[rows < 0] = False if matrix.dtype == np.bool_ else np.nan
+    return taken
+
+
+def _mean(first: Floats, second: Floats) -> Floats:
+    """Their mean, or the one that is there; `first` is overwritten."""
+    lone = np.isnan(first)
+    first[lone] = second[lone]
+    np.copyto(second, first, where=np.isnan(second))
+    first += second
+    first /= 2
+    return first
 
 
 def _with_facts(table: pl.DataFrame, samples: pl.LazyFrame) -> pl.DataFrame:
@@ -155,13 +181,14 @@ def _refuse_without_native(table: pl.DataFrame) -> None:
         )
 
 
-def _native_rows(table: pl.DataFrame) -> Ints:
-    """For each cell the row of native's cell of the same run, workload and metric, or -1."""
+def _rows_of(table: pl.DataFrame, arm: str) -> Ints:
+    """For each cell the row of the cell of `arm` (`native`, or its `control`) of the same run,
+    workload and metric, or -1."""
     keys = ["run", "host", "scenario", "workload", "metric"]
-    numbered = table.select(*keys, "native").with_row_index("row")
-    baseline = numbered.filter("native").select(*keys, pl.col("row").alias("baseline"))
-    joined = numbered.join(baseline, on=keys, how="left", maintain_order="left", validate="m:1")
-    return joined["baseline"].cast(pl.Int64).fill_null(-1).to_numpy()
+    numbered = table.select(*keys, arm).with_row_index("row")
+    found = numbered.filter(arm).select(*keys, pl.col("row").alias("found"))
+    joined = numbered.join(found, on=keys, how="left", maintain_order="left", validate="m:1")
+    return joined["found"].cast(pl.Int64).fill_null(-1).to_numpy()
 
 
 def _cell_numbers(codes: list[Codes]) -> tuple[Codes, Ints]:

@@ -79,7 +79,8 @@ def overhead(
     - `n_values`, `value_mean`, `value_median`, and the same of native over the same runs
       (`native_n_values`, …), in `unit`, over blocks.
     - `F`, `F_low`, `F_high`: slowdown factor exp θ, θ the Hodges–Lehmann estimate of
-      s·(ln x_target − ln x_native), and its interval at `level`; above 1 is slower than native.
+      s·(ln x_target − ln x_native) with both of native's trials (`blocks.Pairs`), and its interval
+      at `level`; above 1 is slower than native.
     - `overhead_percent`, `overhead_low`, `overhead_high`: 100·(F − 1).
     - `p`: of the signed-rank test that θ is 0; `p_adjusted`: over the rows of the host, see
       `harness.analyze.verdict.adjusted` (a control's is its `p`); `margin`: the half width of

@@ -33,9 +33,9 @@ def how_to_read(sections: Sequence[Section], level: float, method: str) -> tuple
         "↑ higher is better, ↓ lower is better.",
         "Overhead: slowdown against native on the same host; positive is slower, for every "
         "metric. One of +100 % or more is given as a factor (2.00×: twice as long, or half as "
-        f"much). {method}, on the log ratios of target and native in the same block, so it need "
-        f"not equal the ratio of the two medians; in brackets the {100 * level:g} % interval, "
-        "each row by itself.",
+        f"much). {method}, on the log ratios of target and native in the same block (of native's "
+        "two trials there the mean of the logarithms), so it need not equal the ratio of the two "
+        f"medians; in brackets the {100 * level:g} % interval, each row by itself.",
         "Behind each overhead its verdict, all rows of a host judged together: ▲ slower, "
         "≈ equivalent (within ±1 % for cpu, memory and kernel, ±3 % for disk and network), "
         "‼ suspect (faster than native beyond its own interval, so that something else may have "

@@ -42,6 +42,31 @@ def test_d_is_the_log_ratio_positive_where_slower() -> None:
         assert np.isnan(paired.d[row(paired, target=NATIVE.name, metric=metric)]).all()
 
 
+SECOND = f"{NATIVE.name}+control"
+
+
+def test_the_baseline_is_both_trials_of_native_or_the_one_that_has_a_value() -> None:
+    """Native gives 3, then 27: the mean of their logs is that of 9."""
+
+    def value(target: str, workload: str, metric: str, block: int) -> float:
+        return {NATIVE.name: 0.0 if block == 3 else 3.0, SECOND: 27.0}.get(target, 18.0)
+
+    def ending(target: str, workload: str, block: int) -> tuple[TrialStatus, str | None]:
+        lost = (target, block) in {(NATIVE.name, 0), (SECOND, 1), (NATIVE.name, 4), (SECOND, 4)}
+        return (TrialStatus.REJECTED, "why") if lost else (TrialStatus.OK, None)
+
+    paired = pairs(make_run(value, blocks=5, control=True, ending=ending))
+    at = row(paired, target=DOCKER.name, metric="latency_p99")
+    ratios = np.exp(paired.d[at])
+    assert ratios[:4] == pytest.approx([18 / 27, 18 / 3, 18 / 9, 18 / 27])
+    assert np.isnan(ratios[4])
+    assert (paired.missing[at], paired.invalid[at]) == (1, 0)
+    own = row(paired, target=SECOND, metric="latency_p99")
+    assert np.exp(paired.d[own][2]) == pytest.approx(27 / 3)
+    assert np.isnan(paired.d[own]).tolist() == [True, True, False, True, True]
+    assert (paired.missing[own], paired.invalid[own]) == (4, 1)
+
+
 def test_repeats_in_a_block_are_averaged_and_are_not_more_n() -> None:
     numbers = iter(range(1, 1000))
     seen: dict[tuple[str, int], list[float]] = {}

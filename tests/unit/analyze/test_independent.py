@@ -78,23 +78,27 @@ def by_hand(rows: DataFrame, level: float) -> list[dict[str, Any]]:
     out = []
     for (target, name, metric), group in rows.groupby(["target", "workload", "metric"]):
         of_metric = rows[(rows.workload == name) & (rows.metric == metric)]
-        native = of_metric[of_metric.native & of_metric.run.isin(group.run.unique())]
+        of_runs = of_metric[of_metric.run.isin(group.run.unique())]
+        is_native = bool(group.native.iloc[0])
+        native = of_runs[of_runs.native]
+        second = of_runs[of_runs.control]
+        if is_native or group.control.iloc[0]:
+            second = second[:0]
         sign = 1 if group.better.iloc[0] == "lower" else -1
         mine: dict[Any, float] = {}
         base: dict[Any, float] = {}
-        for arm, means in ((group, mine), (native, base)):
+        more: dict[Any, float] = {}
+        for arm, means in ((group, mine), (native, base), (second, more)):
             for key, part in arm.groupby(["run", "block"]):
                 got = [x for x in part.value if not pd.isna(x)]
                 if got:
                     means[key] = sum(got) / len(got)
-        tried = {tuple(key) for key in pd.concat([group, native])[["run", "block"]].to_numpy()}
-        both = [key for key in mine if key in base]
-        d = [
-            sign * (np.log(mine[key]) - np.log(base[key]))
-            for key in sorted(both)
-            if mine[key] > 0 and base[key] > 0
-        ]
-        is_native = bool(group.native.iloc[0])
+        arms = pd.concat([group, native, second])
+        tried = {tuple(key) for key in arms[["run", "block"]].to_numpy()}
+        both = [key for key in mine if key in base or key in more]
+        logs = {key: [np.log(of[key]) for of in (base, more) if of.get(key, 0) > 0] for key in both}
+        positive = [key for key in sorted(both) if mine[key] > 0 and logs[key]]
+        d = [sign * (np.log(mine[key]) - sum(logs[key]) / len(logs[key])) for key in positive]
         row: dict[str, Any] = {"target": target, "workload": name, "metric": metric}
         row["trials"] = len(group)
         for status in ("failed", "timeout", "lost", "rejected"):
@@ -108,7 +112,6 @@ def by_hand(rows: DataFrame, level: float) -> list[dict[str, Any]]:
             row[f"{prefix}value_median"] = numbers.median()
         row["verdict"] = "baseline" if is_native else "no result"
         if d and not is_native:
-            positive = [key for key in sorted(both) if mine[key] > 0 and base[key] > 0]
             row["d"] = dict(zip(positive, d, strict=True))
             row |= relative(d, level, 0.01 if group.resource.iloc[0] == "cpu" else 0.03)
         row["headline"] = metric == HEADLINE[name]
