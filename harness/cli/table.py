@@ -29,6 +29,12 @@ def table(
         str | None,
         typer.Option("--estimate", help="Beside the Hodges–Lehmann estimate: ratio-of-medians."),
     ] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="In a terminal: every metric and value.")
+    ] = False,
+    legend: Annotated[
+        bool, typer.Option("--legend", help="In a terminal: how to read it.")
+    ] = False,
     results: ResultsOption = Path("results"),
 ) -> None:
     """Print the table of overhead versus native, made from the ledger alone."""
@@ -44,7 +50,12 @@ def table(
     if estimate not in {None, "ratio-of-medians"}:
         raise UseError(f"--estimate {estimate!r} is none", "the only other one: ratio-of-medians")
     folders = arguments.runs(results, run)
-    made = replace(report_runs.read(folders).table, by_architecture=by == "architecture")
+    made = replace(
+        report_runs.read(folders).table,
+        by_architecture=by == "architecture",
+        full=full,
+        legend=legend,
+    )
     if estimate is not None:
         made = with_ratio_of_medians(made)
     put(formats.render(made, format), output)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,36 +11,39 @@ import polars as pl
 from harness import validity
 from harness.analyze import comparable
 from harness.analyze.control import Control, control
-from harness.analyze.summary import summary
 from harness.analyze.verdict import NO_RESULT, SUSPECT
 from harness.errors import HarnessError, UseError
-from harness.model.estimate import Estimate
 from harness.model.run import Run
 from harness.model.trial import Trial
 from harness.model.workload import Resource
-from harness.report import guide, notes, provenance
-from harness.report.columns import Accepted, Record
+from harness.report import guide, notes, provenance, summaries
+from harness.report.columns import Record, estimate
 from harness.report.columns import column as _column
 from harness.report.columns import columns as _columns
-from harness.report.table import Column, Figure, Group, Row, Section, Summary, Table
+from harness.report.table import Column, Figure, Group, Row, Section, Table
 from harness.validity import Finding
 
 _NOT_OK = ("failed", "timeout", "lost", "rejected")
 _RESOURCES = [str(each) for each in Resource]
 
 
-def assemble(frame: pl.DataFrame, runs: Sequence[Run], findings: Sequence[Finding]) -> Table:
-    """The table of an overhead frame (`harness.analyze.overhead.overhead`, runs pooled).
+def assemble(
+    frame: pl.DataFrame,
+    means: Sequence[Record],
+    runs: Sequence[Run],
+    findings: Sequence[Finding],
+) -> Table:
+    """The table of an overhead frame (`harness.analyze.overhead.from_pairs`, runs pooled).
 
-    `runs` are the runs the frame was made from: they tell what the frame cannot, namely why
-    something is missing; `findings` is what the checks object to in them (`validity.judge`).
-    Whatever they declare has its row and its column, with or without a result. Raises ValueError
-    where the frame has two rows for one place in the table, as one made run by run has.
+    `means` are what each target costs in each resource (`summaries.means`). `runs` are the runs
+    the frame was made from: they tell what the frame cannot, namely why something is missing;
+    `findings` is what the checks object to in them (`validity.judge`). Whatever they declare has
+    its row and its column, with or without a result. Raises ValueError where the frame has two
+    rows for one place in the table, as one made run by run has.
     """
     if frame.is_empty():
         raise HarnessError("there is nothing to make a table of", "measure with `baremark run`")
     records = frame.filter(~pl.col("control")).to_dicts()
-    means = summary(_believed(frame, runs, findings)).to_dicts()
     places = sorted({(str(r["host"]), str(r["scenario"])) for r in records})
     sections = tuple(
         _section(
@@ -134,7 +137,7 @@ def _section(
                     )
                     for row in of_resource
                 ),
-                summaries=_summaries(columns, of_resource, means, resource, accepted),
+                summaries=summaries.of_resource(columns, of_resource, means, accepted, runs),
             )
         )
     missing = [each for run in runs for each in run.manifest.missing]
@@ -160,23 +163,6 @@ def _section(
         every,
         tuple(judgements),
     )
-
-
-def _believed(
-    frame: pl.DataFrame, runs: Sequence[Run], findings: Sequence[Finding]
-) -> pl.DataFrame:
-    """`frame` without the overheads that a check doubts: a mean must not rest on them."""
-    hosts = {run.manifest.run: run.manifest.host for run in runs}
-    doubted = [(hosts[f.run], f.target, f.workload) for f in findings if f.suspect]
-    whole = pl.lit(True)
-    for host, target, workload in doubted:
-        hit = pl.col("host").cast(pl.String) == host
-        if target != host:
-            hit &= pl.col("target").cast(pl.String) == target
-        if workload is not None:
-            hit &= pl.col("workload").cast(pl.String) == workload
-        whole &= ~hit
-    return frame.with_columns(pl.when(whole).then("F").alias("F")) if doubted else frame
 
 
 def _refuse_mixture(runs: list[Run]) -> None:
@@ -241,14 +227,7 @@ def _figure(
         )
     factor = None
     if record["F"] is not None:
-        factor = Estimate(
-            point=record["F"],
-            low=record["F_low"],
-            high=record["F_high"],
-            level=record["level"],
-            n=record["n"],
-            method=record["method"],
-        )
+        factor = estimate(record, record["level"], record["method"])
     text = _remark(record, column, made)
     return Figure(
         median=record["value_median"],
@@ -285,28 +264,3 @@ def _remark(record: Record, column: Column, made: list[Trial]) -> str:
     if invalid:
         parts.append(f"{invalid} of them for a value of zero or less, which has no ratio")
     return "; ".join(parts) + "." if parts else ""
-
-
-def _summaries(
-    columns: Iterable[Column],
-    rows: list[Record],
-    means: list[Record],
-    resource: str,
-    accepted: Accepted,
-) -> tuple[Summary | None, ...]:
-    workloads = len({(r["workload"], r["workload_version"]) for r in rows})
-    found = {
-        _column({**mean, "native": False}, accepted): mean
-        for mean in means
-        if mean["resource"] == resource
-    }
-    out: list[Summary | None] = []
-    for column in columns:
-        mean = found.get(column)
-        if column.native:
-            out.append(None)
-        elif mean is None:
-            out.append(Summary(None, 0, workloads))
-        else:
-            out.append(Summary(mean["F"], mean["entered"], workloads))
-    return tuple(out)

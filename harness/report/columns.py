@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from harness.model.estimate import Estimate
 from harness.model.run import Run
 from harness.model.target import BackendClass
 from harness.report.table import Column, Section
@@ -65,6 +66,11 @@ def column(record: Record, accepted: Accepted) -> Column:
         accepted=checks,
         header=called("native", "native", *words) if bare else called(target, label, *words),
     )
+
+
+def estimate(record: Record, level: float, method: str) -> Estimate:
+    """The slowdown of a record with `F`, `F_low`, `F_high` and `n`."""
+    return Estimate(record["F"], record["F_low"], record["F_high"], level, record["n"], method)
 
 
 def called(target: str, label: str, *words: str) -> str:

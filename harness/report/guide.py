@@ -44,9 +44,10 @@ def how_to_read(sections: Sequence[Section], level: float, method: str) -> tuple
         "n: blocks in which target and native both gave a value. Δ: the smallest overhead, in "
         "percent, that so many blocks would detect (power .8, α .05). Where the targets differ: "
         "one figure each, in their order.",
-        "Geometric mean: of the slowdown over the first metric of each workload, within a "
-        "resource; in brackets how many workloads entered. One whose figure a check doubts does "
-        "not enter.",
+        "Geometric mean: of the slowdown over the first metric of each workload of a resource, one "
+        "value a block, from which point, interval and verdict come as for any row; the means of a "
+        "host are judged together. In brackets how many workloads entered: what is suspect does "
+        "not, nor what shares too few blocks with the others.",
     ]
     if any(figure.verdict == "n too small" for figure in figures):
         texts.append(f"n too small: fewer blocks than a {100 * level:g} % interval needs.")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from harness.report import answer
 from harness.text import duration, sentence
 
 if TYPE_CHECKING:
@@ -99,7 +100,8 @@ def body(night: Summary) -> Iterator[str]:
     if not night.shifts and not {TABLE, HISTORY} & dict(night.absent).keys():
         yield "Shifts: none."
     if night.table is not None:
-        yield itself(night.table)
+        costs = few([text for each in night.table.sections for text in answer.sentences(each)])
+        yield f"What it costs: {costs}. {itself(night.table)}" if costs else itself(night.table)
     if night.warnings:
         told = few([sentence(each) for each in night.warnings])
         yield f"To know of the history: {told}"

@@ -46,6 +46,13 @@ def effect(factor: Estimate) -> str:
     return f"{text} [{', '.join(rest)}]" if rest else f"{text} (n too small)"
 
 
+def span(factor: Estimate) -> str:
+    """The interval of a slowdown alone: `−2.0 … +4.1 %` or `1.98 … 4.10×`; it must have one."""
+    point_text = point(factor)
+    inside = effect(factor).removeprefix(point_text).strip(" []")
+    return f"{inside.replace(', ', ' … ')}{'×' if point_text.endswith('×') else ' %'}"
+
+
 def point(factor: Estimate) -> str:
     """A slowdown without its interval, as `effect` begins: `+12.3 %` or `7.80×`."""
     if factor.point >= 2:
@@ -56,16 +63,16 @@ def point(factor: Estimate) -> str:
 
 
 def mean_effect(summary: Summary) -> str:
-    """A geometric mean with what entered it: `+3.1 % (5 of 5)`."""
+    """What a resource costs, its verdict, and what entered it: `+3.1 % [+2.0, +4.4] ▲ (5 of 5)`."""
     if summary.factor is None:
-        return f"– (0 of {summary.workloads})"
-    bare = Estimate(summary.factor, None, None, 0.0, 0, "")
-    text = (
-        f"{_significant(bare.point, 3)}×"
-        if bare.point >= 2
-        else f"{_signed(percent(bare).point, 1)} %"
-    )
-    return f"{text} ({summary.entered} of {summary.workloads})"
+        return f"– {entered(summary)}"
+    sign = VERDICTS.get(summary.verdict, "")
+    return " ".join(filter(None, (effect(summary.factor), sign, entered(summary))))
+
+
+def entered(summary: Summary) -> str:
+    """How many of the workloads a summary rests on: `(5 of 5)`."""
+    return f"({summary.entered} of {summary.workloads})"
 
 
 class CellText(NamedTuple):

@@ -17,6 +17,7 @@ from harness.dataset import samples
 from harness.errors import HarnessError
 from harness.ledger import reader
 from harness.model.run import Run
+from harness.report import summaries
 from harness.report.assemble import assemble
 from harness.report.table import Table
 from harness.validity import Finding
@@ -48,7 +49,10 @@ def analysed(recorded: Sequence[Run]) -> Analysis:
     runs, findings = judged_together(recorded)
     paired = pairs(cells(rows(runs).lazy()))
     frame = from_pairs(paired)
-    return Analysis(runs, findings, frame, assemble(frame, runs, findings), per_block(paired))
+    means = summaries.means(frame, paired, runs, findings)
+    return Analysis(
+        runs, findings, frame, assemble(frame, means, runs, findings), per_block(paired)
+    )
 
 
 def judged_together(recorded: Sequence[Run]) -> tuple[tuple[Run, ...], tuple[Finding, ...]]:

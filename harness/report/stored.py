@@ -11,12 +11,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+import polars as pl
+
 from harness import patterns
-from harness.analyze.overhead import overhead
+from harness.analyze.blocks import cells, pairs
+from harness.analyze.overhead import from_pairs
 from harness.dataset import dataset, scan
 from harness.dataset.catalogue import Catalogue, Held
 from harness.errors import HarnessError, UseError
+from harness.report import summaries
 from harness.report.assemble import assemble
+from harness.report.columns import Record
 from harness.report.table import Note, Table
 
 LACKING = (
@@ -46,7 +51,8 @@ def of_dataset(
             f"of run {', '.join(chosen)} the dataset holds no trial",
             "name another run; baremark dataset ls names them",
         )
-    made = assemble(dataset.read(source, overhead, list(chosen)), [], [])
+    frame, means = dataset.read(source, _analysed, list(chosen))
+    made = assemble(frame, means, [], [])
     by_host = {held[run].host: run for run in chosen}
     sections = tuple(
         replace(
@@ -56,6 +62,16 @@ def of_dataset(
         for section in made.sections
     )
     return replace(made, sections=sections)
+
+
+def _analysed(parts: list[pl.LazyFrame]) -> tuple[pl.DataFrame, list[Record]]:
+    """The overhead frame of whole hosts, one part after another, and what each resource costs."""
+    frames, means = [], []
+    for part in parts:
+        paired = pairs(cells(part))
+        frames.append(from_pairs(paired))
+        means += summaries.means(frames[-1], paired, [], [])
+    return pl.concat(frames), means
 
 
 def held_by(found: Catalogue) -> dict[str, Held]:

@@ -123,15 +123,24 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The geometric mean of F of one target in one resource, over `entered` of `workloads`."""
+    """What one target costs in one resource: the mean over `entered` of `workloads`, a value a
+    block (`harness.analyze.summary`). `factor` is None where none entered; the other fields are
+    as those of a figure. `more_s` is the time in seconds that is expected to resolve it, of
+    trials of this target and resource alone; None where it is resolved or nobody can say."""
 
-    factor: float | None
+    factor: Estimate | None
+    p: float | None
+    p_adjusted: float | None
+    p_equivalent: float | None
+    detectable_percent: float | None
+    verdict: str
     entered: int
     workloads: int
+    more_s: float | None = None
 
     @property
-    def overhead_percent(self) -> float | None:
-        return None if self.factor is None else 100 * (self.factor - 1)
+    def overhead(self) -> Estimate | None:
+        return None if self.factor is None else percent(self.factor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +233,10 @@ class Table:
     method: str
     by_architecture: bool = False
     """Whether it shall be shown by architecture, with the geometric means of each in front."""
+    full: bool = False
+    """Whether a terminal shall show every metric and value; other formats always do."""
+    legend: bool = False
+    """Whether a terminal shall say how to read it; other formats always do."""
 
 
 def percent(factor: Estimate) -> Estimate:
@@ -245,12 +258,13 @@ RATIO_OF_MEDIANS = (
 
 
 def with_ratio_of_medians(table: Table) -> Table:
-    """`table` with that ratio beside each overhead."""
+    """`table` with that ratio beside each overhead, to be shown in full."""
     sections = tuple(
         replace(section, groups=tuple(_with_ratios(section, group) for group in section.groups))
         for section in table.sections
     )
-    return replace(table, sections=sections, notes=(*table.notes, RATIO_OF_MEDIANS))
+    notes = (*table.notes, RATIO_OF_MEDIANS)
+    return replace(table, sections=sections, notes=notes, full=True, legend=True)
 
 
 def _with_ratios(section: Section, group: Group) -> Group:

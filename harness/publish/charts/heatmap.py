@@ -80,7 +80,7 @@ def heatmap(section: Section, alone: bool = True) -> dict[str, Any]:
         legend=alt.Legend(
             title="overhead versus native",
             orient="bottom",
-            columns=6,
+            columns=7,
             symbolType="square",
             symbolSize=180,
             labelLimit=0,
@@ -130,7 +130,7 @@ def _cell(figure: Figure) -> dict[str, Any]:
             "text": said or numbers.ELSEWHERE,
             "ink": LIGHT["muted"],
         }
-    name = palette.bin_of(figure.factor.point)
+    name = palette.step(figure.factor.point, figure.verdict)
     mark = numbers.VERDICTS.get(figure.verdict, "")
     return {
         "step": palette.LABELS[palette.BINS.index(name)],

@@ -2,7 +2,8 @@
 
 Each role has a colour of its own in `LIGHT`, so that a chart drawn in it can be coloured anew by
 name. Overheads go from blue (faster) over grey to orange (slower), which the colour-blind tell
-apart; targets differ in shape as well as in colour.
+apart; targets differ in shape as well as in colour. What is not resolved has no colour of the
+scale but grey, and what is suspect has one that is neither good nor bad.
 """
 
 from __future__ import annotations
@@ -11,8 +12,12 @@ import re
 from bisect import bisect
 from collections.abc import Mapping
 
-BINS = ("f5", "f4", "f3", "f2", "f1", "m", "s1", "s2", "s3", "s4", "s5", "s6")
-"""The steps of the diverging scale: `f` faster, `m` about equal, `s` slower than native."""
+from harness.analyze.verdict import SUSPECT
+from harness.report.numbers import FIRM
+
+BINS = ("f5", "f4", "f3", "f2", "f1", "m", "s1", "s2", "s3", "s4", "s5", "s6", "open", "doubt")
+"""The steps of the diverging scale (`f` faster, `m` about equal, `s` slower than native), then what
+is not resolved and what is suspect."""
 _BOUNDS = (1.01, 1.03, 1.10, 1.30, 2.0)
 EDGES = (*(1 / bound for bound in reversed(_BOUNDS)), *_BOUNDS, 5.0)
 """Slowdown factors between the steps, even on the log scale: F and 1/F are as far from native."""
@@ -29,6 +34,8 @@ LABELS = (
     "+30 % to 2×",
     "2× to 5×",
     "over 5×",
+    "unresolved",
+    "suspect",
 )
 """What the steps are called, in the order of `BINS`."""
 SHAPES = ("circle", "square", "diamond", "triangle-up", "cross", "triangle-down", "triangle-right")
@@ -71,7 +78,9 @@ LIGHT: Mapping[str, str] = {
     "s4": "#e58b3e",
     "s5": "#b1530e",
     "s6": "#7d3409",
-    **_inks("light dark dark dark dark dark dark dark dark dark light light"),
+    "open": "#e2e5e9",
+    "doubt": "#e6dcf2",
+    **_inks("light dark dark dark dark dark dark dark dark dark light light dark dark"),
 }
 DARK: Mapping[str, str] = {
     "paper": "#121417",
@@ -100,13 +109,23 @@ DARK: Mapping[str, str] = {
     "s4": "#c9842f",
     "s5": "#e59b3a",
     "s6": "#ffc870",
-    **_inks("dark dark light light light light light light light dark dark dark"),
+    "open": "#363b42",
+    "doubt": "#41345a",
+    **_inks("dark dark light light light light light light light dark dark dark light light"),
 }
 
 
 def bin_of(factor: float) -> str:
     """The step of a slowdown factor, by name."""
     return BINS[bisect(EDGES, factor)]
+
+
+def step(factor: float, verdict: str) -> str:
+    """The step of a slowdown that was judged: of the scale only where the verdict says which side
+    of native it is on, or that it is none."""
+    if verdict == SUSPECT:
+        return "doubt"
+    return bin_of(factor) if verdict in FIRM else "open"
 
 
 def series(place: int) -> tuple[str, str]:

@@ -68,9 +68,11 @@ def render(export: Export) -> Exported:
                 for column, figure in zip(section.columns, row.figures, strict=True):
                     _figure(families, _labels(section, group, row, column), row, figure)
             for column, summary in zip(section.columns, group.summaries, strict=True):
-                if summary is not None:
+                if summary is not None and (factor := summary.factor) is not None:
                     labels = _target(section, group, column)
-                    families["mean_slowdown_ratio"].add(summary.factor, labels)
+                    families["mean_slowdown_ratio"].add(factor.point, labels)
+                    families["mean_slowdown_low_ratio"].add(factor.low, labels)
+                    families["mean_slowdown_high_ratio"].add(factor.high, labels)
         _control(families, section)
     for run in export.table.runs:
         _run(families, run)
@@ -98,6 +100,8 @@ def _families() -> dict[str, _Family]:
             "ratio",
             "Geometric mean of the slowdown over the first metric of each workload of a resource.",
         ),
+        ("mean_slowdown_low_ratio", "ratio", "The lower end of its interval."),
+        ("mean_slowdown_high_ratio", "ratio", "The upper end of its interval."),
         ("verdict", "", "1 for the verdict on a slowdown, all rows of a host judged together."),
         (
             "blocks",

@@ -6,6 +6,7 @@ column holds. What the texts are is decided by `harness.report.numbers`, how the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.report import numbers
@@ -80,6 +81,11 @@ def heading(table: Table, section: Section) -> str:
     """What stands above a section."""
     by = ", by architecture" if table.by_architecture else ""
     return f"{section.host} · {section.scenario}{by}"
+
+
+def doubtful(doubts: Sequence[str]) -> str:
+    """The line of what is doubtful."""
+    return f"Doubtful: {'; '.join(doubts)}. The notes tell more."
 
 
 def of_group(section: Section, group: Group, by_architecture: bool = False) -> Grid:

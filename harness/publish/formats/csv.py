@@ -1,6 +1,6 @@
 """The table as CSV, tidy: a line for each target and metric, every figure unrounded.
 
-A line of kind `summary` holds the geometric mean of a resource, one of kind `note` in its last
+A line of kind `summary` holds what a target costs in a resource, one of kind `note` in its last
 field what must be known of a host or a run. An empty field is a value that is not known.
 """
 
@@ -11,7 +11,7 @@ import io
 from collections.abc import Iterator, Sequence
 
 from harness.report.provenance import provenance
-from harness.report.table import Column, Figure, Group, Row, RunFacts, Section, Table
+from harness.report.table import Column, Figure, Group, Row, RunFacts, Section, Summary, Table
 
 Fields = dict[str, object]
 
@@ -112,8 +112,8 @@ def _summaries(section: Section, group: Group) -> Iterator[Fields]:
                 "kind": "summary",
                 **_place(section, group, column),
                 "metric": "geometric mean",
-                "F": each.factor,
-                "overhead_percent": each.overhead_percent,
+                **_judged(each),
+                "n": each.factor.n if each.factor is not None else 0,
                 "entered": each.entered,
                 "workloads": each.workloads,
             }
@@ -160,14 +160,10 @@ def _row(row: Row) -> Fields:
 
 
 def _figure(figure: Figure) -> Fields:
-    fields: Fields = {
+    return {
+        **_judged(figure),
         "value_median": figure.median,
         "value_mean": figure.mean,
-        "p": figure.p,
-        "p_adjusted": figure.p_adjusted,
-        "p_equivalent": figure.p_equivalent,
-        "verdict": figure.verdict,
-        "detectable_percent": figure.detectable_percent,
         "ratio_of_medians": figure.ratio_of_medians,
         "n": figure.n,
         "missing": figure.missing,
@@ -177,7 +173,18 @@ def _figure(figure: Figure) -> Fields:
         "lost": figure.lost,
         "rejected": figure.rejected,
     }
-    factor, overhead = figure.factor, figure.overhead
+
+
+def _judged(each: Figure | Summary) -> Fields:
+    """An overhead with its interval and what it was judged by."""
+    fields: Fields = {
+        "p": each.p,
+        "p_adjusted": each.p_adjusted,
+        "p_equivalent": each.p_equivalent,
+        "verdict": each.verdict,
+        "detectable_percent": each.detectable_percent,
+    }
+    factor, overhead = each.factor, each.overhead
     if factor is not None and overhead is not None:
         fields |= {
             "F": factor.point,

@@ -3,6 +3,7 @@
 A `<div class="baremark">` holds a `<section class="baremark-section">` for each host and then
 `<section class="baremark-reading">` with how to read it and where it comes from. Classes to style:
 
+- `baremark-answer` (a sentence a target; `doubtful`: what to doubt)
 - `baremark-table` (a table a resource), `baremark-architectures` (the means by architecture)
 - of a target's header and cells: `native`, `nested`, `emulated`, `imported`, `accepted`
 - of cells: `value`, `overhead`, `no-result`; of an overhead also its verdict (`slower`, `suspect`,
@@ -23,7 +24,7 @@ from itertools import groupby
 
 from harness.publish.formats import _grid
 from harness.publish.formats._grid import Entry, Grid, Head
-from harness.report import numbers
+from harness.report import answer, numbers
 from harness.report.provenance import provenance
 from harness.report.table import Column, Group, Section, Table
 
@@ -57,6 +58,11 @@ def _section(table: Table, section: Section) -> Iterator[str]:
     anchor = _anchor(table, section)
     yield '<section class="baremark-section">'
     yield f"<h2>{_text(_grid.heading(table, section))}</h2>"
+    yield '<ul class="baremark-answer">'
+    yield from (f"<li>{_text(text)}</li>" for text in answer.sentences(section))
+    if doubts := answer.doubts(section):
+        yield f'<li class="doubtful">{_text(_grid.doubtful(doubts))}</li>'
+    yield "</ul>"
     if table.by_architecture:
         yield from _architectures(section)
     for group in section.groups:

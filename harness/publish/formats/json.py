@@ -6,13 +6,16 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from harness.report import answer
 from harness.report.table import Figure, Group, Row, Section, Summary, Table
 
-VERSION = 3
+VERSION = 4
 # History of the format.
 #   1  first version
 #   2  `judgements`: what each check came to for each target; findings have a `severity`
 #   3  `ratio_of_medians`: null unless it was asked for
+#   4  `answer` (a sentence a target) and `doubts`; geometric means have an interval and a verdict:
+#      their `factor` and `overhead_percent` are objects, as those of figures
 
 
 def render(table: Table) -> str:
@@ -35,6 +38,8 @@ def _section(section: Section) -> dict[str, Any]:
     return {
         "host": section.host,
         "scenario": section.scenario,
+        "answer": list(answer.sentences(section)),
+        "doubts": list(answer.doubts(section)),
         "columns": [asdict(column) for column in section.columns],
         "groups": [_group(section, group) for group in section.groups],
         "control": _control(section),
@@ -107,4 +112,5 @@ def _figure(figure: Figure) -> dict[str, Any]:
 
 
 def _summary(each: Summary) -> dict[str, Any]:
-    return {**asdict(each), "overhead_percent": each.overhead_percent}
+    overhead = each.overhead
+    return {**asdict(each), "overhead_percent": None if overhead is None else asdict(overhead)}

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from harness.publish.formats import _grid
 from harness.publish.formats._grid import Entry, Head
-from harness.report import numbers
+from harness.report import answer, numbers
 from harness.report.provenance import provenance
 from harness.report.table import Group, Section, Table
 
@@ -20,6 +20,10 @@ def render(table: Table) -> str:
 def _lines(table: Table) -> Iterator[str]:
     for section in table.sections:
         yield f"## {escaped(_grid.heading(table, section))}"
+        yield ""
+        yield from (f"- {escaped(text)}" for text in answer.sentences(section))
+        if doubts := answer.doubts(section):
+            yield f"- {escaped(_grid.doubtful(doubts))}"
         if table.by_architecture:
             yield ""
             yield from _architectures(section)

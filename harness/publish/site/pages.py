@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 from harness import __version__
 from harness.publish.charts import Spec, palette, svg
 from harness.publish.site import urls, views
-from harness.report import numbers
+from harness.report import answer, numbers
 from harness.text import duration
 
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -82,6 +82,7 @@ def opened(folder: Path) -> Pages:
     templates.globals.update(
         mark=numbers.mark,
         warnings=views.warnings,
+        doubts=answer.doubts,
         duration=duration,
         bins=list(zip(palette.BINS, palette.LABELS, strict=True)),
         run_page=urls.run_page,

@@ -112,14 +112,17 @@ def mean(summary: Summary | None) -> CellView:
     """The geometric mean of a target in a resource; native is what it is relative to."""
     if summary is None:
         return CellView("baseline")
-    text, _, entered = numbers.mean_effect(summary).rpartition(" (")
     if summary.factor is None:
-        return CellView(f"({entered}", text)
+        return CellView(numbers.entered(summary), summary.verdict)
+    point, interval = _parts(summary.factor)
     return CellView(
-        f"({entered}",
-        text,
-        step=palette.bin_of(summary.factor),
-        sort=f"{summary.factor:.6g}",
+        numbers.entered(summary),
+        point,
+        interval,
+        numbers.VERDICTS.get(summary.verdict, ""),
+        summary.verdict,
+        step=palette.step(summary.factor.point, summary.verdict),
+        sort=f"{summary.factor.point:.6g}",
     )
 
 
@@ -151,7 +154,7 @@ def _cell(entries: Sequence[Entry], figure: Figure, href: str | None) -> CellVie
         mark=entries[-1].sign,
         verdict=figure.verdict,
         notes=figure.notes,
-        step=palette.bin_of(figure.factor.point),
+        step=palette.step(figure.factor.point, figure.verdict),
         bold=figure.resolved,
         sort=f"{figure.factor.point:.6g}",
         href=href,

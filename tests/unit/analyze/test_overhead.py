@@ -14,7 +14,6 @@ from scipy import stats  # type: ignore[import-untyped]
 
 from harness.analyze.control import Control, control, wilson
 from harness.analyze.overhead import overhead
-from harness.analyze.summary import summary
 from harness.analyze.verdict import detectable_effect
 from harness.dataset.dataset import frame
 from harness.model.run import Run
@@ -145,7 +144,6 @@ def test_native_against_itself_is_a_row_of_its_own_and_enters_no_mean() -> None:
     assert one(found, NATIVE.name, "events")["value_mean"] == 13.5
     halfway = np.exp(np.mean(np.log([(20.0 + b) / (10.0 + b) for b in range(8)])) / 2)
     assert one(found, DOCKER.name, "events")["F"] == pytest.approx(halfway, rel=0.01)
-    assert set(summary(found)["target"].cast(pl.String)) == {DOCKER.name}
 
 
 def test_the_harness_own_error_is_counted_with_its_wilson_interval() -> None:
@@ -316,37 +314,6 @@ def test_no_detectable_effect_below_six() -> None:
     assert np.isnan(detectable_effect(np.array([0, 5]), np.array([1.0, 1.0]))).all()
 
 
-def test_summary_is_the_geometric_mean_per_resource_over_headline_metrics() -> None:
-    factors = {"a": 2.0, "b": 8.0, "c": 1.5}
-    workloads = [
-        workload("a", Resource.CPU, [("t", "s", "lower"), ("other", "s", "lower")]),
-        workload("b", Resource.CPU, [("t", "s", "lower")]),
-        workload("c", Resource.DISK, [("t", "s", "lower")]),
-    ]
-
-    def value(target: str, workload: str, metric: str, block: int) -> float:
-        if target == NATIVE.name:
-            return 1.0
-        return 100.0 if metric == "other" else factors[workload]
-
-    found = summary(of(make_run(value, workloads=workloads)))
-    rows = {str(r["resource"]): r for r in found.to_dicts()}
-    assert rows["cpu"]["F"] == pytest.approx(4.0)
-    assert rows["cpu"]["overhead_percent"] == pytest.approx(300.0)
-    assert (rows["cpu"]["entered"], rows["cpu"]["workloads"]) == (2, 2)
-    assert rows["disk"]["F"] == pytest.approx(1.5)
-
-
-def test_summary_says_how_many_workloads_entered() -> None:
-    def ending(target: str, workload: str, block: int) -> tuple[TrialStatus, str | None]:
-        lost = target == DOCKER.name and workload == CPU.name
-        return (TrialStatus.LOST if lost else TrialStatus.OK), None
-
-    found = summary(of(make_run(lambda *_: 10.0, ending=ending)))
-    rows = {str(r["resource"]): r for r in found.to_dicts()}
-    assert (rows["cpu"]["F"], rows["cpu"]["entered"], rows["cpu"]["workloads"]) == (None, 0, 1)
-
-
 AWAY = Kind("away", "hyperv", BackendClass.TYPE1, "hyperv, adopted, other machine", nested=None)
 
 
@@ -365,8 +332,6 @@ def test_a_target_of_another_machine_has_values_and_no_overhead_and_weighs_on_no
         beside, before = one(found, "container", metric), one(alone, "container", metric)
         assert beside["F"] == before["F"]
         assert beside["p_adjusted"] == before["p_adjusted"]
-    means = summary(found).filter(pl.col("target").cast(pl.String) == "away")
-    assert means["F"].null_count() == means.height
 
 
 def test_a_target_of_another_machine_that_gave_nothing_has_no_result() -> None:

@@ -181,7 +181,7 @@ def test_imported_and_measured_runs_of_a_host_share_no_table_and_are_not_pooled(
     frame = overhead(pl.concat([dataset.frame(each) for each in runs]).lazy())
     assert frame["runs"].max() == 1
     with pytest.raises(UseError, match=r"was imported and run .* was measured"):
-        assemble(frame, runs, [])
+        assemble(frame, [], runs, [])
 
 
 def test_the_same_source_twice_is_refused_and_another_is_not(tmp_path: Path) -> None:

@@ -162,7 +162,9 @@ def test_the_heat_map_has_a_cell_for_every_headline_figure(section: Section) -> 
                 assert cell["text"].endswith(numbers.VERDICTS[figure.verdict])
                 assert cell["firm"] == (figure.verdict != "unresolved")
                 step = palette.BINS[palette.LABELS.index(cell["step"])]
-                assert step == palette.bin_of(figure.factor.point)
+                assert step == palette.step(figure.factor.point, figure.verdict)
+                assert (step == "open") == (figure.verdict == "unresolved")
+                assert (step == "doubt") == (figure.verdict == "suspect")
     assert len(found) == wanted > 30
 
 

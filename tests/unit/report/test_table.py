@@ -18,7 +18,7 @@ from harness.model.target import BackendClass
 from harness.model.trial import TrialStatus
 from harness.publish import formats
 from harness.publish.formats import terminal
-from harness.report import numbers
+from harness.report import answer, numbers
 from harness.report.assemble import assemble
 from harness.report.runs import analysed
 from harness.report.table import Figure, Row, Section, Table
@@ -312,7 +312,7 @@ def test_frame_made_run_by_run_is_no_table() -> None:
     runs = [make_run(lambda *_: 1.0, run=name) for name in "ab"]
     frame = overhead(dataset.frame(runs[0]).vstack(dataset.frame(runs[1])).lazy(), by_run=True)
     with pytest.raises(ValueError, match="pool its runs"):
-        assemble(frame, runs, [])
+        assemble(frame, [], runs, [])
 
 
 def test_where_the_figures_come_from() -> None:
@@ -361,7 +361,7 @@ def test_overheads_are_percent_under_100_and_factors_from_there(
 # ---------------------------------------------------------------- the terminal
 @pytest.mark.parametrize("width", [72, 80, 100, 140, 200])
 def test_terminal_keeps_to_its_width_and_cuts_nothing_off(width: int) -> None:
-    made = table(example())
+    made = replace(table(example()), full=True)
     text = terminal.render(made, width=width, color=False)
     assert max(len(line) for line in text.splitlines()) <= width
     assert "…" not in text
@@ -374,21 +374,57 @@ def test_terminal_keeps_to_its_width_and_cuts_nothing_off(width: int) -> None:
 
 
 def test_terminal_repeats_native_where_it_takes_two_tables() -> None:
-    text = terminal.render(table(example()), width=80, color=False)
+    text = terminal.render(replace(table(example()), full=True), width=80, color=False)
     assert len(re.findall(r"^ +native", text, re.MULTILINE)) == 2
 
 
-def test_terminal_colours_only_what_its_interval_resolves() -> None:
+@pytest.mark.parametrize("width", [80, 120])
+def test_terminal_has_a_row_a_workload_that_fits(width: int) -> None:
     made = table(example())
+    text = terminal.render(made, width=width, color=False)
+    assert max(len(line) for line in text.splitlines()) <= width
+    lines = text.splitlines()
+    for row in _rows(made):
+        of = [line for line in lines if line.startswith(f"  {row.workload} ")]
+        assert len(of) == (1 if width == 120 else 2)  # or a table a target
+        for figure in row.figures[1:] if row.headline else ():
+            assert numbers.cell(figure, native=False).relative in " ".join(of)
+        if row.headline and width == 120:
+            assert numbers.value(row.figures[0].median or 0) in of[0]
+    assert not any(note in text for note in made.notes)
+    assert squeezed(made.notes[0]) in squeezed(
+        terminal.render(replace(made, legend=True), width=width, color=False)
+    )
+
+
+def test_terminal_says_the_answer_first_and_where_it_is_long_last() -> None:
+    made = table(example())
+    lines = terminal.render(made, width=200, color=False).splitlines()
+    (section,) = made.sections
+    said = list(answer.sentences(section))
+    assert lines[1 : 1 + len(said)] == said
+    assert [line for line in lines if line in said] == said * 2
+    short = table(make_run(lambda *_: 1.0, [NATIVE, DOCKER], [CPU]))
+    few = terminal.render(short, width=200, color=False).splitlines()
+    assert few.count(answer.sentences(short.sections[0])[0]) == 1
+
+
+def squeezed(text: str) -> str:
+    return "".join(text.split())
+
+
+def test_terminal_colours_follow_verdicts() -> None:
+    made = replace(table(example()), full=True)
     text = terminal.render(made, width=140, color=True)
-    coloured = set(re.findall(r"\x1b\[3[12]m *([^\x1b]*?) *\x1b", text))
-    resolved = {
-        numbers.cell(f, native=False).relative
-        for row in _rows(made)
-        for f in row.figures
-        if f.resolved
-    }
-    assert coloured == resolved
+    for colour, verdict in (("31", "slower"), ("32", "equivalent"), ("33", "suspect")):
+        told = {
+            numbers.cell(f, native=False).relative
+            for row in _rows(made)
+            for f in row.figures
+            if f.verdict == verdict
+        }
+        coloured = set(re.findall(rf"\x1b\[{colour}m *([^\x1b]*?) *\x1b", text))
+        assert {each for each in coloured if "%" in each or "×" in each} == told
 
 
 def test_terminal_has_no_colour_where_it_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
