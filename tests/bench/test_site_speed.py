@@ -82,9 +82,10 @@ def test_nights_become_a_site(
     )  # fmt: skip
     assert first["runs"] == nights
     assert first["bytes"] == again["bytes"] < MOST_BYTES
-    # The work, and not the wait for other work of this machine: alone on it, `seconds` is less.
-    assert first["cpu_seconds"] < MOST_CPU_S
-    assert all(spent < DOM_CONTENT_LOADED_S for spent in loaded.values())
+    if pytestconfig.getoption("benchmark_enable"):
+        # The work, and not the wait for other work of this machine: alone on it, `seconds` is less.
+        assert first["cpu_seconds"] < MOST_CPU_S
+        assert all(spent < DOM_CONTENT_LOADED_S for spent in loaded.values())
 
 
 def loading(site: Path, profile: Path) -> dict[str, float]:

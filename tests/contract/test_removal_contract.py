@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import waiting
 from tests.playing import PLAYBOOKS, module, play, program
 
 REMOVE = """\
@@ -193,7 +194,7 @@ def test_a_container_whose_name_begins_alike_is_left_alone(tmp_path: Path) -> No
             lxc_root=str(tmp_path / "lxc"),
             lxc_cgroups=str(tmp_path / "cgroups"),
         )
-        assert running[mine].wait(timeout=60) == -signal.SIGKILL
+        assert running[mine].wait(timeout=waiting.GUARD_S) == -signal.SIGKILL
         assert running[sibling].poll() is None
     finally:
         for process in running.values():

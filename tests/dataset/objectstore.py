@@ -6,13 +6,14 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
 import pytest
+
+from tests import waiting
 
 BUCKET = "lab"
 _STARTS_S = 60
@@ -54,7 +55,7 @@ def running(log: Path, **settings: str) -> Iterator[str]:
             yield f"http://127.0.0.1:{port}"
         finally:
             server.terminate()
-            server.wait(timeout=30)
+            server.wait(timeout=waiting.GUARD_S)
 
 
 def make_bucket(endpoint: str, name: str = BUCKET) -> None:
@@ -71,11 +72,10 @@ def free_port() -> int:
 
 
 def _wait(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    end = time.monotonic() + _STARTS_S
-    while time.monotonic() < end:
+    def answers() -> bool:
         assert server.poll() is None, log.read_text()
         with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.1)
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    waiting.until(answers, "the object store", log.read_text)
     raise AssertionError(f"the server does not answer: {log.read_text()}")

@@ -21,6 +21,7 @@ from harness.dataset.store import Store, open_store
 from harness.errors import HarnessError
 from harness.ledger.reader import read_manifest
 from harness.model.run import Manifest, Run
+from tests import waiting
 from tests.dataset.runs import assert_reads_as, night, of, read, read_by_host, rows, save
 
 NOVEMBER = [night(f"2026-11-{day:02}", float(day)) for day in (3, 4, 5)]
@@ -223,7 +224,7 @@ def compact_until(
         [sys.executable, "-c", KILLED, root, str(moment), table],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=waiting.GUARD_S,
         cwd=Path(__file__).parents[2],
     )
 
@@ -356,7 +357,7 @@ def test_two_compactions_at_once_leave_what_one_leaves(tmp_path: Path) -> None:
     for _ in range(3):
         both = [background(KILLED, root, "0", "harness.dataset.samples") for _ in range(2)]
         for each in both:
-            _, errors = each.communicate(timeout=120)
+            _, errors = each.communicate(timeout=waiting.GUARD_S)
             assert each.returncode == 0, errors
         assert_reads_as(root, [*NOVEMBER, *DECEMBER, *ELSEWHERE])
         put(open_store(root), *NOVEMBER, *DECEMBER)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from harness.dataset.store import open_store
+from tests import waiting
 from tests.dataset.runs import assert_reads_as, night, save
 from tests.dataset.test_compaction import put
 from tests.synthetic import example
@@ -26,7 +27,7 @@ def baremark(*args: str, folder: Path, expected: int = 0) -> subprocess.Complete
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=waiting.GUARD_S,
         env={**os.environ, "COLUMNS": "200"},
     )
     assert done.returncode == expected, done.stderr

@@ -19,8 +19,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests import waiting
+
 PROGRAM = "chromium"
-TIMEOUT_S = 30.0
+TIMEOUT_S = waiting.GUARD_S
 _FLAGS = (
     "--headless=new",
     "--no-sandbox",

@@ -13,7 +13,6 @@ import socket
 import stat
 import subprocess
 import tarfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,12 +25,13 @@ from harness.fingerprint import platform
 from harness.inventory.network import PEER_ADDRESS
 from harness.model.target import Endpoint
 from harness.remote.keys import make_key
+from tests import waiting
 
 from . import sshd
 
 ROOT = Path(__file__).parents[2]
 OBSERVE = ROOT / "harness" / "fingerprint" / "inside.sh"
-BOOT_LIMIT_S = 240.0
+BOOT_LIMIT_S = waiting.GUARD_S
 _BEGIN, _END = "baremark-observations-begin", "baremark-observations-end"
 
 _INIT = f"""#!/bin/sh
@@ -194,12 +194,15 @@ def answering(folder: Path, client: str, arguments: Sequence[str], cpu: str) -> 
     )
     try:
         endpoint = Endpoint("127.0.0.1", port, "root", host_key, "", "")
-        deadline = time.monotonic() + BOOT_LIMIT_S
-        while not _greets(port):
-            said = console.read_text(errors="replace")[-2000:] if console.exists() else ""
-            assert process.poll() is None, said
-            assert time.monotonic() < deadline, said
-            time.sleep(1)
+
+        def said() -> str:
+            return console.read_text(errors="replace")[-2000:] if console.exists() else ""
+
+        def greets() -> bool:
+            assert process.poll() is None, said()
+            return _greets(port)
+
+        waiting.until(greets, "SSH in the guest", said)
         yield Guest(endpoint, process)
     finally:
         process.kill()

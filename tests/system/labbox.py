@@ -30,6 +30,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from tests import waiting
+
 LOOPBACK = "127.0.0.1"
 SUDOER = "lab"
 """A user who may do everything through sudo without a password, and nothing without it."""
@@ -281,7 +283,12 @@ class LabBox:
         return ["-F", "none", *(f"-o{name}={value}" for name, value in settings.items())]
 
     def run(
-        self, command: str, *, user: str = "root", timeout_s: float = 120, stdin: str = ""
+        self,
+        command: str,
+        *,
+        user: str = "root",
+        timeout_s: float = waiting.VERB_S,
+        stdin: str = "",
     ) -> subprocess.CompletedProcess[str]:
         """Run a shell command in the box and return it with its output; it may have failed."""
         address = ["-p", str(self.ssh_port), f"{user}@{LOOPBACK}"]
@@ -305,7 +312,7 @@ class LabBox:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
-                self.process.wait(timeout=10)
+                self.process.wait(10)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
@@ -314,7 +321,10 @@ class LabBox:
 
 @contextmanager
 def lab_box(
-    cache: Path, *, guest_ports: Sequence[int] = (NATIVE_PORT,), boot_timeout_s: float = 300
+    cache: Path,
+    *,
+    guest_ports: Sequence[int] = (NATIVE_PORT,),
+    boot_timeout_s: float = waiting.VERB_S,
 ) -> Iterator[LabBox]:
     """Boot a box and take it down again, whatever happens in between.
 
@@ -457,7 +467,7 @@ def _wait_until_up(box: LabBox, timeout_s: float) -> None:
 def _sshd_answers(port: int) -> bool:
     """Say whether sshd greets: QEMU's forwarding accepts a connection long before that."""
     try:
-        with socket.create_connection((LOOPBACK, port), timeout=3) as connection:
+        with socket.create_connection((LOOPBACK, port), 3) as connection:
             return connection.recv(4) == b"SSH-"
     except OSError:
         return False

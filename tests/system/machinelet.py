@@ -7,11 +7,9 @@ LXC's does, and it is confined to one CPU. Its network leads to its host and no 
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -89,13 +87,7 @@ def running(folder: Path, client: str) -> Iterator[Machinelet]:
         first = _child(process.pid)
         _wire(name, first)
         (folder / "go").touch()
-        deadline = time.monotonic() + 60
-        while True:
-            with contextlib.suppress(OSError), socket.create_connection((INSIDE, 22), 1):
-                break
-            assert process.poll() is None, (folder / "log").read_text()
-            assert time.monotonic() < deadline, (folder / "log").read_text()
-            time.sleep(0.1)
+        sshd.wait_for(process, INSIDE, 22, folder / "log")
         endpoint = Endpoint(INSIDE, 22, "root", host, "", "")
         yield Machinelet(endpoint, folder, first)
     finally:

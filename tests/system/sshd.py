@@ -8,7 +8,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from harness.model.target import Endpoint
 from harness.remote import keys
+from tests import waiting
 
 
 @dataclass(slots=True)
@@ -63,6 +63,18 @@ def program() -> str | None:
     return shutil.which("sshd", path="/usr/sbin:/usr/bin:/usr/local/sbin")
 
 
+def wait_for(process: subprocess.Popen[bytes], address: str, port: int, log: Path) -> None:
+    """Return once something listens there; told with its log where the process ends instead."""
+
+    def answers() -> bool:
+        assert process.poll() is None, log.read_text()
+        with contextlib.suppress(OSError), socket.create_connection((address, port), 10):
+            return True
+        return False
+
+    waiting.until(answers, f"sshd at {address}:{port}", log.read_text)
+
+
 @contextmanager
 def running(folder: Path, port: int | None = None, environment: str = "") -> Iterator[Sshd]:
     """Start a server in `folder`; it and all that it started are gone afterwards.
@@ -101,13 +113,7 @@ def running(folder: Path, port: int | None = None, environment: str = "") -> Ite
     endpoint = Endpoint("127.0.0.1", port, user, host, str(work), str(store))
     one = Sshd(endpoint, keys.load_key(folder / "client"), folder, process)
     try:
-        deadline = time.monotonic() + 20
-        while True:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                break
-            assert process.poll() is None, (folder / "log").read_text()
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_for(process, "127.0.0.1", port, folder / "log")
         yield one
     finally:
         one.kill()

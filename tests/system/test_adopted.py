@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from harness.model.trial import TrialStatus
 from harness.provision import adopted
 from harness.remote import connect, keys
 from harness.remote.connect import WrongHostKey
+from tests import waiting
 
 from . import machinelet, sshd
 
@@ -95,7 +95,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=900,
+            timeout=waiting.VERB_S,
         )
         assert status is None or done.returncode == status, done.stdout + done.stderr
         assert "Traceback" not in done.stderr
@@ -242,10 +242,7 @@ def test_up_run_and_down_leave_the_container_as_it_was(lab: Lab) -> None:
     assert tree(lab.folder / "given") == theirs
     assert not (lab.folder / "metal-work").exists()
     assert Path(f"/proc/{lab.container.first}").exists()
-    deadline = time.monotonic() + 60
-    while processes(lab) and time.monotonic() < deadline:  # sessions end a moment later
-        time.sleep(0.2)
-    assert processes(lab) == set()
+    waiting.until(lambda: not processes(lab), "the sessions' end", lambda: str(processes(lab)))
 
 
 def test_a_folder_that_baremark_did_not_make_is_neither_used_nor_removed(lab: Lab) -> None:

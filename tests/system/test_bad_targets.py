@@ -18,6 +18,7 @@ from harness import state
 from harness.model.target import Endpoint
 from harness.remote import keys
 from harness.state import Standing
+from tests import waiting
 
 from . import sshd, standin
 
@@ -55,7 +56,7 @@ def failed(folder: Path, *args: str, cache: Path = ROOT / ".cache") -> str:
         },
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=waiting.VERB_S,
     )
     assert done.returncode == 1, done.stdout + done.stderr
     assert "Traceback" not in done.stderr

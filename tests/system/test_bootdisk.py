@@ -14,11 +14,12 @@ import pytest
 from harness.errors import HarnessError
 from harness.model.target import Endpoint
 from harness.remote import connect, keys
+from tests import waiting
 
 ROOT = Path(__file__).parents[2]
 ROLES = ROOT / "playbooks" / "roles"
 PROGRAMS = ("mkfs.ext4", "sfdisk", "qemu-img", "grub-mkimage", "qemu-system-x86_64", "ssh-keygen")
-BOOT_S = 240
+BOOT_S = waiting.GUARD_S
 FORMATS = {
     "raw": "",
     "vdi": "static=on",
@@ -114,8 +115,10 @@ def test_a_bios_boots_the_disk_to_ssh_under_the_key_that_was_put_in(
         while True:
             try:
                 with connect.connect("guest", endpoint, key) as opened:
-                    assert "/dev/sda1 / ext4" in opened.check(["cat", "/proc/mounts"], limit_s=60)
-                    routes = opened.check(["ip", "route"], limit_s=60)
+                    assert "/dev/sda1 / ext4" in opened.check(
+                        ["cat", "/proc/mounts"], limit_s=BOOT_S
+                    )
+                    routes = opened.check(["ip", "route"], limit_s=BOOT_S)
                     assert "default via 10.0.2.2 dev eth0" in routes
                 break
             except HarnessError as error:

@@ -12,6 +12,7 @@ from harness.bundle import install, pack
 from harness.bundle.archive import Bundle, load
 from harness.errors import HarnessError
 from harness.remote.session import Session
+from tests import waiting
 
 from . import sshd, standin
 
@@ -69,7 +70,10 @@ def test_its_programs_run_by_its_own_loader_after_the_push(
 ) -> None:
     place = install.push(packed, opened, server.endpoint.store)
     assert place == f"{server.endpoint.store}/{packed.digest}"
-    assert opened.check([f"{place}/run", "dash", "-c", "echo it runs"], limit_s=10) == "it runs\n"
+    assert (
+        opened.check([f"{place}/run", "dash", "-c", "echo it runs"], limit_s=waiting.GUARD_S)
+        == "it runs\n"
+    )
 
 
 def test_pushing_again_only_verifies(opened: Session, server: sshd.Sshd, packed: Bundle) -> None:

@@ -22,12 +22,13 @@ from harness.errors import HarnessError
 from harness.model.target import Endpoint
 from harness.remote import connect, keys
 from harness.remote.session import Session
+from tests import waiting
 
 from . import sshd
 
 ROOT = Path(__file__).parents[2]
 BAREMARK = Path(sys.executable).with_name("baremark")
-LIMIT_S = 900
+LIMIT_S = waiting.VERB_S
 
 pytestmark = [
     pytest.mark.system,
@@ -108,7 +109,9 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def printed(*command: str) -> str:
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+    return subprocess.run(
+        command, check=True, capture_output=True, text=True, timeout=waiting.GUARD_S
+    ).stdout
 
 
 def docker_words(at: Endpoint) -> list[str]:
@@ -258,7 +261,7 @@ def watched(lab: Lab, name: str, *commands: Sequence[str]) -> tuple[list[Event],
         for command in commands:
             printed(*command)
         after = time.time()
-        found = [event for _ in commands if (event := events.next(60)) is not None]
+        found = [event for _ in commands if (event := events.next(waiting.GUARD_S)) is not None]
         return found, before, after
 
 
@@ -325,7 +328,7 @@ def test_a_guest_that_is_made_again_is_told_from_its_first_instruction_to_its_en
 
 def until(events: Watch, change: Change) -> Event:
     """The next event of a kind, waited for; libvirt may tell of others before it."""
-    while (event := events.next(60)) is not None:
+    while (event := events.next(waiting.GUARD_S)) is not None:
         if event.change is change:
             return event
     raise AssertionError(f"{change} did not come")
@@ -343,7 +346,7 @@ def test_a_watch_that_loses_its_host_says_so(lab: Lab, monkeypatch: pytest.Monke
     ):
         lost.close()
         with pytest.raises(HarnessError, match="it tells of no more events"):
-            events.next(60)
+            events.next(waiting.GUARD_S)
 
 
 def counted(process: str) -> dict[str, float]:

@@ -19,6 +19,7 @@ from harness.inventory.network import PEER_ADDRESS
 from harness.ledger import folders
 from harness.model.target import BackendClass, Size, Target
 from harness.remote import connect, keys
+from tests import waiting
 
 from . import dressed, sshd
 
@@ -164,7 +165,7 @@ def measured(
             env=environment,
             capture_output=True,
             text=True,
-            timeout=900,
+            timeout=waiting.VERB_S,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout

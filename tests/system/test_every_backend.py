@@ -22,13 +22,14 @@ from harness.ledger import folders, reader
 from harness.model.run import Run
 from harness.model.target import BackendClass
 from harness.model.trial import TrialStatus
+from tests import waiting
 
 from . import machine
 
 ROOT = Path(__file__).parents[2]
 BAREMARK = Path(sys.executable).with_name("baremark")
 WORKLOADS = ("cpu-sysbench-1t", "disk-randread-4k-qd1", "network-rr")
-LIMIT_S = 900
+LIMIT_S = waiting.VERB_S
 NATIVE = "native"
 
 pytestmark = [

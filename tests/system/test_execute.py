@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from harness.model.target import Host, Size, Target
 from harness.model.trial import Trial, TrialStatus
 from harness.model.workload import Metric, Resource, Step, Workload
 from harness.plan.plan import make, preset
+from tests import waiting
 
 from . import ready, sshd, standin
 
@@ -146,7 +146,7 @@ def test_a_good_trial_keeps_sample_clocks_and_raw_output(
     assert [sample.metric for sample in trial.samples] == ["events_per_s"]
     assert trial.guest_s is not None
     assert trial.controller_s is not None
-    assert 0 < trial.guest_s < trial.controller_s < 5
+    assert 0 < trial.guest_s < trial.controller_s
     assert reader.read_raw(tmp_path / run.manifest.run, trial) == Path(good_output()).read_bytes()
     assert run.ended == "complete"
 
@@ -183,14 +183,11 @@ def test_a_program_that_prints_nothing_is_a_failed_trial(runner: Runner, carry_o
 def test_a_program_that_prints_without_end_is_stopped_on_the_target_too(
     runner: Runner, carry_out: Carry
 ) -> None:
-    begin = time.monotonic()
     trial = only(carry_out(runner, workload("endless", "fio", "endless-output-of-the-test")))
     assert trial.status is TrialStatus.FAILED
     assert trial.reason is not None
     assert "printed more than 16 MiB" in trial.reason
-    assert time.monotonic() - begin < 90  # busy machines take their time over 16 MiB
-    time.sleep(0.5)
-    assert not running("endless-output-of-the-test")
+    waiting.until(lambda: not running("endless-output-of-the-test"), "its end")
 
 
 def test_a_failing_program_is_recorded_with_status_and_last_words_and_the_run_goes_on(
@@ -217,7 +214,7 @@ def test_a_hanging_program_is_stopped_at_its_limit_on_the_target(
         runner,
         workload("hangs", "stress-ng", "7531.5"),
         workload("good", "sysbench", good_output()),
-        slack_s=0.0,
+        slack_s=10.0,
     )
     by_name = {trial.workload: trial for trial in run.trials}
     assert by_name["hangs"].status is TrialStatus.TIMEOUT
@@ -230,15 +227,16 @@ def test_an_interrupt_ends_the_program_on_the_target_and_keeps_what_there_is(
     runner: Runner, carry_out: Carry
 ) -> None:
     def during(loop: Loop) -> None:
-        threading.Timer(1.5, loop.interrupt).start()
+        def interrupt() -> None:
+            waiting.until(lambda: running("8642.5"), "the program")
+            loop.interrupt()
 
-    begin = time.monotonic()
+        threading.Thread(target=interrupt).start()
+
     run = carry_out(runner, workload("hangs", "stress-ng", "8642.5"), during=during)
     assert run.ended == "interrupted"
     assert run.trials == ()
-    assert time.monotonic() - begin < 10
-    time.sleep(0.5)
-    assert not running("8642.5")
+    waiting.until(lambda: not running("8642.5"), "its end")
 
 
 def test_a_lost_connection_is_one_lost_trial_and_a_new_connection(
@@ -247,13 +245,18 @@ def test_a_lost_connection_is_one_lost_trial_and_a_new_connection(
     with sshd.running(tmp_path / "sshd") as server:
         runner = ready.runner(server, packed, TARGET)
         victims = sshd.descendants(server.process.pid)
-        threading.Timer(1.0, lambda: sshd.end(victims)).start()
+
+        def end() -> None:
+            waiting.until(lambda: running("6.4205"), "the program")
+            sshd.end(victims)
+
+        threading.Thread(target=end).start()
         told = Told()
         run = carry_out(
             runner,
-            workload("long", "stress-ng", "3"),
+            workload("long", "stress-ng", "6.4205"),
             workload("good", "sysbench", good_output()),
-            workload("longer", "stress-ng", "3.5"),
+            workload("longer", "stress-ng", "1.5"),
             progress=told,
         )
         runner.session.close()

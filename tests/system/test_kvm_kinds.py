@@ -24,6 +24,7 @@ from harness.fingerprint import observe
 from harness.ledger import folders, reader
 from harness.model.run import TargetRecord
 from harness.model.target import BackendClass, Endpoint
+from tests import waiting
 
 from . import machine, sshd
 
@@ -114,7 +115,7 @@ def baremark(lab: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ve
             env=environment,
             capture_output=True,
             text=True,
-            timeout=1500,
+            timeout=waiting.VERB_S,
         )
         assert done.returncode == status, done.stdout + done.stderr
         return done

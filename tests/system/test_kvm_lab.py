@@ -16,6 +16,7 @@ import pytest
 
 from harness.ledger import folders, reader
 from harness.model.target import BackendClass
+from tests import waiting
 
 from . import labbox
 
@@ -67,12 +68,12 @@ def test_real_kvm_with_huge_pages_and_a_guest_by_its_address(tmp_path: Path) -> 
             env=environment,
             capture_output=True,
             text=True,
-            timeout=2500,
+            timeout=waiting.VERB_S,
         )
         assert done.returncode == status, done.stdout + done.stderr
         return done.stdout + done.stderr
 
-    with labbox.lab_box(ROOT / ".cache" / "labbox", boot_timeout_s=600) as box:
+    with labbox.lab_box(ROOT / ".cache" / "labbox") as box:
         (tmp_path / "hosts.yml").write_text(
             INVENTORY.format(
                 port=box.ssh_port,

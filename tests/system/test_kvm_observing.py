@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from harness.backends.kvm import host_side
+from tests import waiting
 
 QEMU = shutil.which("qemu-system-x86_64")
 
@@ -44,7 +45,7 @@ def asked(disk: Path, cache: str, *questions: dict[str, Any]) -> list[Any]:
         ),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=waiting.GUARD_S,
         check=True,
     )
     said = [json.loads(line) for line in done.stdout.splitlines()]

@@ -19,6 +19,7 @@ import pytest
 from harness.ledger import folders, reader
 from harness.model.target import BackendClass
 from harness.model.trial import TrialStatus
+from tests import waiting
 
 from . import labbox, machine
 
@@ -103,7 +104,7 @@ def test_the_doctor_looks_into_a_second_machine_and_changes_nothing(
         env={**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")},
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=waiting.VERB_S,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "box (baremetal): usable" in done.stdout
@@ -132,7 +133,7 @@ def test_two_machines_are_provisioned_measured_and_cleared_with_real_kvm_on_the_
             env=environment,
             capture_output=True,
             text=True,
-            timeout=1500,
+            timeout=waiting.VERB_S,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done

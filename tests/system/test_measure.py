@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -21,6 +20,7 @@ from harness.plan.plan import preset
 from harness.plan.request import Request
 from harness.remote import connect, keys
 from harness.remote.session import Session
+from tests import waiting
 
 from . import ready, sshd, standin
 
@@ -47,9 +47,9 @@ def test_a_target_is_reached_through_the_session_of_native_that_stands_now(
     first = native.session
     first.close()
     with pytest.raises(HarnessError):
-        other.session.check("true", limit_s=10)
+        other.session.check("true", limit_s=waiting.GUARD_S)
     other.reopen()
-    assert other.session.check("echo back", limit_s=10) == "back\n"
+    assert other.session.check("echo back", limit_s=waiting.GUARD_S) == "back\n"
     assert native.session is not first
     assert (native.connection, native.session.alive, other.connection) == (2, True, 2)
     other.close()
@@ -70,7 +70,7 @@ def test_a_target_is_made_ready_once_and_left_where_it_is_not_what_was_declared(
     assert opened.record.fingerprint.kernel == os.uname().release
     assert (opened.record.programs, opened.peerless, opened.connection) == ({}, "", 1)
     assert (opened.work, opened.peer) == (server.endpoint.work, "198.18.0.254")
-    listed = opened.session.check(["ls", f"{opened.bundle}/trial"], limit_s=10)
+    listed = opened.session.check(["ls", f"{opened.bundle}/trial"], limit_s=waiting.GUARD_S)
     assert listed.strip() == f"{server.endpoint.store}/{packed.digest}/trial"
     opened.close()
     assert not opened.session.alive
@@ -101,12 +101,9 @@ def test_a_machine_is_measured_by_one_controller_at_a_time(
         require_alone(first, str(lock))
         with pytest.raises(UseError, match="another baremark works on that machine"):
             require_alone(second, str(lock))
-        assert first.check("echo still of use", limit_s=10) == "still of use\n"
+        assert first.check("echo still of use", limit_s=waiting.GUARD_S) == "still of use\n"
         first.close()
-        deadline = time.monotonic() + 30
-        while lock.exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        waiting.until(lambda: not lock.exists(), "the lock's end")
         require_alone(second, str(lock))
 
 

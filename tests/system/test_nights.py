@@ -21,6 +21,7 @@ import pytest
 import yaml
 
 from harness.ledger import folders, reader
+from tests import waiting
 
 from . import machine
 
@@ -84,7 +85,7 @@ def baremark(tmp_path_factory: pytest.TempPathFactory, inventory: Path) -> Itera
             env=environment,
             capture_output=True,
             text=True,
-            timeout=1500,
+            timeout=waiting.VERB_S,
         )
         assert status is None or done.returncode == status, done.stdout + done.stderr
         assert "Traceback" not in done.stderr

@@ -10,7 +10,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ import pytest
 from harness.ledger import folders, reader
 from harness.model.trial import TrialStatus
 from harness.remote import keys
+from tests import waiting
 
 from . import machine, sshd
 
@@ -150,11 +150,12 @@ def server(folder: Path) -> Iterator[Box]:
             stderr=log,
         )
     try:
-        deadline = time.monotonic() + 60
-        while b"Server listening" not in (folder / "log").read_bytes():
+
+        def listens() -> bool:
             assert process.poll() is None, (folder / "log").read_text()
-            assert time.monotonic() < deadline, (folder / "log").read_text()
-            time.sleep(0.1)
+            return b"Server listening" in (folder / "log").read_bytes()
+
+        waiting.until(listens, "sshd", (folder / "log").read_text)
         first = str(sshd.descendants(process.pid)[0])
         yield Box(folder / "hosts.yml", ("nsenter", "--target", first, "--net", "--mount"))
     finally:
@@ -201,7 +202,7 @@ def baremark(box: Box, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ver
             env=environment,
             capture_output=True,
             text=True,
-            timeout=600,
+            timeout=waiting.VERB_S,
         )
         assert done.returncode == status, done.stdout + done.stderr
         return done
@@ -213,7 +214,7 @@ def baremark(box: Box, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ver
         alone.write_text(ALONE)
         keep = {**environment, "XDG_CACHE_HOME": environment["XDG_STATE_HOME"]}
         purge = [str(BAREMARK), "down", "-i", str(alone), "--purge"]
-        subprocess.run(purge, cwd=ROOT, env=keep, check=True, timeout=600)
+        subprocess.run(purge, cwd=ROOT, env=keep, check=True, timeout=waiting.VERB_S)
         STORE.mkdir(exist_ok=True)
     assert machine.left_behind(before, machine.snapshot(), kept=True) == {}
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,25 +13,28 @@ import pytest
 from harness.errors import HarnessError
 from harness.remote import connect, keys
 from harness.remote.session import ConnectionLost, Session
+from tests import waiting
 
 from . import sshd
+
+GUARD_S = waiting.GUARD_S
 
 pytestmark = pytest.mark.system
 
 
 def test_a_command_gives_its_status_and_both_streams(opened: Session) -> None:
-    reply = opened.run("echo out; echo err >&2; exit 3", limit_s=10)
+    reply = opened.run("echo out; echo err >&2; exit 3", limit_s=GUARD_S)
     assert (reply.exit_status, reply.stdout, reply.stderr) == (3, b"out\n", b"err\n")
 
 
 def test_a_sequence_is_quoted_so_that_no_argument_is_the_shells(opened: Session) -> None:
     nasty = "a b; echo $HOME 'x' \"y\" *"
-    assert opened.check(["printf", "%s", nasty], limit_s=10) == nasty
+    assert opened.check(["printf", "%s", nasty], limit_s=GUARD_S) == nasty
 
 
 def test_bytes_on_standard_input_arrive(opened: Session) -> None:
     data = bytes(range(256)) * 4000
-    reply = opened.run("sha256sum", limit_s=10, stdin=data)
+    reply = opened.run("sha256sum", limit_s=GUARD_S, stdin=data)
     import hashlib
 
     assert reply.stdout.split()[0].decode() == hashlib.sha256(data).hexdigest()
@@ -38,45 +42,61 @@ def test_bytes_on_standard_input_arrive(opened: Session) -> None:
 
 def test_much_output_on_both_streams_does_not_block(opened: Session) -> None:
     reply = opened.run(
-        "head -c 5000000 /dev/zero & head -c 5000000 /dev/zero >&2; wait", limit_s=30
+        "head -c 5000000 /dev/zero & head -c 5000000 /dev/zero >&2; wait", limit_s=GUARD_S
     )
     assert (len(reply.stdout), len(reply.stderr)) == (5_000_000, 5_000_000)
 
 
 def test_output_without_end_is_cut_at_the_limit_and_said(opened: Session) -> None:
-    begin = time.monotonic()
-    reply = opened.run("exec yes", limit_s=60, output_limit_bytes=1_000_000)
+    reply = opened.run("exec yes", limit_s=GUARD_S, output_limit_bytes=1_000_000)
     assert reply.overflow
     assert reply.exit_status is None
     assert 1_000_000 <= len(reply.stdout) < 2_000_000
-    assert time.monotonic() - begin < 20
 
 
 def test_a_command_without_end_is_left_at_the_limit(opened: Session) -> None:
-    reply = opened.run("echo begun; exec sleep 5", limit_s=0.5)
+    reply = opened.run("echo begun; exec sleep 60", limit_s=5)
     assert reply.timed_out
     assert reply.stdout == b"begun\n"
-    assert 0.4 < reply.seconds < 3
+    assert reply.seconds > 4
 
 
 def test_a_target_that_was_declared_slow_is_given_so_many_times_longer(server: sshd.Sshd) -> None:
-    slow = replace(server.endpoint, facts={"patience": "50"})
+    slow = replace(server.endpoint, facts={"patience": "5000"})
     with connect.connect("slow", slow, server.key) as one:
         reply = one.run("sleep 1", limit_s=0.2)
         assert (reply.exit_status, reply.timed_out) == (0, False)
 
 
-def test_a_command_can_be_interrupted_from_another_thread(server: sshd.Sshd) -> None:
-    with connect.connect("here", server.endpoint, server.key) as one:
-        threading.Timer(0.5, one.interrupt).start()
-        reply = one.run("exec sleep 8", limit_s=30)
+@contextmanager
+def once_it_runs(folder: Path, do: Callable[[], None]) -> Iterator[str]:
+    """A command that runs until it is ended; `do` is called by another thread once it does."""
+    begun = folder / "begun"
+
+    def wait() -> None:
+        waiting.until(begun.exists, "the command")
+        do()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    yield f"touch {begun}; exec sleep 600"
+    thread.join()
+
+
+def test_a_command_can_be_interrupted_from_another_thread(
+    own_server: sshd.Sshd, tmp_path: Path
+) -> None:
+    with (
+        connect.connect("here", own_server.endpoint, own_server.key) as one,
+        once_it_runs(tmp_path, one.interrupt) as command,
+    ):
+        reply = one.run(command, limit_s=GUARD_S)
     assert reply.interrupted
-    assert reply.seconds < 5
 
 
 def test_a_failed_check_tells_the_command_and_its_last_words(opened: Session) -> None:
     with pytest.raises(HarnessError, match=r"here: cat /no/such ended with 1(.|\n)*No such file"):
-        opened.check(["cat", "/no/such"], limit_s=10)
+        opened.check(["cat", "/no/such"], limit_s=GUARD_S)
 
 
 def test_files_are_put_whole(opened: Session, server: sshd.Sshd, tmp_path: Path) -> None:
@@ -118,11 +138,15 @@ def test_a_host_that_does_not_answer_is_told_with_its_address(server: sshd.Sshd)
         connect.connect("here", nobody, server.key)
 
 
-def test_a_connection_that_breaks_is_lost_and_not_an_empty_answer(own_server: sshd.Sshd) -> None:
-    with connect.connect("here", own_server.endpoint, own_server.key) as one:
-        threading.Timer(0.5, own_server.kill).start()
-        with pytest.raises(ConnectionLost):
-            one.run("sleep 20", limit_s=30)
+def test_a_connection_that_breaks_is_lost_and_not_an_empty_answer(
+    own_server: sshd.Sshd, tmp_path: Path
+) -> None:
+    with (
+        connect.connect("here", own_server.endpoint, own_server.key) as one,
+        once_it_runs(tmp_path, own_server.kill) as command,
+        pytest.raises(ConnectionLost),
+    ):
+        one.run(command, limit_s=GUARD_S)
 
 
 def test_a_target_is_reached_through_another_ones_connection(server: sshd.Sshd) -> None:
@@ -130,7 +154,7 @@ def test_a_target_is_reached_through_another_ones_connection(server: sshd.Sshd) 
         connect.connect("outer", server.endpoint, server.key) as outer,
         connect.connect("inner", server.endpoint, server.key, through=outer) as inner,
     ):
-        assert inner.check("echo through", limit_s=10) == "through\n"
+        assert inner.check("echo through", limit_s=GUARD_S) == "through\n"
 
 
 def test_a_command_is_a_stream_both_ways_until_it_is_closed(opened: Session) -> None:
@@ -144,7 +168,7 @@ def test_a_command_is_a_stream_both_ways_until_it_is_closed(opened: Session) -> 
     stream.shutdown_write()
     assert stream.recv(1) == b""
     stream.close()
-    assert opened.check("echo on", limit_s=10) == "on\n"
+    assert opened.check("echo on", limit_s=GUARD_S) == "on\n"
 
 
 def test_the_client_key_is_readable_by_its_owner_only(tmp_path: Path) -> None:

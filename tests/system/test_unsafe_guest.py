@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.ledger import folders, reader
+from tests import waiting
 
 from . import machine
 
@@ -52,7 +53,7 @@ def test_a_guest_whose_disk_ignores_flushes_is_suspect_in_the_table(tmp_path: Pa
             env=environment,
             capture_output=True,
             text=True,
-            timeout=900,
+            timeout=waiting.VERB_S,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout

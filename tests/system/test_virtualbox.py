@@ -20,6 +20,7 @@ from harness.backends import virtualbox
 from harness.ledger import folders, reader
 from harness.model.target import BackendClass
 from harness.model.trial import TrialStatus
+from tests import waiting
 
 from . import machine
 
@@ -75,7 +76,7 @@ def baremark(inventory: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     before = machine.snapshot()
 
     def verb(
-        *args: str, where: Path = inventory, status: int = 0, limit_s: float = 3000
+        *args: str, where: Path = inventory, status: int = 0, limit_s: float = waiting.VERB_S
     ) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
             [str(BAREMARK), args[0], "-i", str(where), *args[1:]],

@@ -18,6 +18,7 @@ import pytest
 
 from harness.backends import virtualbox
 from harness.model.target import BackendClass
+from tests import waiting
 
 from . import labbox, vboxlab
 
@@ -25,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 BAREMARK = Path(sys.executable).with_name("baremark")
 NAME = "baremark-box-guest"
 ENTER = "/var/lib/baremark/virtualbox/hardware/enter"
-UP_LIMIT_S = 7200
+UP_LIMIT_S = waiting.VERB_S
 
 pytestmark = [
     pytest.mark.system,
@@ -122,7 +123,7 @@ def test_the_driver_is_built_and_loaded_and_a_guest_of_the_processor_answers(
     )
     assert (info["VMState"], info["nic1"], info["bridgeadapter1"]) == ("running", "bridged", "bmk0")
     # sshd greets over the bench bridge; provisioning has waited for the same.
-    greeting = box.run(f"exec 3<>/dev/tcp/{endpoint['address']}/22 && head -c 4 <&3", timeout_s=300)
+    greeting = box.run(f"exec 3<>/dev/tcp/{endpoint['address']}/22 && head -c 4 <&3")
     assert greeting.stdout == "SSH-", greeting.stderr
 
     baremark("down")

@@ -76,8 +76,10 @@ def test_the_disk_for_esxi_boots_from_pvscsi_and_answers_through_vmxnet3(
             try:
                 with connect.connect("guest", endpoint, key) as opened:
                     drivers = "ls /sys/bus/pci/drivers/vmw_pvscsi /sys/bus/pci/drivers/vmxnet3"
-                    bound = opened.check(["sh", "-c", drivers], limit_s=60)
-                    assert "/dev/sda1 / ext4" in opened.check(["cat", "/proc/mounts"], limit_s=60)
+                    bound = opened.check(["sh", "-c", drivers], limit_s=test_bootdisk.BOOT_S)
+                    assert "/dev/sda1 / ext4" in opened.check(
+                        ["cat", "/proc/mounts"], limit_s=test_bootdisk.BOOT_S
+                    )
                 break
             except HarnessError as error:
                 said = console.read_text(errors="replace")[-2000:] if console.exists() else ""

@@ -19,6 +19,7 @@ import pytest
 from harness.ledger import folders, reader
 from harness.model.target import BackendClass
 from harness.model.trial import TrialStatus
+from tests import waiting
 
 from . import labbox, xenlab
 
@@ -87,7 +88,7 @@ def box() -> Iterator[labbox.LabBox]:
 
 
 def baremark(
-    folder: Path, *args: str, status: int = 0, limit_s: float = 1500
+    folder: Path, *args: str, status: int = 0, limit_s: float = waiting.VERB_S
 ) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
         [str(BAREMARK), *args],

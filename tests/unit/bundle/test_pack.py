@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests import waiting
 from tests.system import standin
 
 PACK = """
@@ -41,7 +42,7 @@ def test_two_processes_that_pack_at_once_make_one_bundle(tmp_path: Path) -> None
         assert each.stdin is not None
         each.stdin.write("\n")
         each.stdin.flush()
-    one, other = (each.communicate(timeout=120)[0] for each in both)
+    one, other = (each.communicate(timeout=waiting.GUARD_S)[0] for each in both)
     assert [each.returncode for each in both] == [0, 0]
     assert one == other
     (archive,) = cache.glob("bundle-*.tar.zst")

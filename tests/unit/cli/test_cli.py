@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import waiting
+
 ROOT = Path(__file__).parents[3]
 BAREMARK = Path(sys.executable).with_name("baremark")
 
@@ -22,7 +24,7 @@ def baremark(
         cwd=folder or ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=waiting.GUARD_S,
         env={**os.environ, **environment},
     )
 

@@ -25,6 +25,7 @@ from harness.model.target import BackendClass
 from harness.model.workload import Resource
 from harness.publish import exports
 from harness.report.runs import analysed
+from tests import waiting
 from tests.contract.test_exports_contract import export, small
 from tests.synthetic import DOCKER, NESTED_NATIVE, TCG, make_run, noisy
 from tests.unit.publish.test_exports import OPERATIONS, RATE, TIME
@@ -422,7 +423,7 @@ def test_the_commands_work_end_to_end(tmp_path: Path) -> None:
         ["table", "-f", "markdown", *where],
     ):
         done = subprocess.run(
-            [baremark, *command], cwd=ROOT, capture_output=True, text=True, timeout=120
+            [baremark, *command], cwd=ROOT, capture_output=True, text=True, timeout=waiting.GUARD_S
         )
         assert done.returncode == 0, done.stderr
     assert "guest (qemu-tcg, emulated, nested, imported)" in done.stdout

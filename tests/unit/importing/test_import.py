@@ -32,6 +32,7 @@ from harness.publish import formats
 from harness.report.assemble import assemble
 from harness.report.runs import analysed
 from harness.report.table import Table
+from tests import waiting
 from tests.reading import text_of
 from tests.synthetic import CPU, DISK, DOCKER, KVM, NATIVE, make_run, noisy
 
@@ -658,7 +659,7 @@ def baremark(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=waiting.GUARD_S,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
 

@@ -28,6 +28,7 @@ from harness.publish.formats import csv as tidy
 from harness.publish.formats import latex
 from harness.report.runs import analysed
 from harness.report.table import Table
+from tests import waiting
 from tests.reading import of_html, of_latex
 from tests.synthetic import DOCKER, NESTED_NATIVE, TCG, Kind, example, make_run, workload
 
@@ -144,7 +145,11 @@ def test_latex_compiles(engine: str, tmp_path: Path) -> None:
     )
     (tmp_path / "paper.tex").write_text(document)
     done = subprocess.run(
-        [*ENGINES[engine], "paper.tex"], cwd=tmp_path, capture_output=True, text=True, timeout=300
+        [*ENGINES[engine], "paper.tex"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=waiting.GUARD_S,
     )
     assert done.returncode == 0, done.stdout[-2000:]
     log = (tmp_path / "paper.log").read_text(errors="replace")
@@ -298,7 +303,7 @@ def baremark(*args: str) -> subprocess.CompletedProcess[bytes]:
         [str(Path(sys.executable).with_name("baremark")), *args],
         cwd=ROOT,
         capture_output=True,
-        timeout=120,
+        timeout=waiting.GUARD_S,
     )
 
 
@@ -320,7 +325,10 @@ def test_a_workbook_goes_to_a_file_or_a_pipe_and_to_no_terminal(tmp_path: Path) 
         pytest.skip("script, which makes a terminal, is not installed")
     command = f"{Path(sys.executable).with_name('baremark')} table {example} -f xlsx"
     done = subprocess.run(
-        ["script", "-qec", command, "/dev/null"], cwd=ROOT, capture_output=True, timeout=120
+        ["script", "-qec", command, "/dev/null"],
+        cwd=ROOT,
+        capture_output=True,
+        timeout=waiting.GUARD_S,
     )
     assert done.returncode == 2
     assert b"is no text for a terminal" in done.stdout

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.publish import exports, formats
+from tests import waiting
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "formats.md").read_text()
@@ -29,7 +30,7 @@ def test_an_example_is_cut_from_what_its_command_prints(
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=waiting.GUARD_S,
     )
     assert done.returncode == 0, done.stderr
     printed = done.stdout.splitlines()

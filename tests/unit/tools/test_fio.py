@@ -200,7 +200,6 @@ def test_the_text_that_fio_prints_with_its_document_changes_nothing() -> None:
     behind=st.sampled_from(BEHIND),
     indent=st.sampled_from([None, 2]),
 )
-@settings(deadline=None)
 def test_any_text_around_any_document_changes_nothing(
     file: Path, before: list[str], behind: str, indent: int | None
 ) -> None:
@@ -489,7 +488,7 @@ REQUIRED = {"jobs", "client_stats", "error", "jobname"}
 
 
 @given(data=st.data())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_a_member_that_is_missing_takes_along_only_what_it_is_needed_for(
     data: st.DataObject,
 ) -> None:
@@ -512,7 +511,6 @@ def test_a_member_that_is_missing_takes_along_only_what_it_is_needed_for(
 
 
 @given(data=st.data())
-@settings(deadline=None)
 def test_order_indentation_and_blanks_change_nothing(data: st.DataObject) -> None:
     document = document_of(data.draw(st.sampled_from(GOOD)).read_text())
     whole = read(document)

@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harness import tools
@@ -110,7 +110,6 @@ def test_a_lost_member_changes_no_value_or_is_named(tool: str, file: Path) -> No
 
 
 @given(data=st.data())
-@settings(deadline=None)
 def test_blank_lines_and_a_deeper_indent_change_nothing(data: st.DataObject) -> None:
     tool, file = data.draw(st.sampled_from(TEXTS))
     both = streams(file)
@@ -126,7 +125,6 @@ def test_blank_lines_and_a_deeper_indent_change_nothing(data: st.DataObject) -> 
 
 
 @given(data=st.data())
-@settings(deadline=None)
 def test_the_order_of_json_members_and_its_layout_change_nothing(data: st.DataObject) -> None:
     tool, file = data.draw(st.sampled_from(DOCUMENTS))
     stdout, stderr = streams(file)
@@ -144,7 +142,6 @@ def test_the_order_of_json_members_and_its_layout_change_nothing(data: st.DataOb
 
 
 @given(data=st.data())
-@settings(deadline=None)
 def test_lines_of_a_shell_around_a_report_change_nothing(data: st.DataObject) -> None:
     tool, file = data.draw(st.sampled_from(TEXTS))
     stdout, stderr = streams(file)
