@@ -1,49 +1,93 @@
 # Two commands do everything: `make bench` and `make test`. CONTRIBUTING.md tells the others.
 .DEFAULT_GOAL := help
-.PHONY: help bench test test-all check format clean
+.PHONY: help bench test test-system test-all check check-format check-lint check-types \
+    check-imports check-roles packages packages-system unit main system once long speed \
+    format clean
 
 BENCH_OPTIONS ?=
 TEST_OPTIONS ?=
+
+# One phase that fails keeps no other from running; make fails in the end where any did.
+MAKEFLAGS += --keep-going
+.NOTPARALLEL:
 
 # Images of containers often set this to stay small; here it would have Ansible compile itself at
 # every call, which takes as long as what it does.
 unexport PYTHONDONTWRITEBYTECODE
 
-# What the suite starts for real. What provisioning would install is here too: the suite compares
+# What `make test` starts for real. What provisioning would install is here too: the suite compares
 # the machine before and after, and packages stay installed.
-TEST_PACKAGES := apparmor busybox-static chromium conmon crun debian-archive-keyring docker.io \
-    e2fsprogs ethtool fdisk grub-common grub-pc-bin iproute2 iptables libfaketime libvirt-clients \
-    libvirt-daemon-system libxml2-utils lxc mmdebstrap netavark netcat-openbsd \
-    openssh-client openssh-server podman poppler-utils qemu-system-x86 qemu-utils runc runsc \
-    util-linux zstd
+TEST_PACKAGES := apparmor docker.io e2fsprogs iproute2 iptables libvirt-clients \
+    libvirt-daemon-system libxml2-utils mmdebstrap openssh-client openssh-server \
+    qemu-system-x86 runc util-linux zstd
+
+# What the other system tests start besides.
+SYSTEM_PACKAGES := busybox-static chromium conmon crun debian-archive-keyring ethtool fdisk \
+    grub-common grub-pc-bin libfaketime lxc netavark netcat-openbsd podman poppler-utils \
+    qemu-utils runsc
 
 help:
-	@echo 'make bench     set up, provision what this machine can run, measure, print, take down'
-	@echo '               (options: make bench BENCH_OPTIONS="--preset smoke --budget 10m")'
-	@echo 'make test      set up, run the test suite without its long tests'
-	@echo 'make test-all  the same with them: two machines with real KVM on the second, which is'
-	@echo '               a guest made for it, and the long statistical and load checks'
-	@echo 'make check     formatting, lint, types, imports, roles'
-	@echo 'make format    put the code into its format'
-	@echo 'make clean     take everything down and remove caches, images, packages of Python, .venv'
+	@echo 'make bench        set up, provision what this machine can run, measure, print, take down'
+	@echo '                  (options: make bench BENCH_OPTIONS="--preset smoke --budget 10m")'
+	@echo 'make test         set up; checks, unit, contract and dataset tests, and the main path'
+	@echo '                  from end to end on native, a container and a guest: ten minutes'
+	@echo 'make test-system  the other system tests: every backend, threats, nights, the site'
+	@echo 'make test-all     everything, the long tests too: other releases of Debian, two machines'
+	@echo '                  with real KVM on the second, which is a guest made for it, and long'
+	@echo '                  statistical and load checks'
+	@echo '                  (options of pytest: make test TEST_OPTIONS="-x -k docker")'
+	@echo 'make check        formatting, lint, types, imports, roles'
+	@echo 'make format       put the code into its format'
+	@echo 'make clean        take everything down and remove caches, images, packages of Python, .venv'
 
 bench: .venv/.ready
 	.venv/bin/baremark bench $(BENCH_OPTIONS)
 
-test: check
-	.venv/bin/baremark setup $(TEST_PACKAGES)
+# Each line's parts are phases, run in this order.
+test: check packages unit main
+test-system: packages-system system once
+test-all: check packages-system unit main system long speed
+
+unit: .venv/.dev
 	.venv/bin/pytest -m 'not long' -n 2 tests/unit tests/contract tests/dataset $(TEST_OPTIONS)
-	.venv/bin/pytest -m 'not long' tests/system tests/bench $(TEST_OPTIONS)
 
-test-all: check
+main: .venv/.dev
+	.venv/bin/pytest -m main tests/system $(TEST_OPTIONS)
+
+system: .venv/.dev
+	.venv/bin/pytest -m 'not long and not main' tests/system $(TEST_OPTIONS)
+
+# Each benchmark once, as a plain test.
+once: .venv/.dev
+	.venv/bin/pytest -m 'not long' tests/bench $(TEST_OPTIONS)
+
+long: .venv/.dev
+	.venv/bin/pytest -m long tests/unit tests/contract tests/dataset tests/system $(TEST_OPTIONS)
+
+speed: .venv/.dev
+	.venv/bin/pytest --benchmark-enable tests/bench $(TEST_OPTIONS)
+
+packages: .venv/.dev
 	.venv/bin/baremark setup $(TEST_PACKAGES)
-	.venv/bin/pytest --benchmark-enable $(TEST_OPTIONS)
 
-check: .venv/.dev
+packages-system: .venv/.dev
+	.venv/bin/baremark setup $(TEST_PACKAGES) $(SYSTEM_PACKAGES)
+
+check: check-format check-lint check-types check-imports check-roles
+
+check-format: .venv/.dev
 	.venv/bin/ruff format --check .
+
+check-lint: .venv/.dev
 	.venv/bin/ruff check .
+
+check-types: .venv/.dev
 	.venv/bin/mypy
+
+check-imports: .venv/.dev
 	.venv/bin/lint-imports
+
+check-roles: .venv/.dev
 	.venv/bin/ansible-lint --offline -c playbooks/.ansible-lint playbooks inventories
 
 format: .venv/.dev

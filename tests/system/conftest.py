@@ -14,7 +14,7 @@ from harness.bundle.archive import Bundle
 from harness.remote import connect
 from harness.remote.session import Session
 
-from . import machine, sshd
+from . import machine, sshd, verbs
 
 ROOT = Path(__file__).parents[2]
 
@@ -63,3 +63,20 @@ def packed() -> Bundle:
         if trees:
             return pack.pack(trees[-1], cache)
     pytest.skip("no bundle was built on this machine yet: baremark up builds it")
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Images are kept in the clone between two `make test`; all else is temporary."""
+    return {
+        **os.environ,
+        "XDG_CACHE_HOME": str(ROOT / ".cache"),
+        "XDG_STATE_HOME": str(tmp_path_factory.mktemp("state")),
+    }
+
+
+@pytest.fixture(scope="module")
+def baremark(environment: dict[str, str]) -> Iterator[verbs.Verb]:
+    """Run a verb; at the end of the module everything is down and the machine as it was."""
+    with verbs.verbs(environment) as verb:
+        yield verb

@@ -1,6 +1,7 @@
 """The main job on real targets: native, a container and a guest, from nothing to a table and back.
 
-The tests of this module tell one story in order; what one leaves up the next one uses.
+The tests of this module tell one story in order; what one leaves up the next one uses. They are the
+system tests of `make test`, so they need as little as they can: one workload, of a smoke preset.
 """
 
 from __future__ import annotations
@@ -8,139 +9,27 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from harness.ledger import folders, reader
+from harness.ledger import reader
 from harness.model.target import BackendClass
 from harness.model.trial import TrialStatus
+from tests import waiting
 
 from . import machine
+from .verbs import Verb, begun, latest, needs_root
 
-ROOT = Path(__file__).parents[2]
-BAREMARK = Path(sys.executable).with_name("baremark")
-INVENTORY = ROOT / "inventories" / "localhost"
-FEW = tuple(
-    word
-    for name in ("cpu-sysbench-1t", "disk-randread-4k-qd1", "kernel-syscall", "network-rr")
-    for word in ("-w", name)
-)
+ONE = ("-w", "cpu-sysbench-1t")
 
-pytestmark = [
-    pytest.mark.system,
-    pytest.mark.skipif(
-        os.geteuid() != 0 and not os.environ.get("BAREMARK_TEST_SUDO"),
-        reason="provisioning takes root: run as root, or set BAREMARK_TEST_SUDO=1 to let it sudo",
-    ),
-]
-
-Verb = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Images are kept in the clone between two `make test`; all else is temporary."""
-    return {
-        **os.environ,
-        "XDG_CACHE_HOME": str(ROOT / ".cache"),
-        "XDG_STATE_HOME": str(tmp_path_factory.mktemp("state")),
-    }
+pytestmark = [*needs_root, pytest.mark.main]
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("results")
-
-
-@pytest.fixture(scope="module")
-def baremark(environment: dict[str, str]) -> Iterator[Verb]:
-    """Run a verb; at the end of the module everything is down and the machine as it was."""
-    before = machine.snapshot()
-
-    def verb(
-        *args: str, status: int | None = 0, limit_s: float = 900
-    ) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [str(BAREMARK), *args],
-            cwd=ROOT,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=limit_s,
-        )
-        assert status is None or done.returncode == status, done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
-        return done
-
-    yield verb
-    purge = [] if "/var/lib/baremark" in str(before["files"]) else ["--purge"]
-    keep = {**environment, "XDG_CACHE_HOME": environment["XDG_STATE_HOME"]}
-    done = subprocess.run(
-        [str(BAREMARK), "down", *purge], cwd=ROOT, env=keep, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    assert machine.left_behind(before, machine.snapshot(), kept=not purge) == {}
-
-
-def the_run(results: Path) -> Path:
-    return folders.find(results / "runs", "latest")
-
-
-def test_doctor_tells_of_every_target_and_changes_nothing(baremark: Verb) -> None:
-    before = machine.snapshot()
-    said = baremark("doctor").stdout
-    for target in ("native (baremetal)", "container (docker)", "guest (kvm)"):
-        assert f"{target}: usable" in said
-    assert machine.left_behind(before, machine.snapshot()) == {}
-
-
-def test_a_size_that_the_machine_does_not_have_is_told_by_the_doctor(
-    baremark: Verb, tmp_path: Path
-) -> None:
-    (tmp_path / "hosts.yml").write_text(
-        "all:\n  vars: {baremark_vcpus: 2, baremark_memory_mib: 90000000, baremark_disk_gib: 2}\n"
-        "  children:\n    baremetal: {hosts: {native: {ansible_connection: local, "
-        "ansible_python_interpreter: '{{ ansible_playbook_python }}'}}}\n"
-        "    docker: {hosts: {container: {baremark_host: native}}}\n"
-    )
-    said = baremark("doctor", "-i", str(tmp_path), status=1).stdout
-    assert "not usable" in said
-    assert "90000000 MiB" in said
-
-
-def test_a_machine_that_cannot_be_reached_is_told_by_the_doctor(
-    baremark: Verb, tmp_path: Path
-) -> None:
-    (tmp_path / "hosts.yml").write_text(
-        "all:\n  vars: {baremark_vcpus: 1, baremark_memory_mib: 512, baremark_disk_gib: 2}\n"
-        "  children:\n    baremetal: {hosts: {far: {ansible_host: 127.0.0.1, ansible_port: 9}}}\n"
-    )
-    said = baremark("doctor", "-i", str(tmp_path), status=1).stdout
-    assert "far (baremetal): not usable" in said
-    assert "127.0.0.1" in said
-
-
-def test_the_doctor_says_what_to_type_also_where_it_cannot_look(
-    baremark: Verb, tmp_path: Path
-) -> None:
-    """A variable of the inventory that Ansible cannot make out stops the look at the target."""
-    (tmp_path / "hosts.yml").write_text(
-        "all:\n  vars: {baremark_vcpus: 1, baremark_memory_mib: 256, baremark_disk_gib: 2}\n"
-        "  children:\n    baremetal: {hosts: {native: {ansible_connection: local, "
-        "ansible_python_interpreter: '{{ ansible_playbook_python }}', "
-        "baremark_ssh_port: '{{ nowhere_defined }}'}}}\n"
-    )
-    said = baremark("doctor", "-i", str(tmp_path), status=1).stdout
-    assert "nowhere_defined" in said
-    assert f"to do: see what Ansible finds there: ansible -i {tmp_path} --become" in said
 
 
 def test_up_brings_up_native_container_and_guest(baremark: Verb) -> None:
@@ -149,45 +38,26 @@ def test_up_brings_up_native_container_and_guest(baremark: Verb) -> None:
         assert f"{target} is up at 198.18.0." in said
 
 
-def test_up_can_be_said_again_and_changes_nothing(baremark: Verb) -> None:
-    def ours() -> set[str]:
-        return {
-            process
-            for process in machine.snapshot()["processes"]
-            if "qemu" in process or process.endswith(" sshd")
-        }
-
-    before = ours()
-    assert len(before) >= 2
-    baremark("up")
-    assert before <= ours()
-
-
 def test_a_run_that_is_killed_in_the_middle_loses_at_most_one_trial(
     baremark: Verb, environment: dict[str, str], results: Path
 ) -> None:
-    process = subprocess.Popen(
-        [str(BAREMARK), "run", "--preset", "smoke", *FEW, "--results", str(results)],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + 300
-    while time.monotonic() < deadline:
-        time.sleep(0.2)
-        lines = list((results / "runs").glob("*/ledger.jsonl"))
-        if lines and lines[0].read_text().count('"record": "trial"') >= 5:
-            break
+    process = begun(environment, "run", "--preset", "smoke", *ONE, "--results", str(results))
+
+    def written() -> bool:
+        assert process.poll() is None, process.communicate()
+        files = (results / "runs").glob("*/ledger.jsonl")
+        return sum(file.read_text().count('"record": "trial"') for file in files) >= 2
+
+    waiting.until(written, "two trials")
     process.send_signal(signal.SIGKILL)
-    process.wait()
-    run = reader.read_run(the_run(results))
+    process.communicate()
+    run = reader.read_run(latest(results))
     assert run.ended is None
-    assert 5 <= len(run.trials) < sum(len(block.cells) for block in run.manifest.plan.blocks)
+    assert 2 <= len(run.trials) < sum(len(block.cells) for block in run.manifest.plan.blocks)
 
 
 def test_resume_does_only_what_is_left(baremark: Verb, results: Path) -> None:
-    folder = the_run(results)
+    folder = latest(results)
     before = reader.read_run(folder)
     baremark("run", "--resume", folder.name, "--results", str(results))
     run = reader.read_run(folder)
@@ -207,7 +77,7 @@ def test_a_complete_run_is_not_resumed(baremark: Verb, results: Path) -> None:
 
 
 def test_every_trial_is_ok_and_traceable_to_its_raw_output(results: Path) -> None:
-    folder = the_run(results)
+    folder = latest(results)
     run = reader.read_run(folder)
     # A noisy machine may have a trial rejected; nothing may go wrong in any other way.
     ended = {TrialStatus.OK, TrialStatus.REJECTED}
@@ -228,7 +98,7 @@ def test_every_trial_is_ok_and_traceable_to_its_raw_output(results: Path) -> Non
 
 
 def test_the_manifest_says_what_each_target_really_is(results: Path) -> None:
-    manifest = reader.read_manifest(the_run(results))
+    manifest = reader.read_manifest(latest(results))
     seen = {record.target.name: record.fingerprint for record in manifest.targets}
     assert seen["native"].backend_class is BackendClass.NATIVE
     assert seen["container"].backend_class is BackendClass.OS
@@ -253,102 +123,35 @@ def test_the_manifest_says_what_each_target_really_is(results: Path) -> None:
     assert "sysbench 1.0" in dict(versions[0])["sysbench"]
 
 
-def test_the_table_is_the_same_in_every_format(baremark: Verb, results: Path) -> None:
-    where = ("--results", str(results))
-    as_json: dict[str, Any] = json.loads(baremark("table", "-f", "json", *where).stdout)
-    rows = list(csv.DictReader(io.StringIO(baremark("table", "-f", "csv", *where).stdout)))
-    markdown = baremark("table", "-f", "markdown", *where).stdout
-    terminal = baremark("table", *where).stdout
-    assert as_json
-    assert rows
-    for text in (markdown, terminal):
+def test_the_table_is_the_same_in_every_format_and_every_time(
+    baremark: Verb, results: Path
+) -> None:
+    def table(form: str) -> str:
+        return baremark("table", "-f", form, "--results", str(results)).stdout
+
+    told = table("json")
+    assert table("json") == told
+    (section,) = json.loads(told)["sections"]
+    assert section["columns"]
+    rows = list(csv.DictReader(io.StringIO(table("csv"))))
+    assert {row["workload"] for row in rows if row["kind"] == "metric"} == {"cpu-sysbench-1t"}
+    for text in (table("markdown"), table("terminal")):
+        assert "container" in text
         assert "emulated" in text or "kvm" in text
-        assert "cpu-sysbench-1t" in text or "CPU, one thread" in text
 
 
-def test_the_same_ledger_gives_the_same_table_to_the_byte(baremark: Verb, results: Path) -> None:
-    where = ("--results", str(results))
-    for form in ("json", "csv", "markdown"):
-        first = baremark("table", "-f", form, *where).stdout
-        assert baremark("table", "-f", form, *where).stdout == first
-
-
-def test_a_target_that_is_not_what_was_declared_keeps_out_of_the_run(
-    baremark: Verb, environment: dict[str, str], tmp_path: Path
+def test_the_run_and_its_published_table_are_verified(
+    baremark: Verb, results: Path, tmp_path: Path
 ) -> None:
-    """The guest's endpoint is made to lead into the container: a container that says it is a VM."""
-    (file,) = Path(environment["XDG_STATE_HOME"]).glob("baremark/localhost-*/standing.json")
-    before = file.read_text()
-    standing = json.loads(before)
-    for key in ("address", "port", "host_key"):
-        standing["endpoints"]["guest"][key] = standing["endpoints"]["container"][key]
-    file.write_text(json.dumps(standing))
-    try:
-        done = baremark(
-            *("run", "--preset", "smoke", "-t", "guest", "-w", "cpu-sysbench-1t"),
-            *("--results", str(tmp_path)),
-        )
-    finally:
-        file.write_text(before)
-    said = " ".join(done.stdout.split())
-    assert "guest is not the kvm target that the inventory declares" in said
-    assert "from inside it is a container: docker" in said
-    assert [t.target for t in reader.read_run(the_run(tmp_path)).trials] == ["native"] * 4
-
-
-def test_other_bytes_on_one_target_keep_it_out_of_the_run(
-    baremark: Verb, environment: dict[str, str], results: Path, tmp_path: Path
-) -> None:
-    """The container's sysbench is replaced; the run goes on without the container and says so."""
-    changed = subprocess.run(
-        [
-            *_docker(),
-            "exec",
-            "baremark-container",
-            "sh",
-            "-c",
-            "cp /bin/true /var/lib/baremark/cache/bundle/*/bin/sysbench",
-        ],
-        capture_output=True,
-        text=True,
-    )
-    assert changed.returncode == 0, changed.stderr
-    done = baremark(
-        *("run", "--preset", "smoke", "-t", "docker", "-w", "cpu-sysbench-1t"),
-        *("--results", str(tmp_path)),
-    )
-    assert "container does not take part" in done.stderr
-    assert "bin/sysbench in its bundle has sha256" in " ".join(done.stdout.split())
-
-
-def test_ctrl_c_ends_a_run_cleanly_with_what_there_is(
-    baremark: Verb, environment: dict[str, str], tmp_path: Path
-) -> None:
-    where = ("-t", "guest", "-w", "cpu-*", "--results", str(tmp_path))
-    process = subprocess.Popen(
-        [str(BAREMARK), "run", "--preset", "nightly", *where],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    deadline = time.monotonic() + 300
-    while time.monotonic() < deadline:
-        time.sleep(0.2)
-        files = list((tmp_path / "runs").glob("*/ledger.jsonl"))
-        written = files[0].read_text() if files else ""
-        trials = [json.loads(line) for line in written.splitlines() if '"record": "trial"' in line]
-        if {"native", "guest"} <= {each["target"] for each in trials if not each["control"]}:
-            break
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
-    assert "Traceback" not in err
-    run = reader.read_run(the_run(tmp_path))
-    assert run.ended == "interrupted"
-    assert {"native", "guest"} <= {trial.arm for trial in run.trials}
-    assert "guest" in out.split()
+    folder = latest(results)
+    published = tmp_path / "table.md"
+    baremark("table", "-f", "markdown", "-o", str(published), "--results", str(results))
+    baremark("verify", str(folder), "--table", str(published))
+    raw = folder / str(reader.read_run(folder).trials[0].raw)
+    kept = raw.read_bytes()
+    raw.write_bytes(kept[:-1])
+    baremark("verify", str(folder), status=1)
+    raw.write_bytes(kept)
 
 
 def test_down_leaves_nothing_and_can_be_said_again(baremark: Verb) -> None:
@@ -360,69 +163,3 @@ def test_down_leaves_nothing_and_can_be_said_again(baremark: Verb) -> None:
     assert not Path("/run/baremark").exists()
     assert not Path("/var/lib/baremark/targets").exists()
     baremark("down")
-
-
-def test_down_removes_what_a_killed_up_left(baremark: Verb, environment: dict[str, str]) -> None:
-    process = subprocess.Popen(
-        [str(BAREMARK), "up"],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and not Path("/sys/class/net/bmk0").exists():
-        time.sleep(0.1)
-    time.sleep(2)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    baremark("down")
-    assert not [line for line in machine.snapshot()["processes"] if "ansible" in line]
-    assert not Path("/sys/class/net/bmk0").exists()
-    assert not Path("/run/baremark").exists()
-
-
-def test_bench_does_it_all_and_writes_the_table(baremark: Verb, tmp_path: Path) -> None:
-    before = machine.snapshot()
-    some = ("-w", "cpu-sysbench-1t", "-t", "docker", "--results", str(tmp_path))
-    done = baremark("bench", "--preset", "smoke", *some)
-    run = the_run(tmp_path)
-    assert reader.read_run(run).ended == "complete"
-    assert "cpu-sysbench-1t" in done.stdout
-    (markdown,) = (tmp_path / "published").glob("*.md")
-    assert "| cpu-sysbench-1t | events_per_s |" in markdown.read_text()
-    assert run.name in markdown.read_text()
-    (comma,) = (tmp_path / "published").glob("*.csv")
-    rows = list(csv.DictReader(io.StringIO(comma.read_text())))
-    assert {row["workload"] for row in rows if row["kind"] == "metric"} == {"cpu-sysbench-1t"}
-    assert "container" in comma.read_text()
-    assert machine.left_behind(before, machine.snapshot()) == {}
-
-
-def _docker() -> list[str]:
-    own = Path("/run/baremark/docker.sock")
-    return ["docker", *(["--host", f"unix://{own}"] if own.exists() else [])]
-
-
-@pytest.mark.long  # tests/system/test_selftest.py has a short one
-def test_the_selftest_judges_the_harness_on_a_container_and_leaves_nothing(
-    baremark: Verb, tmp_path: Path
-) -> None:
-    before = machine.snapshot()
-    few = ("-w", "cpu-sysbench-1t", "--repetitions", "1", "--results", str(tmp_path))
-    done = baremark("selftest", *few, "-f", "json", status=None)
-    if "no interval was had" in done.stderr:
-        pytest.skip(f"this machine is not calm enough: {done.stderr[-400:]}")
-    (said,) = json.loads(done.stdout)
-    assert said["subject"] == "container"
-    assert said["control"]["pairs"] == 1
-    assert len(said["truths"]) == 2
-    for truth in said["truths"]:
-        assert truth["repetitions"] == 1
-        assert 1.15 < truth["truth"] < 1.3
-        assert 1.1 < truth["estimate"] < 1.35
-    for name in said["runs"]:
-        # It ends as soon as it has the blocks it needs; some are spare.
-        assert reader.read_run(tmp_path / "runs" / name).ended in {"complete", "precise"}
-    assert machine.left_behind(before, machine.snapshot()) == {}
