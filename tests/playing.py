@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import ansible.module_utils  # type: ignore[import-untyped]
 import pytest
@@ -44,6 +45,31 @@ def play(folder: Path, text: str, **variables: object) -> subprocess.CompletedPr
             "ANSIBLE_NOCOLOR": "1",
         },
     )
+
+
+CALL = """\
+import runpy, sys, ansible.module_utils as utils
+utils.__path__.append(sys.argv.pop())
+runpy.run_path(sys.argv.pop(), run_name="__main__")
+"""
+
+
+def call(name: str, /, **arguments: object) -> dict[str, Any]:
+    """What one of Baremark's Ansible modules says, run by itself in a process of its own."""
+    done = subprocess.run(
+        [
+            *(sys.executable, "-c", CALL),
+            *(str(PLAYBOOKS / "library" / f"{name}.py"), str(PLAYBOOKS / "module_utils")),
+        ],
+        input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout, done.stderr
+    said: dict[str, Any] = json.loads(done.stdout)
+    assert bool(said.get("failed")) == (done.returncode != 0)
+    return said
 
 
 def program(folder: Path, name: str, text: str) -> None:

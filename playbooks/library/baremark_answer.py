@@ -12,6 +12,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from ansible.module_utils.baremark_words import last_words
 from ansible.module_utils.basic import AnsibleModule
 
 DOCUMENTATION = """
@@ -22,7 +23,17 @@ options:
   address: {description: "The target's address.", type: str, required: true}
   port: {type: int, default: 22}
   limit_s: {description: How long it may take., type: int, required: true}
-  console: {description: "The target's console, or its log.", type: path}
+  console: {description: "The target's console.", type: path}
+  logs:
+    description: Logs of the process on the machine that is the target, told once it has ended.
+    type: list
+    elements: path
+    default: []
+  words:
+    description: A command that prints what the target said last.
+    type: list
+    elements: str
+    default: []
   greeting: {description: What a kernel that runs writes on the console., type: str}
   greeting_limit_s: {description: How long that may take., type: int}
   alive:
@@ -31,7 +42,7 @@ options:
     elements: str
 """
 
-LINES = 12
+ENDED = "ended before it answered"
 
 
 def main() -> None:
@@ -42,6 +53,8 @@ def main() -> None:
             "port": {"type": "int", "default": 22},
             "limit_s": {"type": "int", "required": True},
             "console": {"type": "path"},
+            "logs": {"type": "list", "elements": "path", "default": []},
+            "words": {"type": "list", "elements": "str", "default": []},
             "greeting": {"type": "str"},
             "greeting_limit_s": {"type": "int"},
             "alive": {"type": "list", "elements": "str"},
@@ -65,14 +78,13 @@ def main() -> None:
         elif waited - asked > 5 and params["alive"]:
             asked = waited
             done = subprocess.run(params["alive"], capture_output=True, check=False)
-            why = "ended before it answered" if done.returncode != 0 else ""
+            why = ENDED if done.returncode != 0 else ""
         else:
             why = ""
         if why:
-            said = "\n".join(_said(params["console"]).splitlines()[-LINES:])
-            module.fail_json(
-                msg=f"{params['name']}: {why}" + (f"; its last lines:\n{said}" if said else "")
-            )
+            files = [params["console"], *(params["logs"] if why == ENDED else [])]
+            said = last_words(files, params["words"])
+            module.fail_json(msg=f"{params['name']}: {why}{said}")
         time.sleep(0.5)
 
 

@@ -11,13 +11,20 @@ import fcntl
 import hashlib
 import os
 import shlex
-import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.baremark_process import MARK, end, recorded, start_time
+from ansible.module_utils.baremark_process import (
+    MARK,
+    end,
+    recorded,
+    start_time,
+    with_descendants,
+)
+from ansible.module_utils.baremark_words import last_words
 from ansible.module_utils.basic import AnsibleModule
 
 DOCUMENTATION = """
@@ -57,16 +64,18 @@ options:
       in its place, in a mount namespace of its own. They are needed, too.
     type: dict
     default: {}
-  ready_socket:
-    description: Started means that this UNIX socket answers.
-    type: path
+  ready_command:
+    description: Started means that this command succeeds, a client's that asks the program.
+    type: list
+    elements: str
+    default: []
   ready_port:
-    description: Started means that something listens on this TCP port where the program runs.
+    description: Started means that the program listens on this TCP port.
     type: int
   limit_s:
     description: How long it may take until it answers.
     type: int
-    default: 30
+    default: 240
 """
 
 
@@ -80,9 +89,9 @@ def main() -> None:
             "settings": {"type": "str", "default": ""},
             "needs": {"type": "list", "elements": "path", "default": []},
             "covers": {"type": "dict", "default": {}},
-            "ready_socket": {"type": "path"},
+            "ready_command": {"type": "list", "elements": "str", "default": []},
             "ready_port": {"type": "int"},
-            "limit_s": {"type": "int", "default": 30},
+            "limit_s": {"type": "int", "default": 240},
         },
         required_if=[("state", "started", ["argv"])],
     )
@@ -111,16 +120,50 @@ def main() -> None:
             _need([*module.params["needs"], *covers], run / "made-folders")
             argv = _covered(covers) + module.params["argv"]
             pid = _start(name, argv, digest, pid_file, log)
-    until = time.monotonic() + module.params["limit_s"]
-    while not _ready(pid, module.params):
-        if start_time(pid) is None or time.monotonic() > until:
-            said = log.read_text(errors="replace")[-2000:].strip() if log.exists() else ""
-            how = "ended at once" if start_time(pid) is None else "does not answer"
-            end([pid])
-            pid_file.unlink(missing_ok=True)
-            module.fail_json(msg=f"{name} {how}. Its last words: {said or '(none)'}")
-        time.sleep(0.05)
+    hindrance = _hindrance(pid, module.params)
+    if hindrance:
+        end([pid])
+        pid_file.unlink(missing_ok=True)
+        said = last_words([log]) or f"; it said nothing (its log is {log})"
+        module.fail_json(msg=f"{name} {hindrance}{said}")
     module.exit_json(changed=changed, pid=pid)
+
+
+def _hindrance(pid: int, params: dict[str, Any]) -> str:
+    """Wait until the program answers; why it never will, or has not in time, else nothing."""
+    until = time.monotonic() + params["limit_s"]
+    while True:
+        left_s = until - time.monotonic()
+        if start_time(pid) is None:
+            return "ended before it answered"
+        lacking = _lacking(pid, params, max(1.0, left_s))
+        if not lacking and start_time(pid) is not None:
+            return ""
+        if lacking and left_s < 0:
+            return f"runs, but within {params['limit_s']} s {lacking}"
+        time.sleep(0.05)
+
+
+def _lacking(pid: int, params: dict[str, Any], limit_s: float) -> str:
+    """What is not as it is once the program answers, in words; nothing where all is."""
+    port, command = params["ready_port"], params["ready_command"]
+    if port is not None and port not in _listening(pid):
+        return f"did not listen on port {port}"
+    if not command:
+        return ""
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            timeout=limit_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"{command[0]} had no answer from it"
+    said = done.stderr.decode(errors="replace").strip()
+    return "" if done.returncode == 0 else f"{command[0]} had no answer from it: {said}"
 
 
 def _need(folders: list[str], made: Path) -> None:
@@ -176,29 +219,30 @@ def _start(name: str, argv: list[str], digest: str, pid_file: Path, log: Path) -
     return int(pid_file.read_text().split()[0])
 
 
-def _ready(pid: int, params: dict[str, Any]) -> bool:
-    if params["ready_socket"]:
-        try:
-            with socket.socket(socket.AF_UNIX) as unix:
-                unix.connect(params["ready_socket"])
-        except OSError:
-            return False
-    return params["ready_port"] is None or params["ready_port"] in _listening(pid)
-
-
 def _listening(pid: int) -> set[int]:
-    """TCP ports with a listener in the process's network namespace: seen, not disturbed."""
-    ports = set()
+    """TCP ports on which the process, or one that it started, listens: seen, not disturbed."""
+    ports: dict[str, int] = {}
     for table in ("tcp", "tcp6"):
         try:
             lines = Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]
         except OSError:
             continue
         for line in lines:
-            _, local, _, state = line.split()[:4]
-            if state == "0A":
-                ports.add(int(local.rpartition(":")[2], 16))
-    return ports
+            words = line.split()
+            if words[3] == "0A":
+                ports[f"socket:[{words[9]}]"] = int(words[1].rpartition(":")[2], 16)
+    return {ports[each] for each in _open_files(with_descendants([pid])) if each in ports}
+
+
+def _open_files(pids: set[int]) -> set[str]:
+    found = set()
+    for pid in pids:
+        for file in Path(f"/proc/{pid}/fd").glob("*"):
+            try:
+                found.add(str(file.readlink()))
+            except OSError:  # closed meanwhile
+                continue
+    return found
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ def end(pids: Collection[int], patience_s: float = 10.0) -> bool:
     """Ask the processes to end, wait, then end by force them and all that they had started."""
     if not pids:
         return False
-    whole = {pid: start_time(pid) for pid in _with_descendants(pids)}
+    whole = {pid: start_time(pid) for pid in with_descendants(pids)}
     _signal(pids, signal.SIGTERM, whole)
     _wait(pids, whole, patience_s)
     rest = [pid for pid in whole if _lives(pid, whole)]
@@ -94,7 +94,8 @@ def _parents() -> dict[int, int]:
     return found
 
 
-def _with_descendants(pids: Collection[int]) -> set[int]:
+def with_descendants(pids: Collection[int]) -> set[int]:
+    """The processes and all that they started, and these."""
     parents = _parents()
     whole = set(pids)
     while more := {pid for pid, parent in parents.items() if parent in whole} - whole:
