@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.dataset.store import open_store
-from tests import waiting
+from tests import command
 from tests.dataset.runs import assert_reads_as, night, save
 from tests.dataset.test_compaction import put
 from tests.synthetic import example
@@ -22,14 +21,7 @@ RUNS = [night("2026-11-03"), night("2026-11-04"), night("2026-11-04", host="lab2
 
 
 def baremark(*args: str, folder: Path, expected: int = 0) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [str(BAREMARK), "dataset", *args],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=waiting.GUARD_S,
-        env={**os.environ, "COLUMNS": "200"},
-    )
+    done = command.run("dataset", *args, folder=folder, COLUMNS="200")
     assert done.returncode == expected, done.stderr
     assert "Traceback" not in done.stderr
     return done

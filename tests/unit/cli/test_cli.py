@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests import waiting
+from tests import command
 
 ROOT = Path(__file__).parents[3]
 BAREMARK = Path(sys.executable).with_name("baremark")
@@ -19,14 +18,7 @@ BAREMARK = Path(sys.executable).with_name("baremark")
 def baremark(
     *args: str, folder: Path | None = None, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(BAREMARK), *args],
-        cwd=folder or ROOT,
-        capture_output=True,
-        text=True,
-        timeout=waiting.GUARD_S,
-        env={**os.environ, **environment},
-    )
+    return command.run(*args, folder=folder or ROOT, **environment)
 
 
 def refused(*args: str, folder: Path | None = None, **environment: str) -> str:

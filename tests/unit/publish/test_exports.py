@@ -26,7 +26,7 @@ from harness.model.workload import Resource
 from harness.publish import exports
 from harness.publish.exports import Export, _units
 from harness.publish.exports import pytest_benchmark as rounds
-from tests import waiting
+from tests import command
 from tests.contract.test_exports_contract import export, small
 from tests.synthetic import DOCKER, NATIVE, TCG, Kind, make_run, noisy, workload
 
@@ -417,13 +417,7 @@ def test_native_that_differs_from_itself_is_an_error() -> None:
 
 # ------------------------------------------------------------------ the command
 def baremark(*args: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(BAREMARK), "export", *args],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=waiting.GUARD_S,
-    )
+    return command.run("export", *args, folder=ROOT)
 
 
 @pytest.mark.parametrize("name", exports.FORMATS)

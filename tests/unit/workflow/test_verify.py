@@ -19,6 +19,7 @@ from harness.ledger import folders, reader
 from harness.publish import formats
 from harness.report import provenance, runs
 from harness.workflow.verify import Result, Verified, verify
+from tests import command
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "docs" / "example"
@@ -135,9 +136,7 @@ def test_a_plan_that_was_changed_has_another_digest_and_misplaces_its_trials(
 
 
 def baremark(*args: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(BAREMARK), *args], cwd=folder, capture_output=True, text=True, check=False
-    )
+    return command.run(*args, folder=folder)
 
 
 def test_the_readme_is_verified_by_the_command(tmp_path: Path) -> None:
