@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ from harness.bundle.archive import Bundle
 from harness.remote import connect
 from harness.remote.session import Session
 
-from . import machine, sshd, verbs
+from . import labbox, machine, sshd, verbs
+from .labs import Lab
 
 ROOT = Path(__file__).parents[2]
 
@@ -80,3 +82,12 @@ def baremark(environment: dict[str, str]) -> Iterator[verbs.Verb]:
     """Run a verb; at the end of the module everything is down and the machine as it was."""
     with verbs.verbs(environment) as verb:
         yield verb
+
+
+@pytest.fixture(scope="module")
+def boot() -> Iterator[Callable[[Lab], labbox.LabBox]]:
+    """Boots a lab host in a box, which is taken down after the module's tests."""
+    if missing := labbox.missing_programs():
+        pytest.skip(f"no lab host in a box without {', '.join(missing)}")
+    with ExitStack() as running:
+        yield lambda lab: running.enter_context(labbox.running(lab, ROOT / ".cache" / "labbox"))

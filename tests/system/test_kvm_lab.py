@@ -7,21 +7,15 @@ nothing; that it works does. Nothing is made on this machine.
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from harness.ledger import folders, reader
 from harness.model.target import BackendClass
-from tests import waiting
 
-from . import labbox
-
-ROOT = Path(__file__).parents[2]
-BAREMARK = Path(sys.executable).with_name("baremark")
+from . import labbox, labs, verbs
 
 pytestmark = [pytest.mark.system, pytest.mark.long]
 
@@ -30,14 +24,7 @@ all:
   vars: {{baremark_vcpus: 1, baremark_memory_mib: 512, baremark_disk_gib: 2}}
 baremetal:
   hosts:
-    box:
-      ansible_host: 127.0.0.1
-      ansible_port: {port}
-      ansible_user: lab
-      ansible_python_interpreter: /usr/bin/python3
-      ansible_ssh_private_key_file: {key}
-      ansible_ssh_common_args: -o UserKnownHostsFile={known} -o StrictHostKeyChecking=yes
-      baremark_ssh_forwarded_port: {native_port}
+    box: {box}
 kvm:
   # The box's processor is emulated: what takes seconds elsewhere takes minutes in it.
   vars: {{baremark_host: box, baremark_kvm_proof_s: 300, baremark_boot_s: 900}}
@@ -52,60 +39,49 @@ kvm:
 """
 
 
-def test_real_kvm_with_huge_pages_and_a_guest_by_its_address(tmp_path: Path) -> None:
-    if missing := labbox.missing_programs():
-        pytest.skip(f"no lab host in a box without {', '.join(missing)}")
-    environment = {
-        **os.environ,
-        "XDG_CACHE_HOME": str(ROOT / ".cache"),
-        "XDG_STATE_HOME": str(tmp_path / "state"),
-    }
+@pytest.fixture(scope="module")
+def box(boot: Callable[[labs.Lab], labbox.LabBox]) -> labbox.LabBox:
+    return boot(labs.KVM)
 
-    def baremark(*args: str, status: int = 0) -> str:
-        done = subprocess.run(
-            [str(BAREMARK), args[0], "-i", str(tmp_path / "hosts.yml"), *args[1:]],
-            cwd=ROOT,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=waiting.VERB_S,
+
+def test_real_kvm_with_huge_pages_and_a_guest_by_its_address(
+    box: labbox.LabBox, environment: dict[str, str], tmp_path: Path
+) -> None:
+    inventory = tmp_path / "hosts.yml"
+    inventory.write_text(
+        INVENTORY.format(
+            box=box.as_host(), port=box.ssh_port, key=box.client_key, known=box.known_hosts
         )
-        assert done.returncode == status, done.stdout + done.stderr
+    )
+
+    def on_it(verb: str, *args: str, status: int = 0) -> str:
+        done = verbs.call(environment, verb, "-i", str(inventory), *args, status=status)
         return done.stdout + done.stderr
 
-    with labbox.lab_box(ROOT / ".cache" / "labbox") as box:
-        (tmp_path / "hosts.yml").write_text(
-            INVENTORY.format(
-                port=box.ssh_port,
-                key=box.client_key,
-                known=box.known_hosts,
-                native_port=box.native_port,
-            )
-        )
-        told = baremark("doctor", status=1)
-        assert "baremark_hugepages needs 256 free huge pages of 2048 KiB" in told
-        made = box.run("sysctl -w vm.nr_hugepages=300 && grep hugetlbfs /proc/mounts")
-        assert made.returncode == 0, made.stdout + made.stderr
-        baremark("doctor")
-        baremark("up")
-        results = tmp_path / "results"
-        baremark(
-            *("run", "--preset", "smoke", "-w", "cpu-sysbench-1t", "--results", str(results)),
-        )
-        manifest = reader.read_manifest(folders.find(results / "runs", "latest"))
-        assert not manifest.missing, manifest.missing
-        seen = {record.target.name: record.fingerprint for record in manifest.targets}
-        for name in ("huge", "by-address"):
-            guest = seen[name]
-            assert (guest.accelerator, guest.label) == ("kvm", "kvm")
-            assert guest.backend_class is BackendClass.TYPE1
-            assert guest.outside["cpu_type"] == "host"
-        assert seen["huge"].outside["hugepages"] == "yes"
-        assert seen["huge"].outside["emulator_cpus"] == "1"
-        assert seen["huge"].outside["vhost"] == "yes"
-        assert seen["by-address"].outside["hugepages"] == "no"
-        assert seen["by-address"].inside["nic_driver"] == "e1000e"
-        assert "baremark-by-address" in box.run("virsh list --name").stdout
-        baremark("down")
-        assert box.run("virsh list --all --name").stdout.split() == []
-        assert box.run("ls /run/baremark /var/lib/baremark/targets").returncode != 0
+    told = on_it("doctor", status=1)
+    assert "baremark_hugepages needs 256 free huge pages of 2048 KiB" in told
+    made = box.run("sysctl -w vm.nr_hugepages=300 && grep hugetlbfs /proc/mounts")
+    assert made.returncode == 0, made.stdout + made.stderr
+    on_it("doctor")
+    on_it("up")
+    results = tmp_path / "results"
+    on_it(
+        *("run", "--preset", "smoke", "-w", "cpu-sysbench-1t", "--results", str(results)),
+    )
+    manifest = reader.read_manifest(folders.find(results / "runs", "latest"))
+    assert not manifest.missing, manifest.missing
+    seen = {record.target.name: record.fingerprint for record in manifest.targets}
+    for name in ("huge", "by-address"):
+        guest = seen[name]
+        assert (guest.accelerator, guest.label) == ("kvm", "kvm")
+        assert guest.backend_class is BackendClass.TYPE1
+        assert guest.outside["cpu_type"] == "host"
+    assert seen["huge"].outside["hugepages"] == "yes"
+    assert seen["huge"].outside["emulator_cpus"] == "1"
+    assert seen["huge"].outside["vhost"] == "yes"
+    assert seen["by-address"].outside["hugepages"] == "no"
+    assert seen["by-address"].inside["nic_driver"] == "e1000e"
+    assert "baremark-by-address" in box.run("virsh list --name").stdout
+    on_it("down")
+    assert box.run("virsh list --all --name").stdout.split() == []
+    assert box.run("ls /run/baremark /var/lib/baremark/targets").returncode != 0

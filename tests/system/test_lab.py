@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +17,9 @@ import pytest
 from harness.ledger import folders, reader
 from harness.model.target import BackendClass
 from harness.model.trial import TrialStatus
-from tests import waiting
 
-from . import labbox, machine
-
-ROOT = Path(__file__).parents[2]
-BAREMARK = Path(sys.executable).with_name("baremark")
+from . import labbox, labs, machine, verbs
+from .labimage import SUDOER
 
 pytestmark = [
     pytest.mark.system,
@@ -40,14 +35,7 @@ baremetal:
     native:
       ansible_connection: local
       ansible_python_interpreter: "{{{{ ansible_playbook_python }}}}"
-    box:
-      ansible_host: 127.0.0.1
-      ansible_port: {port}
-      ansible_user: lab
-      ansible_python_interpreter: /usr/bin/python3
-      ansible_ssh_private_key_file: {key}
-      ansible_ssh_common_args: -o UserKnownHostsFile={known} -o StrictHostKeyChecking=yes
-      baremark_ssh_forwarded_port: {native_port}
+    box: {box}
 docker:
   hosts:
     container: {{baremark_host: native}}
@@ -62,17 +50,14 @@ kvm:
 
 
 @pytest.fixture(scope="module")
-def box() -> Iterator[labbox.LabBox]:
-    if missing := labbox.missing_programs():
-        pytest.skip(f"no lab host in a box without {', '.join(missing)}")
-    with labbox.lab_box(ROOT / ".cache" / "labbox") as one:
-        yield one
+def box(boot: Callable[[labs.Lab], labbox.LabBox]) -> labbox.LabBox:
+    return boot(labs.KVM)
 
 
 def test_the_box_is_a_kvm_host_whose_key_was_known_before_it_booted(box: labbox.LabBox) -> None:
     kvm = box.run("test -c /dev/kvm && cat /sys/module/kvm_amd/parameters/npt")
     assert (kvm.returncode, kvm.stdout.strip()) == (0, "Y")
-    libvirt = box.run("sudo virsh -c qemu:///system version --daemon", user=labbox.SUDOER)
+    libvirt = box.run("sudo virsh -c qemu:///system version --daemon", user=SUDOER)
     assert libvirt.returncode == 0, libvirt.stderr
     assert "Running against daemon: " in libvirt.stdout
     # Each of these logins already pinned it; this is what sshd itself shows.
@@ -82,31 +67,17 @@ def test_the_box_is_a_kvm_host_whose_key_was_known_before_it_booted(box: labbox.
 
 def inventory_of(box: labbox.LabBox, folder: Path) -> Path:
     inventory = folder / "hosts.yml"
-    inventory.write_text(
-        INVENTORY.format(
-            port=box.ssh_port,
-            key=box.client_key,
-            known=box.known_hosts,
-            native_port=box.native_port,
-        )
-    )
+    inventory.write_text(INVENTORY.format(box=box.as_host()))
     return inventory
 
 
 def test_the_doctor_looks_into_a_second_machine_and_changes_nothing(
-    box: labbox.LabBox, tmp_path: Path
+    box: labbox.LabBox, environment: dict[str, str], tmp_path: Path
 ) -> None:
     """The part of a lab's way over SSH and sudo that takes no minutes."""
     there = box.run(THERE).stdout
-    done = subprocess.run(
-        [str(BAREMARK), "doctor", "-i", str(inventory_of(box, tmp_path)), "-t", "box-guest"],
-        cwd=ROOT,
-        env={**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")},
-        capture_output=True,
-        text=True,
-        timeout=waiting.VERB_S,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    inventory = str(inventory_of(box, tmp_path))
+    done = verbs.call(environment, "doctor", "-i", inventory, "-t", "box-guest")
     assert "box (baremetal): usable" in done.stdout
     assert "box-guest (kvm): usable" in done.stdout
     assert "/dev/kvm is there; whether it works is proven when the guest boots" in done.stdout
@@ -114,33 +85,15 @@ def test_the_doctor_looks_into_a_second_machine_and_changes_nothing(
 
 
 def test_two_machines_are_provisioned_measured_and_cleared_with_real_kvm_on_the_second(
-    box: labbox.LabBox, tmp_path: Path
+    box: labbox.LabBox, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    inventory = inventory_of(box, tmp_path)
-    environment = {
-        **os.environ,
-        "XDG_CACHE_HOME": str(ROOT / ".cache"),
-        "XDG_STATE_HOME": str(tmp_path / "state"),
-    }
     here = machine.snapshot()
     there = box.run(THERE).stdout
     results = tmp_path / "results"
 
-    def baremark(*args: str) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [str(BAREMARK), *args],
-            cwd=ROOT,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=waiting.VERB_S,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done
-
-    where = ("-i", str(inventory))
+    where = ("-i", str(inventory_of(box, tmp_path)))
     some = ("-w", "cpu-sysbench-1t", "-w", "network-rr")
-    baremark("bench", *where, *some, "--preset", "smoke", "--results", str(results))
+    verbs.call(environment, "bench", *where, *some, "--preset", "smoke", "--results", str(results))
 
     runs = [reader.read_run(folder) for folder in folders.runs_in(results / "runs")]
     assert sorted(run.manifest.host for run in runs) == ["box", "native"]
@@ -156,7 +109,8 @@ def test_two_machines_are_provisioned_measured_and_cleared_with_real_kvm_on_the_
     assert guest.nested is True
 
     table: dict[str, Any] = json.loads(
-        baremark(
+        verbs.call(
+            environment,
             *("table", "-f", "json", "--results", str(results)),
             *(run.manifest.run for run in runs),
         ).stdout
@@ -164,7 +118,7 @@ def test_two_machines_are_provisioned_measured_and_cleared_with_real_kvm_on_the_
     assert {section["host"] for section in table["sections"]} == {"box", "native"}
     assert box.run(THERE).stdout == there
     assert machine.left_behind(here, machine.snapshot(), kept=True) == {}
-    baremark("down", *where)
+    verbs.call(environment, "down", *where)
 
 
 THERE = """

@@ -1,7 +1,7 @@
 """VirtualBox with its kernel driver, on a second machine reached over SSH as a user with sudo.
 
 The machine is a lab host in a box whose processor, with AMD's virtualization, is emulated (see
-vboxlab.py): the role builds and loads the real driver there. Its speed means nothing; that the
+labs.py): the role builds and loads the real driver there. Its speed means nothing; that the
 ordinary path works, up to a guest that answers SSH, does.
 """
 
@@ -9,24 +9,18 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from harness.backends import virtualbox
 from harness.model.target import BackendClass
-from tests import waiting
 
-from . import labbox, vboxlab
+from . import labbox, labs, verbs
 
-ROOT = Path(__file__).parents[2]
-BAREMARK = Path(sys.executable).with_name("baremark")
 NAME = "baremark-box-guest"
 ENTER = "/var/lib/baremark/virtualbox/hardware/enter"
-UP_LIMIT_S = waiting.VERB_S
 
 pytestmark = [
     pytest.mark.system,
@@ -39,14 +33,7 @@ all:
   vars: {{baremark_vcpus: 1, baremark_memory_mib: 512, baremark_disk_gib: 2}}
 baremetal:
   hosts:
-    box:
-      ansible_host: 127.0.0.1
-      ansible_port: {port}
-      ansible_user: lab
-      ansible_python_interpreter: /usr/bin/python3
-      ansible_ssh_private_key_file: {key}
-      ansible_ssh_common_args: -o UserKnownHostsFile={known} -o StrictHostKeyChecking=yes
-      baremark_ssh_forwarded_port: {native_port}
+    box: {box}
 virtualbox:
   hosts:
     box-guest:
@@ -67,46 +54,24 @@ ps -e -o comm= | grep -E '^(VBox|VirtualBox|iperf3|sockperf)' || echo none
 
 
 @pytest.fixture(scope="module")
-def box() -> Iterator[labbox.LabBox]:
-    if missing := labbox.missing_programs():
-        pytest.skip(f"no lab host in a box without {', '.join(missing)}")
-    with vboxlab.running(ROOT / ".cache" / "labbox") as one:
-        yield one
+def box(boot: Callable[[labs.Lab], labbox.LabBox]) -> labbox.LabBox:
+    return boot(labs.VIRTUALBOX)
 
 
 def test_the_driver_is_built_and_loaded_and_a_guest_of_the_processor_answers(
-    box: labbox.LabBox, tmp_path: Path
+    box: labbox.LabBox, environment: dict[str, str], tmp_path: Path
 ) -> None:
-    (tmp_path / "hosts.yml").write_text(
-        INVENTORY.format(
-            port=box.ssh_port,
-            key=box.client_key,
-            known=box.known_hosts,
-            native_port=box.native_port,
-        )
-    )
-    environment = {
-        **os.environ,
-        "XDG_CACHE_HOME": str(ROOT / ".cache"),
-        "XDG_STATE_HOME": str(tmp_path / "state"),
-    }
+    inventory = tmp_path / "hosts.yml"
+    inventory.write_text(INVENTORY.format(box=box.as_host()))
 
-    def baremark(verb: str) -> None:
-        done = subprocess.run(
-            [str(BAREMARK), verb, "-i", str(tmp_path / "hosts.yml")],
-            cwd=ROOT,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=UP_LIMIT_S,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+    def on_it(verb: str) -> None:
+        verbs.call(environment, verb, "-i", str(inventory))
 
     assert box.run("test -e /dev/vboxdrv").returncode != 0
     there = box.run(THERE).stdout
-    baremark("doctor")
-    baremark("up")
-    (file,) = (tmp_path / "state").glob("baremark/*/standing.json")
+    on_it("doctor")
+    on_it("up")
+    (file,) = Path(environment["XDG_STATE_HOME"]).glob("baremark/*/standing.json")
     endpoint = json.loads(file.read_text())["endpoints"]["box-guest"]
     assert endpoint["facts"]["engine"] == "hardware"
 
@@ -126,5 +91,5 @@ def test_the_driver_is_built_and_loaded_and_a_guest_of_the_processor_answers(
     greeting = box.run(f"exec 3<>/dev/tcp/{endpoint['address']}/22 && head -c 4 <&3")
     assert greeting.stdout == "SSH-", greeting.stderr
 
-    baremark("down")
+    on_it("down")
     assert box.run(THERE).stdout == there

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +17,9 @@ import pytest
 from harness.ledger import folders, reader
 from harness.model.target import BackendClass
 from harness.model.trial import TrialStatus
-from tests import waiting
 
-from . import labbox, xenlab
-
-ROOT = Path(__file__).parents[2]
-BAREMARK = Path(sys.executable).with_name("baremark")
+from . import labbox, labs, verbs
+from .labimage import SUDOER
 
 pytestmark = [
     pytest.mark.system,
@@ -36,14 +31,7 @@ all:
   vars: {{baremark_vcpus: 1, baremark_memory_mib: 512, baremark_disk_gib: 2, baremark_boot_s: 600}}
 baremetal:
   hosts:
-    dom0:
-      ansible_host: 127.0.0.1
-      ansible_port: {port}
-      ansible_user: lab
-      ansible_python_interpreter: /usr/bin/python3
-      ansible_ssh_private_key_file: {key}
-      ansible_ssh_common_args: -o UserKnownHostsFile={known} -o StrictHostKeyChecking=yes
-      baremark_ssh_forwarded_port: {native_port}
+    dom0: {box}
 xen:
   hosts:
     para:
@@ -80,36 +68,14 @@ ps -e -o comm= | grep -E '^(qemu-system|iperf3|sockperf|cat|xl)$' || echo none
 
 
 @pytest.fixture(scope="module")
-def box() -> Iterator[labbox.LabBox]:
-    if missing := labbox.missing_programs():
-        pytest.skip(f"no lab host in a box without {', '.join(missing)}")
-    with xenlab.running(ROOT / ".cache" / "labbox") as one:
-        yield one
-
-
-def baremark(
-    folder: Path, *args: str, status: int = 0, limit_s: float = waiting.VERB_S
-) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [str(BAREMARK), *args],
-        cwd=ROOT,
-        env={
-            **os.environ,
-            "XDG_CACHE_HOME": str(ROOT / ".cache"),
-            "XDG_STATE_HOME": str(folder / "state"),
-            "COLUMNS": "200",
-        },
-        capture_output=True,
-        text=True,
-        timeout=limit_s,
-    )
-    assert done.returncode == status, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr, done.stderr
-    return done
+def box(boot: Callable[[labs.Lab], labbox.LabBox]) -> labbox.LabBox:
+    return boot(labs.XEN)
 
 
 @pytest.mark.skipif(Path("/proc/xen/capabilities").exists(), reason="this machine runs under Xen")
-def test_the_doctor_says_what_a_machine_without_xen_lacks(tmp_path: Path) -> None:
+def test_the_doctor_says_what_a_machine_without_xen_lacks(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
     inventory = tmp_path / "hosts.yml"
     inventory.write_text(
         "all:\n  vars: {baremark_vcpus: 1, baremark_memory_mib: 512, baremark_disk_gib: 2}\n"
@@ -117,7 +83,9 @@ def test_the_doctor_says_what_a_machine_without_xen_lacks(tmp_path: Path) -> Non
         "ansible_python_interpreter: '{{ ansible_playbook_python }}'}}}\n"
         "    xen: {hosts: {guest: {baremark_host: native}}}\n"
     )
-    said = " ".join(baremark(tmp_path, "doctor", "-i", str(inventory), status=1).stdout.split())
+    said = " ".join(
+        verbs.call(environment, "doctor", "-i", str(inventory), status=1).stdout.split()
+    )
     assert "guest (xen): not usable why: the machine does not run under Xen as dom0" in said
     assert "to do: apt-get install xen-system-amd64, and boot the entry with Xen" in said
 
@@ -125,30 +93,23 @@ def test_the_doctor_says_what_a_machine_without_xen_lacks(tmp_path: Path) -> Non
 @pytest.mark.long
 def test_the_box_is_dom0_of_a_real_xen(box: labbox.LabBox) -> None:
     assert box.run("cat /proc/xen/capabilities").stdout.strip() == "control_d"
-    told = box.run("sudo xl info xen_version", user=labbox.SUDOER)
+    told = box.run("sudo xl info xen_version", user=SUDOER)
     assert told.stdout.startswith("4.17"), told.stderr
 
 
 @pytest.mark.long
 def test_guests_of_xen_are_made_measured_labelled_and_removed(
-    box: labbox.LabBox, tmp_path: Path
+    box: labbox.LabBox, environment: dict[str, str], tmp_path: Path
 ) -> None:
     inventory = tmp_path / "hosts.yml"
-    inventory.write_text(
-        INVENTORY.format(
-            port=box.ssh_port,
-            key=box.client_key,
-            known=box.known_hosts,
-            native_port=box.native_port,
-        )
-    )
+    inventory.write_text(INVENTORY.format(box=box.as_host()))
     where = ("-i", str(inventory))
     made = box.run(FOREIGN)
     assert made.returncode == 0, made.stderr
     there = box.run(THERE).stdout
     results = tmp_path / "results"
 
-    said = " ".join(baremark(tmp_path, "doctor", *where, status=1).stdout.split())
+    said = " ".join(verbs.call(environment, "doctor", *where, status=1).stdout.split())
     assert "dom0 (baremetal): usable" in said
     assert "the machine is dom0 of Xen" in said
     for guest in ("para", "paravh"):
@@ -157,16 +118,16 @@ def test_guests_of_xen_are_made_measured_labelled_and_removed(
     assert "xl rename baremark-taken another-name" in said
     assert box.run(THERE).stdout == there
 
-    up = baremark(tmp_path, "up", *where, "-t", "par*", "-t", "taken", status=1).stderr
+    up = verbs.call(environment, "up", *where, "-t", "par*", "-t", "taken", status=1).stderr
     assert "there is a domain baremark-taken that Baremark did not make" in " ".join(up.split())
     domains = box.run("xl list").stdout
-    again = baremark(tmp_path, "up", *where, "-t", "par*").stderr
+    again = verbs.call(environment, "up", *where, "-t", "par*").stderr
     assert "para is up at 198.18.0." in again
     ids = [line.split()[:2] for line in domains.splitlines()]
     assert ids == [line.split()[:2] for line in box.run("xl list").stdout.splitlines()]
 
     work = ("-w", "cpu-sysbench-1t", "--preset", "smoke", "--results", str(results))
-    baremark(tmp_path, "run", *where, *work)
+    verbs.call(environment, "run", *where, *work)
     (folder,) = folders.runs_in(results / "runs")
     run = reader.read_run(folder)
     assert run.ended == "complete"
@@ -187,7 +148,7 @@ def test_guests_of_xen_are_made_measured_labelled_and_removed(
     assert [seen[name].inside["xen_guest_type"] for name in ("para", "paravh")] == ["PV", "PVH"]
 
     table: dict[str, Any] = json.loads(
-        baremark(tmp_path, "table", "-f", "json", "--results", str(results)).stdout
+        verbs.call(environment, "table", "-f", "json", "--results", str(results)).stdout
     )
     (section,) = table["sections"]
     assert [column["header"] for column in section["columns"]] == [
@@ -199,6 +160,6 @@ def test_guests_of_xen_are_made_measured_labelled_and_removed(
     assert "overhead is relative to dom0 and not to bare metal" in notes
     assert "is emulated in software" in notes
 
-    baremark(tmp_path, "down", *where)
+    verbs.call(environment, "down", *where)
     assert box.run(THERE).stdout == there
     assert "baremark-taken" in box.run("xl list").stdout

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -35,20 +36,24 @@ def verbs(environment: dict[str, str]) -> Iterator[Verb]:
     """Run a verb; at the end everything is down and the machine as it was."""
     before = machine.snapshot()
 
-    def verb(*args: str, status: int | None = 0) -> subprocess.CompletedProcess[str]:
-        done = _run(args, environment)
-        assert status is None or done.returncode == status, done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
-        return done
-
     try:
-        yield verb
+        yield partial(call, environment)
     finally:
         purge = [] if machine.CACHE in before["files"] else ["--purge"]
         keep = {**environment, "XDG_CACHE_HOME": environment["XDG_STATE_HOME"]}
         done = _run(("down", *purge), keep)
     assert done.returncode == 0, done.stderr
     assert machine.left_behind(before, machine.snapshot(), kept=not purge) == {}
+
+
+def call(
+    environment: dict[str, str], *args: str, status: int | None = 0
+) -> subprocess.CompletedProcess[str]:
+    """Run a verb, and require that it ends with `status`."""
+    done = _run(args, environment)
+    assert status is None or done.returncode == status, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done
 
 
 def begun(environment: dict[str, str], *args: str) -> subprocess.Popen[str]:
