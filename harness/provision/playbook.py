@@ -225,7 +225,10 @@ def _sudo_password() -> str | None:
         return _password
     if shutil.which("sudo") is None:
         raise UseError("root rights are needed and there is no sudo", "run as root")
-    if subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False).returncode == 0:
+    # A password that was typed before holds for that terminal and some minutes: Ansible has another
+    # terminal, and works longer.
+    asked = ["sudo", "-k", "-n", "true"]
+    if subprocess.run(asked, capture_output=True, check=False).returncode == 0:
         return None
     if not sys.stdin.isatty():
         raise UseError(
