@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help bench test test-system test-all check check-format check-lint check-types \
     check-imports check-roles packages packages-system unit main system once long speed \
-    format clean
+    platforms format clean
 
 BENCH_OPTIONS ?=
 TEST_OPTIONS ?=
@@ -17,14 +17,13 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # What `make test` starts for real. What provisioning would install is here too: the suite compares
 # the machine before and after, and packages stay installed.
-TEST_PACKAGES := apparmor docker.io e2fsprogs iproute2 iptables libvirt-clients \
-    libvirt-daemon-system libxml2-utils mmdebstrap openssh-client openssh-server \
+TEST_PACKAGES := apparmor debian-archive-keyring docker.io e2fsprogs ethtool iproute2 iptables \
+    libvirt-clients libvirt-daemon-system libxml2-utils mmdebstrap openssh-client openssh-server \
     qemu-system-x86 runc util-linux zstd
 
 # What the other system tests start besides.
-SYSTEM_PACKAGES := busybox-static chromium conmon crun debian-archive-keyring ethtool fdisk \
-    grub-common grub-pc-bin libfaketime lxc netavark netcat-openbsd podman poppler-utils \
-    qemu-utils runsc
+SYSTEM_PACKAGES := busybox-static chromium conmon crun fdisk grub-common grub-pc-bin libfaketime \
+    lxc netavark netcat-openbsd podman poppler-utils qemu-utils runsc
 
 help:
 	@echo 'make bench        set up, provision what this machine can run, measure, print, take down'
@@ -36,6 +35,7 @@ help:
 	@echo '                  with real KVM on the second, which is a guest made for it, and long'
 	@echo '                  statistical and load checks'
 	@echo '                  (options of pytest: make test TEST_OPTIONS="-x -k docker")'
+	@echo 'make platforms    the report in docs/platforms.md anew, on fresh machines of other releases'
 	@echo 'make check        formatting, lint, types, imports, roles'
 	@echo 'make format       put the code into its format'
 	@echo 'make clean        take everything down and remove caches, images, packages of Python, .venv'
@@ -63,6 +63,11 @@ once: .venv/.dev
 
 long: .venv/.dev
 	.venv/bin/pytest -m long tests/unit tests/contract tests/dataset tests/system $(TEST_OPTIONS)
+
+# The rows of docs/platforms.md, from fresh machines of other releases.
+platforms: .venv/.dev
+	.venv/bin/pytest tests/system/test_platforms.py $(TEST_OPTIONS)
+	.venv/bin/python -m tests.platforms
 
 speed: .venv/.dev
 	.venv/bin/pytest --benchmark-enable tests/bench $(TEST_OPTIONS)
