@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -75,7 +76,7 @@ def run(
             quiet=True,
         )
         try:
-            while (event := events.get()) is not None:
+            for event in _until_the_end(events, thread):
                 _take(event, stats, failures, failed, progress)
         except KeyboardInterrupt:
             cancelled = True
@@ -84,13 +85,32 @@ def run(
             thread.join()
             _end_connections(Path(folder) / "ssh")
         if runner.rc != 0 and not failed:
-            said = Path(runner.config.artifact_dir, "stdout").read_text(errors="replace")
+            stdout = Path(runner.config.artifact_dir, "stdout")
+            said = stdout.read_text(errors="replace") if stdout.exists() else ""
             last = "\n".join("  " + line for line in said.strip().splitlines()[-8:])
             raise HarnessError(
                 f"the playbook {playbook} did not run:\n{last}",
                 "mend what Ansible names; see also: ansible-inventory -i INVENTORY --list",
             )
     return Play(stats, {host: failures.get(host, "no reason given") for host in failed})
+
+
+def _until_the_end(
+    events: queue.SimpleQueue[dict[str, Any] | None], thread: threading.Thread
+) -> Iterator[dict[str, Any]]:
+    """Events as they come; a runner whose thread died of something says of none that it is the
+    last."""
+    while True:
+        alive = thread.is_alive()
+        try:
+            event = events.get(timeout=1)
+        except queue.Empty:
+            if not alive:
+                return
+            continue
+        if event is None:
+            return
+        yield event
 
 
 @contextmanager

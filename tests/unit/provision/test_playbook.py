@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.errors import HarnessError
 from harness.model.progress import Silent
 from harness.provision import playbook
 
@@ -33,3 +34,18 @@ def test_a_host_that_fails_is_told_of_with_its_reason_and_takes_nothing_from_the
     play = playbook.run("play.yml", tmp_path / "hosts", {}, Silent())
     assert play.failures == {"full": "Fail on one: there is no room"}
     assert play.stats["found"] == {"full": 1, "other": 1}
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.skipif(os.geteuid() != 0, reason="playbooks ask for root rights")
+def test_a_runner_that_dies_is_told_and_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hosts").write_text("here\n")
+
+    def die(self: object) -> None:
+        raise OSError("no pseudo terminal is left")
+
+    monkeypatch.setattr("ansible_runner.runner.Runner.run", die)
+    with pytest.raises(HarnessError, match=r"the playbook play\.yml did not run"):
+        playbook.run("play.yml", tmp_path / "hosts", {}, Silent())
