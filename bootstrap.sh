@@ -1,10 +1,15 @@
 #!/bin/sh
 # Make .venv from uv.lock. Installs Python's venv with apt where it is missing, with sudo where
 # this is not root, and what compiles the binding of libvirt where that is possible without asking.
-# Can be run again at any time. With --dev what tests and checks need comes too.
+# Can be run again at any time. With --dev what tests and checks need comes too; all else, such as
+# --extra windows, is for uv sync.
 set -eu
 group=--no-dev
-[ "${1:-}" = --dev ] && group=--dev
+if [ "${1:-}" = --dev ]; then
+    group=--dev
+    shift
+fi
+more=$*
 cd "$(dirname "$0")"
 
 works() {
@@ -34,14 +39,16 @@ if ! python=$(find_python); then
     fi
 fi
 
-# One that was interrupted has a Python and no pip.
-.venv/bin/python -m pip --version >/dev/null 2>&1 || "$python" -m venv --clear .venv
+# pip brings uv, which does the rest, and goes. One that was interrupted has a Python and neither.
 if ! .venv/bin/uv --version 2>/dev/null | grep -q '^uv 0\.13\.'; then
-    .venv/bin/pip install --quiet --disable-pip-version-check 'uv==0.13.9'
+    .venv/bin/python -m pip --version >/dev/null 2>&1 || "$python" -m venv --clear .venv
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check 'uv==0.13.9'
 fi
+.venv/bin/uv pip uninstall --quiet --python .venv pip setuptools
 
+# shellcheck disable=SC2086
 sync() {
-    UV_PROJECT_ENVIRONMENT=.venv .venv/bin/uv sync --frozen --quiet --inexact "$group" "$@"
+    UV_PROJECT_ENVIRONMENT=.venv .venv/bin/uv sync --frozen --quiet --inexact "$group" $more "$@"
 }
 
 # libvirt's binding asks what KVM guests are. It is compiled here, for it has no wheels; where it

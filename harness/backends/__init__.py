@@ -10,7 +10,7 @@ one that this process may use itself (`_forward`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from importlib import import_module
@@ -40,7 +40,8 @@ class Backend(Protocol):
     Where they are not the rule it also says: `NAMES_ITSELF = False` (its processor does not always
     name it, so the firmware's word alone is enough), `LEAVES_ROOM = False` (no native Linux runs on
     its machine beside it, so the baseline is elsewhere), `ADOPTABLE = False` (the bundle runs in no
-    guest of it).
+    guest of it), `COLLECTIONS` (what its role uses of Ansible beyond ansible.builtin, each with the
+    extra of this package that brings it).
     """
 
     CLASS: BackendClass
@@ -129,6 +130,11 @@ def adoptable() -> tuple[str, ...]:
 def leaves_room(name: str) -> bool:
     """Whether a native Linux, the baseline, runs on the machine beside what `name` makes."""
     return name == CLOUD or kind(name).leaves_room
+
+
+def collections(name: str) -> Mapping[str, str]:
+    """Ansible's collections that the role of `name` uses, each with the extra that brings it."""
+    return getattr(load(name), "COLLECTIONS", {})
 
 
 def live(name: str) -> Live | None:

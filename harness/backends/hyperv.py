@@ -16,6 +16,7 @@ from harness.remote.session import Session
 CLASS = BackendClass.TYPE1
 PLATFORMS = frozenset({"microsoft"})
 LEAVES_ROOM = False
+COLLECTIONS = {"ansible.windows": "windows"}
 FACTS = ("release", "vcpus", "memory_mib", "generation", "machine", "disk_format")
 
 

@@ -21,10 +21,14 @@ if TYPE_CHECKING:
 
 
 def hosts(path: Path, patterns: Sequence[str] | None) -> tuple[Host, ...]:
-    """The hosts of the inventory at `path`, with the targets that `patterns` choose."""
+    """The hosts of the inventory at `path`, with the targets that `patterns` choose, once all is
+    here that they are made with."""
     from harness import inventory
+    from harness.inventory.checks import require_collections
 
-    return inventory.choose(inventory.load(path), patterns or ())
+    chosen = inventory.choose(inventory.load(path), patterns or ())
+    require_collections(chosen)
+    return chosen
 
 
 def runs(results: Path, names: Sequence[str] | None) -> list[Path]:

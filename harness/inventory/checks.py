@@ -10,12 +10,15 @@ import ipaddress
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from harness import backends, installed
+from harness.errors import UseError
 from harness.inventory.groups import PEER_GROUP
+from harness.inventory.listing import has_collection
 from harness.inventory.machines import same_place
 from harness.inventory.mistakes import Mistakes
 from harness.inventory.network import BENCH_NETWORK, HOST_ADDRESS, PEER_ADDRESS, free_addresses
 from harness.inventory.variables import PREFIX, known_variables
-from harness.model.target import NATIVE_BACKEND, Endpoint, Size, Target
+from harness.model.target import NATIVE_BACKEND, Endpoint, Host, Size, Target
 
 
 def check_names(hostvars: Mapping[str, Mapping[str, Any]], mistakes: Mistakes) -> None:
@@ -128,6 +131,19 @@ def check_adopted(adopted: Mapping[str, Endpoint], mistakes: Mistakes) -> None:
                 "two adopted targets on one address and port: "
                 f"{endpoint.address}:{endpoint.port} is {other}'s",
             )
+
+
+def require_collections(hosts: Sequence[Host]) -> None:
+    """What makes the targets must be there. Raises `UseError` with what to type."""
+    made = {each.backend for host in hosts for each in host.targets if not each.adopted}
+    for backend in sorted(made):
+        for collection, extra in backends.collections(backend).items():
+            if not has_collection(collection):
+                raise UseError(
+                    f"targets of {backend} are made by Ansible's collection {collection}, which "
+                    "is not here",
+                    installed.more(extra),
+                )
 
 
 def _size(size: Size) -> str:

@@ -54,9 +54,28 @@ class Answer:
 
 def ask_ansible(path: Path) -> Answer:
     """What `ansible-inventory --list` says of the inventory at `path`. Raises `UseError`."""
-    program = Path(sys.executable).with_name("ansible-inventory")
-    done = subprocess.run(
-        [str(program), "-i", str(path), "--list"],
+    done = _ask("ansible-inventory", "-i", str(path), "--list")
+    if done.returncode != 0:
+        raise UseError(
+            f"Ansible cannot read the inventory {path}:\n{_told(done.stderr)}",
+            f"ask Ansible itself: ansible-inventory -i {path} --list",
+        )
+    said = json.loads(done.stdout)
+    return Answer(
+        said.get("_meta", {}).get("hostvars", {}),
+        {name: group for name, group in said.items() if name != "_meta"},
+    )
+
+
+def has_collection(name: str) -> bool:
+    """Whether Ansible finds a collection, wherever its configuration lets it look."""
+    done = _ask("ansible-galaxy", "collection", "list", name, "--format", "json")
+    return done.returncode == 0 and any(json.loads(done.stdout).values())
+
+
+def _ask(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(Path(sys.executable).with_name(program)), *arguments],
         capture_output=True,
         encoding="utf-8",
         errors="replace",
@@ -67,16 +86,6 @@ def ask_ansible(path: Path) -> Answer:
             "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "1",
             "ANSIBLE_NOCOLOR": "1",
         },
-    )
-    if done.returncode != 0:
-        raise UseError(
-            f"Ansible cannot read the inventory {path}:\n{_told(done.stderr)}",
-            f"ask Ansible itself: ansible-inventory -i {path} --list",
-        )
-    said = json.loads(done.stdout)
-    return Answer(
-        said.get("_meta", {}).get("hostvars", {}),
-        {name: group for name, group in said.items() if name != "_meta"},
     )
 
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from harness import installed
 from harness.inventory import adopted
 from harness.model.cpus import MOST_CPUS, cpu_list
 
 PREFIX = "baremark_"
 """Begins every variable that is Baremark's; all others are Ansible's or the user's own."""
-
-_PLAYBOOKS = Path(__file__).parents[2] / "playbooks"
 
 
 class TargetVars(BaseModel):
@@ -39,10 +37,11 @@ def known_variables() -> frozenset[str]:
     Those of this module's own, and whatever stands as a key in a role's arguments and defaults
     and in the playbooks' group variables: a new role's are known by its files.
     """
+    playbooks = installed.folder("playbooks")
     files = [
-        *_PLAYBOOKS.glob("roles/*/meta/argument_specs.yml"),
-        *_PLAYBOOKS.glob("roles/*/defaults/main.yml"),
-        *_PLAYBOOKS.glob("group_vars/*.yml"),
+        *playbooks.glob("roles/*/meta/argument_specs.yml"),
+        *playbooks.glob("roles/*/defaults/main.yml"),
+        *playbooks.glob("group_vars/*.yml"),
     ]
     keys = re.compile(rf"^\s*({PREFIX}\w+)\s*:", re.MULTILINE)
     found = {name for file in files for name in keys.findall(file.read_text(encoding="utf-8"))}

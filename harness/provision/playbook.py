@@ -20,11 +20,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness import installed
 from harness.errors import HarnessError, UseError
 from harness.inventory.listing import UTF8
 from harness.model.progress import Progress
 
-PLAYBOOKS = Path(__file__).parents[2] / "playbooks"
+PLAYBOOKS = installed.folder("playbooks")
 
 _SCRATCH = "baremark-ansible-"
 """Begins the name of the temporary folder of a playbook's run; the process follows."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from harness import installed
 from harness.inventory import network
 from harness.model.target import Host, Size
 
@@ -27,6 +28,7 @@ def of(hosts: Sequence[Host]) -> dict[str, Any]:
         "baremark_targets": [target.name for target in targets],
         "baremark_addresses": {target.name: target.address for target in targets},
         "baremark_sizes": {target.name: size(target.size) for target in targets},
+        "baremark_more_kvm": installed.more("kvm"),
     }
 
 

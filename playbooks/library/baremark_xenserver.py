@@ -94,7 +94,7 @@ def _logged_in(params: dict[str, Any]) -> Iterator[Pool]:
     """A session, with XAPI's failures in words."""
     if XenAPI is None:
         raise Refused(
-            "the controller's Python has no XenAPI", "./bootstrap.sh installs it (uv.lock)"
+            "the controller's Python has no XenAPI", "it comes with baremark: set that up anew"
         )
     address, port = params["address"], params["port"]
     tls = context(address, port, params["fingerprint"], params["ca_file"])

@@ -58,7 +58,7 @@ class Esxi:
     def __init__(self, params: dict[str, Any]) -> None:
         if vim is None:
             raise Refused(
-                "the controller's Python has no pyvmomi", "./bootstrap.sh installs it (uv.lock)"
+                "the controller's Python has no pyvmomi", "it comes with baremark: set that up anew"
             )
         self.address, self.port = params["address"], params["port"]
         self.tls: ssl.SSLContext = context(

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from harness import backends
 from harness.model.target import NATIVE_BACKEND
 from harness.provision.variables import BENCH_NETWORK
 
@@ -98,6 +99,15 @@ def test_a_backend_has_its_arguments_checked(backend: str) -> None:
     for verb in ("create", "probe"):
         required = {k for k, v in specs[verb]["options"].items() if v.get("required")}
         assert "baremark_size" in required, f"{backend}'s {verb} does not require the size"
+
+
+@pytest.mark.parametrize("file", TASK_FILES, ids=lambda file: f"{file.parents[1].name}-{file.stem}")
+def test_a_role_uses_no_collection_that_its_backend_does_not_name(file: Path) -> None:
+    """What is installed to measure has ansible.builtin alone."""
+    role = file.parents[1].name
+    named = set(backends.collections(role)) if role in BACKENDS else set()
+    modules = [key for task in tasks_of(read(file)) for key in task if key.count(".") == 2]
+    assert {key.rpartition(".")[0] for key in modules} <= {"ansible.builtin", *named}
 
 
 @pytest.mark.parametrize("name", BENCH_NETWORK)

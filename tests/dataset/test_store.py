@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from harness import installed
 from harness.dataset.store import Entry, Store, open_store, snapshot
 from harness.dataset.store.folder import Folder
 from harness.errors import HarnessError, UseError
@@ -78,7 +79,8 @@ def test_a_package_that_is_missing_is_named_with_its_extra(
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(UseError, match=f"needs the package {package}") as error:
         open_store(url)
-    assert f"baremark[{extra}]" in error.value.hint
+    assert error.value.hint == installed.more(extra)
+    assert extra in error.value.hint
 
 
 def test_a_bucket_that_does_not_exist_is_named(s3: str) -> None:

@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
+from harness import installed
 from harness.backends import _forward
 from harness.errors import HarnessError
 from harness.model.target import Endpoint
@@ -121,7 +122,7 @@ def binding() -> ModuleType:
     except ImportError as error:
         raise HarnessError(
             f"libvirt cannot be asked: this Python has no libvirt-python ({error})",
-            "apt-get install libvirt-dev pkg-config gcc python3-dev, then ./bootstrap.sh",
+            "apt-get install libvirt-dev pkg-config gcc python3-dev, then " + installed.more("kvm"),
         ) from None
     libvirt.registerErrorHandler(lambda _, __: None, None)  # errors are raised, not printed
     return libvirt

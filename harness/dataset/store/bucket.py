@@ -18,6 +18,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Protocol, cast
 
+from harness import installed
 from harness.dataset.store import Entry, Store, Vanished
 from harness.errors import HarnessError, UseError
 
@@ -175,7 +176,7 @@ def _package(scheme: str) -> ModuleType:
     except ImportError:
         raise UseError(
             f"{scheme}:// needs the package {package}, which is not installed",
-            f"pip install 'baremark[{extra}]'",
+            installed.more(extra),
         ) from None
 
 
