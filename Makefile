@@ -101,7 +101,7 @@ format: .venv/.dev
 
 clean:
 	if [ -x .venv/bin/baremark ]; then .venv/bin/baremark down --purge; fi
-	rm -rf .venv .cache .benchmarks .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .ansible
+	rm -rf .venv .cache dist .benchmarks .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .ansible
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The only packages that Ansible cannot install are those that it needs itself.

@@ -31,7 +31,7 @@ from harness.cli.provenance import show, verify
 from harness.cli.publish import publish
 from harness.cli.selftest import selftest
 from harness.cli.table import table
-from harness.cli.targets import doctor, down, key, setup, up
+from harness.cli.targets import doctor, down, init, key, setup, up
 from harness.errors import HarnessError, Interrupted
 
 
@@ -71,6 +71,7 @@ def _main(
     pass
 
 
+app.command()(init)
 app.command()(doctor)
 app.command()(up)
 app.command()(down)

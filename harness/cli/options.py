@@ -11,13 +11,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from harness import installed
 from harness.cli import arguments
 
 if TYPE_CHECKING:
     from harness.model.target import Host
     from harness.plan.request import Request
 
-LOCALHOST = Path("inventories/localhost")
+FIRST = Path("inventories/localhost")
+"""Where `baremark init` writes an inventory, and a clone has one."""
+LOCALHOST = FIRST if FIRST.exists() else installed.folder("inventories") / "localhost"
+"""The inventory that is measured where none is named: the one here, else the program's own."""
+WORKLOADS = installed.folder("workloads")
 
 InventoryOption = Annotated[
     Path, typer.Option("-i", "--inventory", help="Ansible inventory: a file or a folder.")
@@ -80,7 +85,7 @@ class Measuring:
     max_blocks: MaxBlocksOption = None
     accept: AcceptOption = None
     seed: SeedOption = None
-    workloads: WorkloadsOption = Path("workloads")
+    workloads: WorkloadsOption = WORKLOADS
 
     def hosts(self) -> tuple[Host, ...]:
         """The hosts of the inventory, with the targets that were chosen."""

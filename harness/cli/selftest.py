@@ -11,6 +11,7 @@ import typer
 from harness.cli import arguments
 from harness.cli.options import (
     LOCALHOST,
+    WORKLOADS,
     InventoryOption,
     ResultsOption,
     WorkloadOption,
@@ -33,7 +34,7 @@ def selftest(
     seconds: Annotated[int, typer.Option("--seconds", min=1, help="Of each trial.")] = 1,
     format: Annotated[str, typer.Option("--format", "-f", help="text or json.")] = "text",
     results: ResultsOption = Path("results"),
-    workloads: WorkloadsOption = Path("workloads"),
+    workloads: WorkloadsOption = WORKLOADS,
 ) -> None:
     """Judge the harness: native against itself, and slowdowns of known size."""
     from harness.console import Console

@@ -1,16 +1,35 @@
-"""`baremark doctor`, `up`, `down`, `key`, and `setup` for the Makefile: what must be there before
-anything is measured, and how it goes away.
+"""`baremark init`, `doctor`, `up`, `down`, `key`, and `setup` for the Makefile: what must be there
+before anything is measured, and how it goes away.
 """
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from harness import installed
 from harness.cli import arguments
-from harness.cli.options import LOCALHOST, InventoryOption, TargetOption
+from harness.cli.options import FIRST, LOCALHOST, InventoryOption, TargetOption
 from harness.errors import EXIT_RUN
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where it is to be.")] = FIRST,
+) -> None:
+    """Write an inventory to begin with: this machine. Asks nothing and overwrites nothing."""
+    from harness.console import Console
+    from harness.inventory import first
+
+    first.write(folder)
+    console = Console()
+    named = "" if folder == FIRST else f" -i {shlex.quote(str(folder))}"
+    console.say(f"written: {folder}; its comments say what can be changed")
+    console.say(f"what this machine can run: baremark doctor{named}")
+    console.say(f"measure it, in minutes: baremark bench{named} --preset smoke")
+    console.say(f"examples of all else: {installed.folder('inventories')}")
 
 
 def doctor(inventory: InventoryOption = LOCALHOST, target: TargetOption = None) -> None:

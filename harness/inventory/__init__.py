@@ -46,7 +46,7 @@ def load(path: Path) -> tuple[Host, ...]:
     if not path.exists():
         raise UseError(
             f"there is no inventory {path}",
-            "name one with -i; inventories/localhost measures this machine",
+            "name one with -i, or baremark init writes one that measures this machine",
         )
     answer = ask_ansible(path)
     mistakes = Mistakes(path)

@@ -56,7 +56,7 @@ def load_all(folder: Path) -> tuple[Workload, ...]:
     if not files:
         raise UseError(
             f"no workload found: there is no {folder}/<name>/workload.yml",
-            "run from the project's folder, or name the folder with --workloads",
+            "name another folder with --workloads, or leave it out",
         )
     found: list[Workload] = []
     mistakes: list[str] = []

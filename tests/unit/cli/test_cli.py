@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from harness import inventory
 from tests import command
 
 ROOT = Path(__file__).parents[3]
@@ -48,6 +49,38 @@ def test_help_names_every_verb() -> None:
     assert done.returncode == 0
     for verb in ("doctor", "up", "down", "run", "bench", "table"):
         assert f"\n  {verb}" in done.stdout
+
+
+def test_init_writes_an_inventory_that_reads_well_and_nothing_over_another(tmp_path: Path) -> None:
+    said = baremark("init", "lab", folder=tmp_path).stderr
+    assert "baremark doctor -i lab" in said
+    assert inventory.load(tmp_path / "lab")
+    assert "lab is there already" in refused("init", "lab", folder=tmp_path)
+    (tmp_path / "file").write_text("mine")
+    assert "file is there already" in refused("init", "file", folder=tmp_path)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_init_into_the_empty_folder_where_it_is_said(tmp_path: Path) -> None:
+    assert baremark("init", ".", folder=tmp_path).returncode == 0
+    assert inventory.load(tmp_path)
+
+
+def test_from_another_folder_the_programs_own_inventory_and_workloads_are_taken(
+    tmp_path: Path,
+) -> None:
+    assert str(ROOT / "inventories" / "localhost") in refused("run", folder=tmp_path)
+
+
+def test_targets_that_need_a_collection_are_refused_with_what_to_type() -> None:
+    for verb in ("doctor", "up", "bench", "down"):
+        said = refused(
+            *(verb, "-i", "inventories/hyperv.example"),
+            ANSIBLE_COLLECTIONS_SCAN_SYS_PATH="0",
+            ANSIBLE_COLLECTIONS_PATH="/nowhere",
+        )
+        assert "Ansible's collection ansible.windows" in said
+        assert f"{ROOT}/bootstrap.sh --extra windows" in said
 
 
 def test_help_imports_nothing_heavy() -> None:
