@@ -10,7 +10,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from harness.errors import HarnessError
@@ -122,7 +122,8 @@ def alone(path: Path, busy: HarnessError) -> Iterator[None]:
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)
+        with suppress(PermissionError):  # another user's, who was killed with it
+            path.unlink(missing_ok=True)
         os.close(file)
 
 

@@ -38,6 +38,11 @@ def state_folder(inventory: Path) -> Path:
     return home() / name
 
 
+def data_folder() -> Path:
+    """Where targets are that a user makes without root; empty when they are down and purged."""
+    return _folder("XDG_DATA_HOME", ".local/share")
+
+
 def home() -> Path:
     """Where the state of every inventory is, and what outlives them."""
     return _folder("XDG_STATE_HOME", ".local/state")
@@ -58,6 +63,11 @@ def write(folder: Path, standing: Standing) -> None:
     with writing(folder, ELSEWHERE):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_whole(folder / _FILE, text.encode())
+
+
+def is_up(inventory: Path) -> bool:
+    """Whether targets of an inventory are written down as up."""
+    return (state_folder(inventory) / _FILE).exists()
 
 
 def read(folder: Path, inventory: Path) -> Standing:

@@ -55,7 +55,7 @@ def confined(outside: Observed) -> Iterator[str]:
         yield "the engine says that it does not run"
     if outside.get("cpus") is None:
         yield "the engine confines it to no CPUs"
-    if outside.get("memory_mib") is None:
+    if outside.get("memory_mib") is None and outside.get("rootless") != "true":
         yield "the engine gives it no memory limit"
 
 

@@ -29,9 +29,14 @@ def observe(host: Session, endpoint: Endpoint) -> Observed:
     )
     about = json.loads(host.check([*podman, "info", "--format=json"], limit_s=LIMIT_S))
     container = answer[0]
-    asked = container["HostConfig"]["NetworkMode"]
+    asked = str(container["HostConfig"]["NetworkMode"])
+    told = described(container, endpoint.work)
+    rootless = bool(about["host"]["security"]["rootless"])
+    if rootless:
+        told |= {"cpus": _affinity(host, container["State"]["Pid"]), "network": asked}
     return {
-        **described(container, endpoint.work),
+        **told,
+        "rootless": str(rootless).lower(),
         "release": about["version"]["Version"],
         "accelerator": None,
         "runtime": container["OCIRuntime"],
@@ -41,8 +46,16 @@ def observe(host: Session, endpoint: Endpoint) -> Observed:
         "storage_driver": about["store"]["graphDriverName"],
         "cgroup_version": about["host"]["cgroupVersion"],
         "cgroup_manager": about["host"]["cgroupManager"],
-        "network_mode": asked if asked == "host" else _link(host, container["State"]["Pid"]),
+        "network_mode": asked
+        if asked == "host" or rootless
+        else _link(host, container["State"]["Pid"]),
     }
+
+
+def _affinity(host: Session, process: int) -> str | None:
+    """The CPUs that a container's first process may run on: without root no control group says."""
+    told = host.run(["taskset", "--cpu-list", "--pid", str(process)], limit_s=LIMIT_S)
+    return told.stdout.decode(errors="replace").rpartition(": ")[2].strip() or None
 
 
 def _link(host: Session, process: int) -> str | None:
@@ -57,7 +70,9 @@ def _link(host: Session, process: int) -> str | None:
 
 
 def identify(inside: Observed, outside: Observed) -> tuple[BackendClass, str]:
-    return CLASS, label("podman", RUNTIME, outside)
+    return CLASS, label(
+        "podman-rootless" if outside.get("rootless") == "true" else "podman", RUNTIME, outside
+    )
 
 
 def contradictions(

@@ -24,8 +24,28 @@ LOCALHOST = FIRST if FIRST.exists() else installed.folder("inventories") / "loca
 """The inventory that is measured where none is named: the one here, else the program's own."""
 WORKLOADS = installed.folder("workloads")
 
+WITHOUT_ROOT = "without-root"
+"""The folder beside `LOCALHOST` that takes its place where there is neither root nor sudo."""
+
+
+def _inventory(context: typer.Context, value: Path) -> Path:
+    """Where none was named: what is up, else what the rights here allow."""
+    from harness import state
+    from harness.provision import rights
+
+    other = value.with_name(WITHOUT_ROOT)
+    if arguments.given(context, ("inventory",)) or not other.exists() or state.is_up(value):
+        return value
+    return other if state.is_up(other) or not rights.here().root else value
+
+
 InventoryOption = Annotated[
-    Path, typer.Option("-i", "--inventory", help="Ansible inventory: a file or a folder.")
+    Path,
+    typer.Option(
+        *("-i", "--inventory"),
+        help="Ansible inventory: a file or a folder.",
+        callback=_inventory,
+    ),
 ]
 TargetOption = Annotated[
     list[str] | None,

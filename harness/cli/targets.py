@@ -35,12 +35,14 @@ def init(
 def doctor(inventory: InventoryOption = LOCALHOST, target: TargetOption = None) -> None:
     """Say for each backend of each host whether it can be used, why not, and what to type."""
     from harness.console import Console
-    from harness.provision import lifecycle
+    from harness.provision import lifecycle, rights
 
     console = Console()
     hosts = arguments.hosts(inventory, target)
     findings = lifecycle.doctor(inventory, hosts, console)
     console.findings(findings)
+    if (line := rights.to_install(findings)) is not None:
+        print(f"for an administrator to type, {line}")
     if not all(finding.usable for finding in findings):
         raise typer.Exit(EXIT_RUN)
 

@@ -27,10 +27,11 @@ from harness.errors import HarnessError
 from harness.model.facts import FACTS, GIVEN, Fact, text
 from harness.model.run import Manifest, TargetRecord
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 # History of the format. A change that an older reader would misread gets a new number.
 #   1  first version
 #   2  a column for every fact of harness.model.facts
+#   3  user, rootless
 
 FOLDER = "observed"
 """Inside the folder of the dataset: its own files lie beside it, and are of another table."""

@@ -233,7 +233,10 @@ class Measurement:
             limit_slack_s=request.limit_slack_s,
             enough=lambda blocks, trials: _enough(manifest, blocks, trials),
             accepted=manifest.accepted,
-            peers=counters.peers(runners[host.name].session),
+            peers=counters.peers(
+                runners[host.name].session,
+                runners[host.name].endpoint.facts.get("peer_processes", ""),
+            ),
         )
         self._loops.append(loop)
         if self._interrupted.is_set():

@@ -99,7 +99,8 @@ class Runner:
             progress.step(f"verify the bundle on {target.name}")
             place = install.push(packed, session, endpoint.store)
             progress.step(f"observe {target.name}")
-            fingerprint = _accepted(target, session, endpoint, host.peer, place, request, native)
+            peer = endpoint.facts.get("peer", host.peer)
+            fingerprint = _accepted(target, session, endpoint, peer, place, request, native)
             used = sorted({workload.tool for workload in request.workloads})
             programs = install.versions(session, place, used)
             return cls(
@@ -108,8 +109,8 @@ class Runner:
                 session,
                 anew,
                 place,
-                host.peer,
-                _peerless(target, session, place, host.peer, request),
+                peer,
+                _peerless(target, session, endpoint, place, peer, request),
                 _process(target, fingerprint),
             )
         except BaseException:
@@ -225,11 +226,13 @@ def _accepted(
     return fingerprint
 
 
-def _peerless(target: Target, session: Session, place: str, peer: str, request: Request) -> str:
-    """Why an adopted target cannot run network workloads; "" where it reaches the peer, or none
-    of them is asked for."""
+def _peerless(
+    target: Target, session: Session, endpoint: Endpoint, place: str, peer: str, request: Request
+) -> str:
+    """Why a target cannot run network workloads: provisioning says so, or an adopted one does not
+    reach the peer; "" where it does, or none of them is asked for."""
     if not target.adopted or not any(workload.needs_peer for workload in request.workloads):
-        return ""
+        return endpoint.facts.get("peerless", "")
     # iperf3 itself may wait for ever where what it sends is lost: its own limit is the target's.
     ask = [f"{place}/run", "timeout", "--kill-after=2", "10", f"{place}/run", "iperf3"]
     ask += ["-c", peer, "-n", "1", "--connect-timeout", "5000"]

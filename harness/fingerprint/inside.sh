@@ -57,6 +57,10 @@ while IFS=': ' read -r key value _; do
     Hugepagesize) say hugepage_kib "$value" ;;
     esac
 done </proc/meminfo
+case $(id -u) in
+0) say user root ;;
+?*) say user unprivileged ;;
+esac
 file clocksource /sys/devices/system/clocksource/clocksource0/current_clocksource
 file dmi_vendor /sys/class/dmi/id/sys_vendor
 file dmi_product /sys/class/dmi/id/product_name

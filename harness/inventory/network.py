@@ -11,6 +11,8 @@ BENCH_NETWORK = ipaddress.IPv4Network("198.18.0.0/24")
 """RFC 2544 sets 198.18.0.0/15 aside for benchmarking, so it collides with nobody's network."""
 HOST_ADDRESS = str(BENCH_NETWORK[1])
 PEER_ADDRESS = str(BENCH_NETWORK[2])
+LOOPBACK = "127.0.0.1"
+"""What a user without root has in place of the bench network: of both ends."""
 PEER_NETNS = "bmpeer"
 """The network namespace of the peer's servers, where the peer is no machine of its own."""
 FIRST_TARGET = 10

@@ -151,6 +151,8 @@ FACTS: tuple[Fact, ...] = (
     Fact("runtime_release", "release of the runtime", _outside("runtime_release")),
     Fact("storage_driver", "storage driver", _outside("storage_driver")),
     Fact("cgroup_version", "version of control groups", _outside("cgroup_version")),
+    Fact("user", "user", _inside("user"), of_native=True),
+    Fact("rootless", "made without root", _outside("rootless")),
     Fact("privileged", "privileged", _outside("privileged")),
     Fact("apparmor", "AppArmor profile", _outside("apparmor")),
     Fact("security_options", "security options", _outside("security_options")),

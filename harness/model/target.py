@@ -111,3 +111,5 @@ class Diagnosis:
     usable: bool
     why: str
     fix: str
+    packages: tuple[str, ...] = ()
+    """What it lacks, where only an administrator can install it."""

@@ -21,18 +21,23 @@ from harness.errors import HarnessError
 from harness.files import writing
 from harness.model.progress import Progress
 from harness.model.target import DECLARED, Diagnosis, Endpoint, Host
-from harness.provision import adopted, playbook, variables
+from harness.provision import adopted, playbook, rights, variables
 from harness.provision.playbook import Play
 from harness.remote import keys
 from harness.state import Standing
 
 
-def prepare(inventory: Path, progress: Progress) -> Bundle:
-    """Build the root filesystem and the bundle on the controller, unless they are there."""
+def prepare(inventory: Path, hosts: Sequence[Host], progress: Progress) -> Bundle:
+    """Build the root filesystem and the bundle on the controller, unless they are there. Without
+    root only what the targets of `hosts` are made of."""
     cache = state.cache_folder()
     with writing(cache, files.ELSEWHERE):
         cache.mkdir(parents=True, exist_ok=True)
-    play = playbook.run("prepare.yml", inventory, {"baremark_cache": str(cache)}, progress)
+    given = {"baremark_cache": str(cache), **rights.variables(hosts)}
+    if given["baremark_rootless"]:
+        made = adopted.provisioned(hosts)
+        given["baremark_userland_wanted"] = any(len(host.targets) > 1 for host in made)
+    play = playbook.run("prepare.yml", inventory, given, progress)
     if play.failures:
         raise HarnessError(
             "the image and the bundle could not be built: " + "; ".join(play.failures.values()),
@@ -65,6 +70,7 @@ def up(inventory: Path, hosts: Sequence[Host], packed: Bundle, progress: Progres
             "baremark_bundle_archive": str(packed.archive),
             "baremark_bundle_digest": packed.digest,
             **variables.of(made),
+            **rights.variables(made),
         }
         play = playbook.run("up.yml", inventory, given, progress)
     try:
@@ -109,7 +115,8 @@ def down(inventory: Path, hosts: Sequence[Host], progress: Progress, *, purge: b
     cache = state.cache_folder()
     left = adopted.down(state.state_folder(inventory), hosts, progress)
     if made := adopted.provisioned(hosts):
-        given = {"baremark_cache": str(cache), "baremark_purge": purge, **variables.of(made)}
+        given = {"baremark_cache": str(cache), "baremark_purge": purge}
+        given |= variables.of(made) | rights.variables(made)
         left |= playbook.run("down.yml", inventory, given, progress).failures
     if left:
         raise HarnessError(
@@ -126,11 +133,10 @@ def down(inventory: Path, hosts: Sequence[Host], progress: Progress, *, purge: b
 def doctor(inventory: Path, hosts: Sequence[Host], progress: Progress) -> tuple[Diagnosis, ...]:
     """Ask every machine whether it can run its targets; nothing is changed anywhere."""
     made = adopted.provisioned(hosts)
-    play = (
-        playbook.run("doctor.yml", inventory, variables.of(made), progress)
-        if made
-        else Play({}, {})
-    )
+    play = Play({}, {})
+    if made:
+        given = {"baremark_cache": str(state.cache_folder()), **variables.of(made)}
+        play = playbook.run("doctor.yml", inventory, given | rights.variables(made), progress)
     said: dict[str, dict[str, Any]] = play.stats.get("baremark_doctor", {})
     findings = []
     for host in hosts:
@@ -148,6 +154,7 @@ def doctor(inventory: Path, hosts: Sequence[Host], progress: Progress) -> tuple[
                         bool(finding["usable"]),
                         str(finding["why"]),
                         str(finding["fix"]),
+                        tuple(finding.get("packages", ())),
                     )
                 )
                 continue

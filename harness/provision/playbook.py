@@ -4,7 +4,6 @@ and what a killed one left behind.
 
 from __future__ import annotations
 
-import getpass
 import os
 import queue
 import shutil
@@ -21,9 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from harness import installed
-from harness.errors import HarnessError, UseError
+from harness.errors import HarnessError
 from harness.inventory.listing import UTF8
 from harness.model.progress import Progress
+from harness.provision import rights
 
 PLAYBOOKS = installed.folder("playbooks")
 
@@ -52,7 +52,7 @@ def run(
     stats: dict[str, Any] = {}
     failures: dict[str, str] = {}
     failed: set[str] = set()
-    password = _sudo_password()
+    password = rights.here().password
 
     def enqueue(event: dict[str, Any]) -> bool:
         """Only that: a slow handler makes runner give up (ansible-runner#1343)."""
@@ -234,27 +234,3 @@ def _environment(folder: str) -> dict[str, str]:
         "ANSIBLE_INVENTORY_UNPARSED_WARNING": "False",
         "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}",
     }
-
-
-_password: str | None = None
-
-
-def _sudo_password() -> str | None:
-    """The user's password for sudo where one is needed, asked once; None where it is not."""
-    global _password
-    if os.geteuid() == 0 or _password is not None:
-        return _password
-    if shutil.which("sudo") is None:
-        raise UseError("root rights are needed and there is no sudo", "run as root")
-    # A password that was typed before holds for that terminal and some minutes: Ansible has another
-    # terminal, and works longer.
-    asked = ["sudo", "-k", "-n", "true"]
-    if subprocess.run(asked, capture_output=True, check=False).returncode == 0:
-        return None
-    if not sys.stdin.isatty():
-        raise UseError(
-            "root rights are needed and sudo asks for a password, but there is no terminal",
-            "run as root, or allow this user sudo without a password",
-        )
-    _password = getpass.getpass("password for sudo: ")
-    return _password

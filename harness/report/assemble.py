@@ -145,6 +145,7 @@ def _section(
         *notes.about_import(runs),
         *notes.about_host(columns, missing),
         *notes.about_machine(runs),
+        *notes.about_rootless(columns, runs),
         *notes.about_adopted(columns, runs),
         *notes.about_differences(runs),
         *notes.about_checks(objections, runs),

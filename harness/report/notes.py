@@ -108,6 +108,28 @@ def about_host(columns: Sequence[Column], missing: Iterable[Missing]) -> list[No
     return [Note(None, text) for text in texts + sorted(gone)]
 
 
+def about_rootless(columns: Sequence[Column], runs: Iterable[Run]) -> list[Note]:
+    """What targets lack that were made without root."""
+    seen = {each.target.name: each.fingerprint for run in runs for each in run.manifest.targets}
+    texts = []
+    for column in columns:
+        record = seen.get(column.target)
+        if record is None:
+            continue
+        if column.native and record.inside.get("user") == "unprivileged":
+            texts.append(
+                "native is an unprivileged user's: it is held to its CPUs by their affinity, its "
+                "files lie in the user's folder, and its peer is on the loopback."
+            )
+        elif record.outside.get("rootless") == "true":
+            texts.append(
+                f"{column.header}: made without root. It is held to its CPUs by their affinity, "
+                "no control group limits its memory, and its network is "
+                f"{record.outside.get('network')}."
+            )
+    return [Note(None, text) for text in texts]
+
+
 def about_adopted(columns: Sequence[Column], runs: Iterable[Run]) -> list[Note]:
     """What nobody saw of targets that Baremark did not make, and which have no baseline."""
     seen = {

@@ -16,7 +16,7 @@ from harness.validity import About, Figures, Finding, Outcome, cpu_of
 LIVE = False
 UNSEEN = "neither the path to the peer nor the CPU time of its ends is told"
 MOST_BUSY = 0.7
-_TRANSLATED = {"nat", "user"}
+_TRANSLATED = {"nat", "user", "slirp4netns"}
 _ENDS = {
     "target": "its own CPU time",
     "host": "the time of its CPUs on its host",

@@ -23,7 +23,7 @@ from harness.ledger import reader
 from harness.ledger.folders import find
 from harness.model.target import Host
 from harness.plan.request import Request
-from harness.provision import lifecycle
+from harness.provision import lifecycle, rights
 from harness.remote import keys
 from harness.state import Standing
 
@@ -54,7 +54,7 @@ def possible(inventory: Path, hosts: Sequence[Host], unusable: dict[str, str]) -
 
 def bring_up(inventory: Path, hosts: Sequence[Host], console: Console) -> tuple[Standing, Bundle]:
     """Build what is missing and provision; what did not come up is told and left out."""
-    packed = lifecycle.prepare(inventory, console)
+    packed = lifecycle.prepare(inventory, hosts, console)
     standing = lifecycle.up(inventory, hosts, packed, console)
     for name, why in standing.failed.items():
         console.warn(f"{name} did not come up: {why}")
@@ -80,7 +80,10 @@ def run(
         unusable = {finding.target: finding.why for finding in findings if not finding.usable}
         for finding in findings:
             if not finding.usable:
-                console.warn(f"{finding.target} is left out: {finding.why} ({finding.fix})")
+                fix = f" ({finding.fix})" if finding.fix else ""
+                console.warn(f"{finding.target} is left out: {finding.why}{fix}")
+        if (line := rights.to_install(findings)) is not None:
+            console.warn(f"for an administrator to type, {line}")
         usable = possible(inventory, hosts, unusable)
         try:
             standing, packed = bring_up(inventory, usable, console)

@@ -19,6 +19,7 @@ from typing import Any
 
 from ansible.module_utils.baremark_process import (
     MARK,
+    RUN,
     end,
     recorded,
     start_time,
@@ -207,7 +208,12 @@ def _start(name: str, argv: list[str], digest: str, pid_file: Path, log: Path) -
             aside.write_text(f"{os.getpid()}\n{start_time(os.getpid())}\n{digest}\n")
             aside.rename(pid_file)
             path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-            surroundings = {"PATH": path, "LC_ALL": "C.UTF-8", MARK: name}
+            surroundings = {
+                "PATH": path,
+                "LC_ALL": "C.UTF-8",
+                MARK: name,
+                RUN: str(pid_file.parent),
+            }
             os.execve(argv[0], argv, surroundings)  # noqa: S606
         except OSError as error:
             print(error, file=sys.stderr, flush=True)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import pwd
 import shutil
 import subprocess
 from pathlib import Path
@@ -49,6 +50,7 @@ def main() -> None:
     module.exit_json(
         changed=False,
         root=os.geteuid() == 0,
+        user=pwd.getpwuid(os.geteuid()).pw_name,
         systemd=Path("/run/systemd/system").is_dir(),
         architecture=platform.machine(),
         cpus=_online(),
@@ -56,6 +58,7 @@ def main() -> None:
         disk_gib=_disk_gib(Path(module.params["folder"])),
         noexec=_noexec(Path(module.params["folder"])),
         kvm=Path("/dev/kvm").exists(),
+        tun=os.access("/dev/net/tun", os.R_OK | os.W_OK),
         boot_id=_text("/proc/sys/kernel/random/boot_id"),
         huge_pages=_chosen("/sys/kernel/mm/transparent_hugepage/enabled"),
         root_locked=_root_locked(),

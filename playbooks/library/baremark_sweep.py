@@ -15,7 +15,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from ansible.module_utils.baremark_process import command, end, find, marked, program
+from ansible.module_utils.baremark_process import RUN, command, end, find, marked, program
 from ansible.module_utils.basic import AnsibleModule
 
 DOCUMENTATION = """
@@ -80,6 +80,8 @@ def main() -> None:
 def _is_ours(pid: int, root: Path, run: Path, foreign_daemons: list[str]) -> bool:
     path, mark = program(pid), marked(pid)
     if mark in foreign_daemons:
+        return False
+    if mark is not None and marked(pid, RUN) not in {None, str(run)}:
         return False
     if mark is not None or path.startswith(f"{root}/") or _in_our_cgroup(pid):
         return True

@@ -9,6 +9,8 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 MARK = "BAREMARK_DAEMON"
+RUN = "BAREMARK_RUN"
+"""The folder that a daemon belongs to: a user's targets, made without root, are not root's."""
 
 
 def start_time(pid: int) -> str | None:
@@ -40,10 +42,10 @@ def program(pid: int) -> str:
         return ""
 
 
-def marked(pid: int) -> str | None:
+def marked(pid: int, name: str = MARK) -> str | None:
     """As what the process was started by `baremark_daemon`, or by something that was; else None."""
     for entry in (_read(pid, "environ") or b"").split(b"\0"):
-        if entry.startswith(f"{MARK}=".encode()):
+        if entry.startswith(f"{name}=".encode()):
             return entry.partition(b"=")[2].decode(errors="replace")
     return None
 
@@ -113,8 +115,8 @@ def _signal(pids: Collection[int], number: signal.Signals, began: dict[int, str 
         if _lives(pid, began):
             try:
                 os.kill(pid, number)
-            except ProcessLookupError:
-                continue
+            except (ProcessLookupError, PermissionError):
+                continue  # it has ended, or it is another user's
 
 
 def _wait(pids: Collection[int], began: dict[int, str | None], limit_s: float) -> None:

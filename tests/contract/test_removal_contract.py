@@ -168,8 +168,13 @@ def test_the_sweep_keeps_the_folders_and_the_processes_of_what_is_not_baremarks(
     sweep._clear(tmp_path, set())
     assert not tmp_path.exists()
     for mark, ours in (("virtualbox", False), ("virtualbox-mine", True), (None, False)):
-        monkeypatch.setattr(sweep, "marked", lambda pid, mark=mark: mark)
+        seen = {"BAREMARK_DAEMON": mark, "BAREMARK_RUN": None}
+        monkeypatch.setattr(
+            sweep, "marked", lambda pid, name="BAREMARK_DAEMON", seen=seen: seen[name]
+        )
         assert sweep._is_ours(os.getpid(), tmp_path, tmp_path, ["virtualbox"]) is ours
+        seen["BAREMARK_RUN"] = "/home/somebody/.local/share/baremark/run"
+        assert sweep._is_ours(os.getpid(), tmp_path, tmp_path, ["virtualbox"]) is False
     monkeypatch.setattr(sweep, "marked", lambda pid: "virtualbox")
     assert sweep._is_ours(os.getpid(), tmp_path, tmp_path, []) is True
 

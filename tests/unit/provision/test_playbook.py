@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -24,7 +23,6 @@ PLAYBOOK = """\
 """
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="playbooks ask for root rights")
 def test_a_host_that_fails_is_told_of_with_its_reason_and_takes_nothing_from_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -37,7 +35,6 @@ def test_a_host_that_fails_is_told_of_with_its_reason_and_takes_nothing_from_the
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-@pytest.mark.skipif(os.geteuid() != 0, reason="playbooks ask for root rights")
 def test_a_runner_that_dies_is_told_and_not_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
