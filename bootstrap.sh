@@ -12,6 +12,16 @@ fi
 more=$*
 cd "$(dirname "$0")"
 
+stop() {
+    printf 'error: %s\nto do: %s\n' "$1" "$2" >&2
+    exit 2
+}
+
+not_fetched() {
+    stop 'the packages of Python could not be fetched and installed' \
+        'see what is said above; it takes a network and 600 MB of room (behind a mirror: set PIP_INDEX_URL and UV_DEFAULT_INDEX)'
+}
+
 works() {
     "$1" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
 }
@@ -30,19 +40,21 @@ if ! python=$(find_python); then
     echo 'Python 3.11 or newer with venv is not there: installing it with apt-get' >&2
     as_root=
     [ "$(id -u)" -eq 0 ] || as_root=sudo
-    $as_root apt-get update -q
-    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends \
-        python3 python3-venv
-    if ! python=$(find_python); then
-        echo 'error: this distribution has no Python 3.11 or newer (Debian 12, Ubuntu 24.04 do)' >&2
-        exit 2
-    fi
+    # shellcheck disable=SC2015
+    $as_root apt-get update -q &&
+        $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends \
+            python3 python3-venv ||
+        stop 'python3 and python3-venv could not be installed' \
+            'see that this works, as root: apt-get update && apt-get install python3 python3-venv'
+    python=$(find_python) || stop 'this distribution has no Python 3.11 or newer' \
+        'take one that has: Debian 12, Ubuntu 24.04 and later do'
 fi
 
 # pip brings uv, which does the rest, and goes. One that was interrupted has a Python and neither.
 if ! .venv/bin/uv --version 2>/dev/null | grep -q '^uv 0\.13\.'; then
     .venv/bin/python -m pip --version >/dev/null 2>&1 || "$python" -m venv --clear .venv
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check 'uv==0.13.9'
+    .venv/bin/python -m pip install --quiet --retries 1 --disable-pip-version-check 'uv==0.13.9' ||
+        not_fetched
 fi
 .venv/bin/uv pip uninstall --quiet --python .venv pip setuptools
 
@@ -64,10 +76,10 @@ sys.exit(not pathlib.Path(sysconfig.get_path("include"), "Python.h").exists())'
 } >/dev/null 2>&1
 
 if bound; then
-    sync --extra kvm
+    sync --extra kvm || not_fetched
     exit
 fi
-sync
+sync || not_fetched
 if [ "$(uname -m)" = x86_64 ]; then
     as_root=
     [ "$(id -u)" -eq 0 ] || as_root='sudo -n'

@@ -23,8 +23,10 @@ def test_a_venv_that_was_interrupted_before_it_had_pip_is_made_anew(tmp_path: Pa
         text=True,
         env={**os.environ, "PIP_NO_INDEX": "1"},
     )
-    assert done.returncode != 0
+    assert done.returncode == 2
     assert "uv==" in done.stderr
+    assert "error: the packages of Python could not be fetched" in done.stderr
+    assert "to do: see what is said above; it takes a network" in done.stderr
     pip = [str(tmp_path / ".venv" / "bin" / "python"), "-m", "pip", "--version"]
     assert subprocess.run(pip, capture_output=True, check=False).returncode == 0
 
