@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help bench test test-system test-all check check-format check-lint check-types \
     check-imports check-roles packages packages-system unit main system once long speed \
-    platforms format clean
+    format clean
 
 BENCH_OPTIONS ?=
 TEST_OPTIONS ?=
@@ -31,11 +31,9 @@ help:
 	@echo 'make test         set up; checks, unit, contract and dataset tests, and the main path'
 	@echo '                  from end to end on native, a container and a guest: ten minutes'
 	@echo 'make test-system  the other system tests: every backend, threats, nights, the site'
-	@echo 'make test-all     everything, the long tests too: other releases of Debian, two machines'
-	@echo '                  with real KVM on the second, which is a guest made for it, and long'
-	@echo '                  statistical and load checks'
+	@echo 'make test-all     everything, the long tests too: two machines with real KVM on the'
+	@echo '                  second, which is a guest made for it, statistical and load checks'
 	@echo '                  (options of pytest: make test TEST_OPTIONS="-x -k docker")'
-	@echo 'make platforms    the report in docs/platforms.md anew, on fresh machines of other releases'
 	@echo 'make check        formatting, lint, types, imports, roles'
 	@echo 'make format       put the code into its format'
 	@echo 'make clean        take everything down and remove caches, images, packages of Python, .venv'
@@ -63,11 +61,6 @@ once: .venv/.dev
 
 long: .venv/.dev
 	.venv/bin/pytest -m long tests/unit tests/contract tests/dataset tests/system $(TEST_OPTIONS)
-
-# The rows of docs/platforms.md, from fresh machines of other releases.
-platforms: .venv/.dev
-	.venv/bin/pytest tests/system/test_platforms.py $(TEST_OPTIONS)
-	.venv/bin/python -m tests.platforms
 
 speed: .venv/.dev
 	.venv/bin/pytest --benchmark-enable tests/bench $(TEST_OPTIONS)
