@@ -4,7 +4,9 @@
 A process is Baremark's if `baremark_daemon` started it or something that it started; if its
 program lies in Baremark's folder; if it is a daemon or machine whose command line names
 Baremark's folders; or if it is in Baremark's control group. Nothing else is touched, and of that
-nothing that serves a virtual machine in Baremark's folders that Baremark did not make.
+nothing that serves a virtual machine in Baremark's folders that Baremark did not make. What runs in
+another namespace of processes is ours only where it is in a container of ours: a Baremark that
+measures inside a container, or inside a test's machine, sweeps for itself.
 """
 
 from __future__ import annotations
@@ -15,7 +17,15 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from ansible.module_utils.baremark_process import RUN, command, end, find, marked, program
+from ansible.module_utils.baremark_process import (
+    RUN,
+    command,
+    end,
+    find,
+    marked,
+    nested,
+    program,
+)
 from ansible.module_utils.basic import AnsibleModule
 
 DOCUMENTATION = """
@@ -78,6 +88,8 @@ def main() -> None:
 
 
 def _is_ours(pid: int, root: Path, run: Path, foreign_daemons: list[str]) -> bool:
+    if (depth := nested(pid)) > 0:
+        return depth == 1 and _in_our_cgroup(pid)
     path, mark = program(pid), marked(pid)
     if mark in foreign_daemons:
         return False

@@ -50,6 +50,15 @@ def marked(pid: int, name: str = MARK) -> str | None:
     return None
 
 
+def nested(pid: int) -> int:
+    """How many namespaces of processes lie between this one's and the process's: 1 for what runs
+    in a container, 2 for what runs in a container of a machine that is one itself."""
+    for line in (_read(pid, "status") or b"").splitlines():
+        if line.startswith(b"NSpid:"):
+            return len(line.split()) - 2
+    return 0
+
+
 def all_pids() -> list[int]:
     return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
 
