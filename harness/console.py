@@ -34,6 +34,7 @@ class Console:
         self._begin = time.monotonic()
         self._done: dict[str, int] = {}
         self._bad: dict[str, int] = {}
+        self._block: dict[str, int] = {}
 
     def say(self, text: str) -> None:
         """A line that stays."""
@@ -54,14 +55,17 @@ class Console:
             print(f"{time.monotonic() - self._begin:7.1f} s  {text}", file=sys.stderr, flush=True)
 
     def planned(self, plan: Plan, seconds: float, run: str) -> None:
+        most = "" if plan.rule is None else "at most "
         cells = len(plan.blocks[0].cells)
         self.say(
-            f"{plan.host}: run {run}, preset {plan.preset}, seed {plan.seed}: "
-            f"{len(plan.blocks)} blocks of {cells} trials, planned time {duration(seconds)}"
+            f"{plan.host}: run {run}, preset {plan.preset}, seed {plan.seed}: {most}"
+            f"{len(plan.blocks)} blocks of {cells} trials, planned time {most}{duration(seconds)}"
         )
 
     def trial(self, plan: Plan, trial: Trial) -> None:
-        total = sum(len(block.cells) for block in plan.blocks)
+        total = f" of {sum(len(block.cells) for block in plan.blocks)}"
+        begun = self._block.get(plan.host) != trial.block
+        self._block[plan.host] = trial.block
         done = self._done[plan.host] = self._done.get(plan.host, 0) + 1
         if trial.status is not TrialStatus.OK:
             self._bad[plan.host] = self._bad.get(plan.host, 0) + 1
@@ -70,11 +74,13 @@ class Console:
                 f"{trial.status}: {trial.reason}"
             )
         bad = self._bad.get(plan.host, 0)
-        text = f"{plan.host}: {done} of {total} trials" + (f", {bad} not ok" if bad else "")
+        text = f"{plan.host}: {done}{'' if plan.rule else total} trials" + (
+            f", {bad} not ok" if bad else ""
+        )
         if self._live:
             self._over(f"{text}: {trial.workload} on {trial.target}")
-        elif trial.position == len(plan.blocks[trial.block].cells) - 1:
-            self.step(f"block {trial.block + 1} of {len(plan.blocks)} is done ({text})")
+        elif begun:
+            self.step(f"block {trial.block + 1} of {len(plan.blocks)} has begun ({text})")
 
     def ended(self, run: Run) -> None:
         """How the run ended, and its time beside the planned one."""

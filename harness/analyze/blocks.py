@@ -66,9 +66,10 @@ class Pairs:
     s·(ln x_target − ln x_native), s = +1 where lower is better and −1 where higher is, NaN where
     there is no pair and throughout native's own rows. ln x_native is the mean of the logarithms of
     native's two trials in the block, or that of the one that has any; against its control it is
-    that of the first trial. `missing` (cells,) counts the blocks in which either side was tried
-    and which yet gave no pair (of a target of another machine: no value), `invalid` those among
-    them where a value was zero or less and so has no logarithm.
+    that of the first trial. `missing` (cells,) counts the blocks in which the cell was tried and
+    which yet gave no pair (of a target of another machine: no value), `invalid` those among them
+    where a value was zero or less and so has no logarithm. Where a cell was not tried nothing is
+    missing: it may have left the blocks.
     """
 
     cells: Cells
@@ -138,9 +139,8 @@ def pairs(cells: Cells) -> Pairs:
     both = present & (_taken(present, native) | _taken(present, second))
     paired = np.isfinite(d).sum(axis=1)
     d[own] = np.nan
-    tried = cells.tried | _taken(cells.tried, native) | _taken(cells.tried, second)
     given = np.where(alone, present.sum(axis=1), paired)
-    return Pairs(cells, native, d, tried.sum(axis=1) - given, both.sum(axis=1) - paired)
+    return Pairs(cells, native, d, cells.tried.sum(axis=1) - given, both.sum(axis=1) - paired)
 
 
 def _taken(matrix: npt.NDArray[Any], rows: Ints) -> npt.NDArray[Any]:

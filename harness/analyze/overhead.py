@@ -73,7 +73,7 @@ def overhead(
     - `headline`: whether this is the workload's first metric.
     - `n`: pairs of target and native; for native itself, and for a target of another machine,
       its blocks with a value.
-    - `n_missing`: blocks where either was tried and that gave no pair; `n_invalid`: those
+    - `n_missing`: blocks where the target was tried and that gave no pair; `n_invalid`: those
       among them with a value of zero or less.
     - `trials`, `failed`, `timeout`, `lost`, `rejected`: of the target.
     - `n_values`, `value_mean`, `value_median`, and the same of native over the same runs

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from harness.workflow.bench import Measured
 
 
-_FREE = ("inventory", "budget", "workloads")
+_FREE = ("inventory", "workloads")
 _FIXED = tuple(name for name in MEASURING if name not in _FREE)
 """The parameters of `run` that the manifest of a run has fixed."""
 
@@ -45,7 +45,7 @@ def run(
     if resume is not None and (given := arguments.given(context, _FIXED)):
         raise UseError(
             f"{', '.join(given)} cannot be given with --resume: the run's manifest fixed that",
-            "leave it out; only --budget and --results go with --resume",
+            "leave it out; only --results goes with --resume",
         )
     console = Console()
     request = measuring.request()

@@ -76,7 +76,7 @@ BudgetOption = Annotated[
 PrecisionOption = Annotated[
     str | None,
     typer.Option(
-        "--precision", help="End when every headline interval is within ± this: 1%, 0.5%."
+        "--precision", help="Measure until each headline overhead is known to ± this: 1%, 0.5%."
     ),
 ]
 MaxBlocksOption = Annotated[

@@ -12,20 +12,26 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import count
 
 from harness import tools, validity
+from harness.analyze.allocation import whole
 from harness.bundle import trial_report
 from harness.execute import counters, prepare
 from harness.execute.counters import Counters
 from harness.execute.result import TrialResult, of_reply
 from harness.execute.runner import Interrupted, Runner
 from harness.ledger.writer import Ledger, now
+from harness.model.allocation import Allocated, Choice
 from harness.model.plan import Block, Cell, Plan
 from harness.model.progress import Progress, Silent
 from harness.model.trial import ClockOffset, HostLoad, Trial, TrialStatus
 from harness.model.workload import Workload
 from harness.plan.request import LIMIT_SLACK_S
 from harness.remote.session import ConnectionLost, Reply
+
+Choose = Callable[[int, Sequence[Trial], float], Choice]
+"""What is run of the block of that number, by all trials so far and the seconds they took."""
 
 LIMIT_FACTOR = 2.0
 
@@ -47,7 +53,7 @@ class Loop:
         *,
         progress: Progress | None = None,
         limit_slack_s: float = LIMIT_SLACK_S,
-        enough: Callable[[int, Sequence[Trial]], bool] = lambda *_: False,
+        choose: Choose | None = None,
         idle_wait_s: float = IDLE_WAIT_S,
         accepted: Sequence[str] = (),
         peers: Sequence[str] = (),
@@ -58,7 +64,7 @@ class Loop:
         self._ledger = ledger
         self._progress = progress or Silent()
         self._slack_s = limit_slack_s
-        self._enough = enough
+        self._choose = choose or (lambda number, *_: whole(plan, number))
         self._idle_wait_s = idle_wait_s
         self._accepted = accepted
         self._peers = peers
@@ -73,39 +79,41 @@ class Loop:
         for runner in self._runners.values():
             runner.stop()
 
-    def run(self, before: Collection[Trial] = (), budget_s: float | None = None) -> str:
-        """Carry out every trial of the plan that is not in `before`.
+    def run(self, before: Collection[Trial] = (), allocated: Sequence[Allocated] = ()) -> str:
+        """Carry out what is chosen of each block (`choose`, all of it by default), but for the
+        trials `before`; `allocated` is what was chosen before.
 
-        Returns how it ended: `complete`, `precise` (`enough`, asked after each block with the
-        number of blocks and all trials, said so), `budget` (no further block was begun because
-        it would not have fitted, going by the longest so far) or `interrupted`. The end is
-        recorded.
+        Returns how it ended: as the last choice says, or `interrupted`. The end is recorded.
         """
         begin = time.monotonic()
-        how = "complete"
-        longest_s = 0.0
         self._done = {trial.id for trial in before}
         self._trials = list(before)
+        chosen = {each.block: each.choice for each in allocated}
+        earlier_s = _spent_s(before, allocated)
         try:
             self._prepare()
-            for block in self._plan.blocks:
-                started = time.monotonic()
-                if budget_s is not None and started - begin + longest_s > budget_s:
-                    how = "budget"
+            for number in count():
+                choice = chosen.get(number)
+                if choice is None:
+                    spent_s = round(earlier_s + time.monotonic() - begin, 3)
+                    choice = self._choose(number, self._trials, spent_s)
+                    if self._plan.rule is not None:
+                        self._ledger.allocate(Allocated(number, spent_s, choice))
+                if choice.ended is not None:
+                    how = choice.ended
                     break
-                self._await_idle(block)
-                for position, cell in enumerate(block.cells):
-                    if _name(block.index, position) not in self._done:
-                        self._trial(block.index, position, cell)
-                longest_s = max(longest_s, time.monotonic() - started)
-                last = block.index + 1 == len(self._plan.blocks)
-                if not last and self._enough(block.index + 1, self._trials):
-                    how = "precise"
-                    break
+                self._block(self._plan.blocks[number], choice.positions)
         except Interrupted:
             how = "interrupted"
         self._ledger.end(how, time.monotonic() - begin)
         return how
+
+    def _block(self, block: Block, positions: Sequence[int]) -> None:
+        left = [at for at in positions if _name(block.index, at) not in self._done]
+        if left:
+            self._await_idle(block)
+        for position in left:
+            self._trial(block.index, position, block.cells[position])
 
     def _prepare(self) -> None:
         """Make each target ready for the chosen workloads, before any trial."""
@@ -117,8 +125,6 @@ class Loop:
 
     def _await_idle(self, block: Block) -> None:
         """Look at the host while no trial runs, and wait a while where something else works."""
-        if all(_name(block.index, at) in self._done for at in range(len(block.cells))):
-            return
         host = self._runners.get(self._plan.host)
         if host is None:
             return
@@ -244,6 +250,16 @@ class Loop:
         if reply.overflow or reply.timed_out:
             return _ended(runner, reply, program, limit_s)
         return of_reply(reply, workload, limit_s)
+
+
+def _spent_s(trials: Collection[Trial], allocated: Sequence[Allocated]) -> float:
+    """The seconds that a run had taken, by its ledger: those before its last choice, and those of
+    the trials made since. What was neither is not known, where a kill ended it."""
+    if not allocated:
+        return 0.0
+    last = allocated[-1]
+    since = (trial.controller_s or 0.0 for trial in trials if trial.block >= last.block)
+    return last.spent_s + sum(since)
 
 
 def _name(block: int, position: int) -> str:

@@ -10,14 +10,15 @@ import getpass
 import os
 import secrets
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from harness import __version__
-from harness.analyze.stopping import too_wide
+from harness.analyze import allocation
 from harness.bundle.archive import Bundle
 from harness.errors import HarnessError, UseError, refusal
 from harness.execute import counters
@@ -26,17 +27,13 @@ from harness.execute.runner import Runner
 from harness.ledger import reader, writer
 from harness.ledger.writer import Ledger
 from harness.model import facts
+from harness.model.plan import Plan
 from harness.model.progress import Progress
-from harness.model.run import LeftOut, Manifest, Missing, TargetRecord
+from harness.model.run import OVER_BUDGET, LeftOut, Manifest, Missing, Run, TargetRecord
 from harness.model.target import Endpoint, Host
-from harness.model.trial import Trial
 from harness.model.workload import Workload
 from harness.plan import plan
-from harness.plan.request import (
-    Request,
-    most_blocks,
-    precision_of,
-)
+from harness.plan.request import Request, most_blocks, rule_of
 from harness.remote.keys import Key
 
 NOT_ASKED_FOR = "baremark up was not asked for it"
@@ -90,7 +87,7 @@ class Measurement:
             present = replace(host, targets=tuple(t for t in present.targets if t.name in runners))
             manifest = self._manifest(present, request, packed, runners, missing)
             with Ledger.create(self._runs, manifest) as record:
-                self._execute(present, manifest, runners, record, request, ())
+                self._execute(present, manifest, runners, record, request)
             return record.folder
 
     def resume(
@@ -106,8 +103,12 @@ class Measurement:
         manifest = run.manifest
         if manifest.imported is not None:
             raise UseError(f"the run {manifest.run} was imported", "nothing can be added to it")
-        if run.ended in {"complete", "precise"}:
-            raise UseError(f"the run {manifest.run} is complete", "nothing is left to do")
+        at_its_budget = run.ended == "budget" and manifest.plan.rule is not None
+        if run.ended in {"complete", "precise"} or at_its_budget:
+            raise UseError(
+                f"the run {manifest.run} is complete ({run.ended})",
+                "nothing is left to do; begin a new run",
+            )
         present = replace(host, targets=tuple(record.target for record in manifest.targets))
         absent = [target.name for target in present.targets if target.name not in endpoints]
         if absent:
@@ -135,7 +136,7 @@ class Measurement:
             for before in manifest.targets:
                 _refuse_if_changed(before, runners[before.target.name].record)
             with Ledger.resume(folder) as record:
-                self._execute(present, manifest, runners, record, request, run.trials)
+                self._execute(present, manifest, runners, record, request, run)
             return folder
 
     def _opened(
@@ -183,15 +184,13 @@ class Measurement:
     ) -> Manifest:
         when = datetime.now(UTC)
         seed = secrets.randbits(32) if request.seed is None else request.seed
-        precision, least = precision_of(request)
-        most = most_blocks(request, least)
         left_out = _left_out(host, request.workloads, runners)
-        without = {(each.workload, each.target) for each in left_out}
-        asked = (host, request.workloads, request.preset, seed)
-        made = plan.make(*asked, blocks=most, without=without)
-        if request.budget_s is not None:
-            blocks = plan.blocks_within(made, request.budget_s)
-            made = plan.make(*asked, blocks=blocks, without=without)
+        made = _planned(host, request, seed, left_out)
+        if made.rule is not None and made.rule.budget_s is not None:
+            held = plan.within(made, request.workloads, made.rule.budget_s)
+            more = _over_budget(made, held)
+            left_out += more
+            made = _planned(host, request, seed, left_out) if more else made
         return Manifest(
             schema=writer.SCHEMA,
             run=writer.run_id(host.name, when),
@@ -207,8 +206,6 @@ class Measurement:
             targets=tuple(runner.record for runner in runners.values()),
             missing=tuple(missing),
             workloads=request.workloads,
-            precision=precision,
-            least_blocks=least,
             accepted=request.accepted,
             left_out=left_out,
             by=_asker(),
@@ -222,7 +219,7 @@ class Measurement:
         runners: Mapping[str, Runner],
         record: Ledger,
         request: Request,
-        before: Sequence[Trial],
+        before: Run | None = None,
     ) -> None:
         loop = Loop(
             manifest.plan,
@@ -231,7 +228,7 @@ class Measurement:
             record,
             progress=self._progress,
             limit_slack_s=request.limit_slack_s,
-            enough=lambda blocks, trials: _enough(manifest, blocks, trials),
+            choose=partial(allocation.choose, manifest),
             accepted=manifest.accepted,
             peers=counters.peers(
                 runners[host.name].session,
@@ -242,7 +239,7 @@ class Measurement:
         if self._interrupted.is_set():
             loop.interrupt()
         self._progress.planned(manifest.plan, manifest.planned_s, manifest.run)
-        loop.run(before, request.budget_s)
+        loop.run(*((before.trials, before.allocated) if before else ()))
 
 
 def _asker() -> str:
@@ -268,13 +265,26 @@ def _left_out(
     )
 
 
-def _enough(manifest: Manifest, blocks: int, trials: Sequence[Trial]) -> bool:
-    """Whether a run that measures to a precision has it."""
-    if not manifest.precision or blocks < manifest.least_blocks:
-        return False
-    elsewhere = {record.target.name for record in manifest.targets if record.target.elsewhere}
-    compared = [trial for trial in trials if trial.target not in elsewhere]
-    return not too_wide(compared, manifest.workloads, manifest.host, manifest.precision)
+def _planned(host: Host, request: Request, seed: int, left_out: Sequence[LeftOut]) -> Plan:
+    return plan.make(
+        host,
+        request.workloads,
+        request.preset,
+        seed,
+        blocks=most_blocks(request),
+        without={(each.workload, each.target) for each in left_out},
+        rule=rule_of(request),
+    )
+
+
+def _over_budget(made: Plan, held: Collection[str]) -> tuple[LeftOut, ...]:
+    """The cells of the workloads that the budget does not hold."""
+    cells = ((each.workload, each.target) for each in made.blocks[0].cells)
+    return tuple(
+        LeftOut(workload, target, OVER_BUDGET)
+        for workload, target in dict.fromkeys(cells)
+        if workload not in held
+    )
 
 
 def _refuse_if_changed(before: TargetRecord, after: TargetRecord) -> None:

@@ -12,7 +12,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from harness.errors import HarnessError
 from harness.ledger.folders import DROPPED, LEDGER, MANIFEST, RAW
-from harness.ledger.writer import SCHEMA
+from harness.ledger.writer import READ
+from harness.model.allocation import Allocated, Choice
 from harness.model.run import Manifest, Probe, Run
 from harness.model.trial import ClockOffset, CpuTime, HostLoad, Trial, TrialStatus
 from harness.model.workload import Sample
@@ -33,9 +34,9 @@ def read_manifest(folder: Path) -> Manifest:
             f"{file} is not a manifest: {_told(error)}",
             "restore the run from a copy, or leave it out",
         ) from None
-    if schema != SCHEMA:
+    if schema not in READ:
         raise HarnessError(
-            f"{file} is of format {schema}, this Baremark reads format {SCHEMA}",
+            f"{file} is of format {schema}, this Baremark reads {' and '.join(map(str, READ))}",
             "use the release of Baremark that wrote it",
         )
     try:
@@ -56,6 +57,7 @@ def read_run(folder: Path) -> Run:
     ended: str | None = None
     used_s: float | None = None
     probes: list[Probe] = []
+    allocated: list[Allocated] = []
     cut_short = False
     try:
         text = file.read_bytes()
@@ -79,6 +81,8 @@ def read_run(folder: Path) -> Run:
                 probes.append(
                     Probe(int(record["block"]), float(record["busy"]), float(record["waited_s"]))
                 )
+            elif kind == "allocated":
+                allocated.append(_allocated(record))
             elif kind == "resumed":
                 cut_short = cut_short or ended is None
                 ended = None
@@ -89,7 +93,16 @@ def read_run(folder: Path) -> Run:
             ) from None
     if cut_short:
         used_s = None  # how long the part took that a kill ended, nobody recorded
-    return Run(manifest, tuple(trials), ended, used_s, tuple(probes))
+    return Run(manifest, tuple(trials), ended, used_s, tuple(probes), tuple(allocated))
+
+
+def _allocated(record: dict[str, Any]) -> Allocated:
+    choice = record["choice"]
+    return Allocated(
+        int(record["block"]),
+        float(record["spent_s"]),
+        Choice(tuple(map(int, choice["positions"])), choice["ended"]),
+    )
 
 
 def _object(text: bytes) -> dict[str, Any]:

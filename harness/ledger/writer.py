@@ -17,13 +17,16 @@ import zstandard
 from harness.errors import UseError
 from harness.files import sync_folder, take, write_synced, writing
 from harness.ledger.folders import LEDGER, MANIFEST, RAW
+from harness.model.allocation import Allocated
 from harness.model.run import Manifest
 from harness.model.trial import Trial
 
-SCHEMA = 2
-"""Version of the run folder's format, the only one that is read. 1: the first, which no release
-wrote. 2: a fingerprint has its settings as typed fields, and a trial its calibration and the CPUs
-that its CPU time is over."""
+SCHEMA = 3
+"""Version of the run folder's format. 1: the first, which no release wrote. 2: a fingerprint has
+its settings as typed fields, and a trial its calibration and the CPUs that its CPU time is over. 3:
+a plan may have a rule, and the ledger then what it chose of each block."""
+READ = (2, SCHEMA)
+"""Those that are read; a plan of 2 has no rule, so its blocks are whole."""
 
 _ASIDE = ".unfinished-"
 
@@ -119,6 +122,10 @@ class Ledger:
     def note(self, record: str, **facts: object) -> None:
         """Append something that is not a trial: a file prepared, a connection opened."""
         self._append({"record": record, "at": now(), **facts})
+
+    def allocate(self, allocated: Allocated) -> None:
+        """Append what was chosen of a block, before its first trial."""
+        self._append({"record": "allocated", "at": now(), **asdict(allocated)})
 
     def end(self, how: str, used_s: float | None) -> None:
         """Append how the run ended (`complete`, `precise`, `budget`, `interrupted`, `imported`),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from harness.model.allocation import Rule
+
 SCENARIO_OVERHEAD = "overhead"
 CONTROL = "+control"
 
@@ -29,18 +31,21 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """How much to measure: blocks, and seconds asked of each trial."""
+    """How much to measure: seconds asked of each trial, and blocks; `to_precision` the fewest of
+    a cell before it is settled, `max_blocks` the most. `budget_s` is the most time to spend."""
 
     name: str
     blocks: int
     seconds: float
     max_blocks: int
     to_precision: bool = False
+    budget_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The frozen, seeded list of blocks of one host, with the digest of all that it fixes."""
+    """The frozen, seeded list of blocks of one host, with the digest of all that it fixes. Without
+    a `rule` every cell of every block is run; with one, those that follow from it."""
 
     scenario: str
     host: str
@@ -50,3 +55,4 @@ class Plan:
     seconds: Mapping[str, float]
     """Seconds asked of one trial, by workload name."""
     digest: str
+    rule: Rule | None = None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from harness.model.allocation import Allocated
 from harness.model.fingerprint import Fingerprint
 from harness.model.plan import Plan
 from harness.model.target import Target
@@ -40,6 +41,10 @@ class LeftOut:
     workload: str
     target: str
     reason: str
+
+
+OVER_BUDGET = "the budget does not hold enough blocks of it"
+"""The reason of a workload that is left out for time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +88,6 @@ class Manifest:
     targets: tuple[TargetRecord, ...]
     missing: tuple[Missing, ...]
     workloads: tuple[Workload, ...]
-    precision: Mapping[str, float] = field(default_factory=dict)
-    """δ by resource, where the run ends once every headline interval is narrow enough."""
-    least_blocks: int = 0
-    """Where there is a precision: it is not looked for before so many blocks."""
     accepted: tuple[str, ...] = ()
     """The checks that the user overruled (`--accept`): what they object to is told, and counts."""
     left_out: tuple[LeftOut, ...] = ()
@@ -103,9 +104,11 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run read back from its folder. `ended` tells how: `complete`, `precise` (it measured to
-    a precision and has it), `interrupted`, `budget`, `imported`, or None where the record just
-    stops (a kill, a power cut).
+    """A run read back from its folder.
+
+    `ended` tells how: `complete`, `precise` (every cell is settled), `interrupted`, `budget`,
+    `imported`, or None where the record just stops (a kill, a power cut). `allocated` is what the
+    rule of its plan, if it has one, chose of each block.
     """
 
     manifest: Manifest
@@ -113,3 +116,11 @@ class Run:
     ended: str | None
     used_s: float | None
     probes: tuple[Probe, ...] = ()
+    allocated: tuple[Allocated, ...] = ()
+
+    @property
+    def planned_trials(self) -> int:
+        """How many trials were to be made: all of the plan, or what its rule chose of it."""
+        if self.manifest.plan.rule is not None:
+            return sum(len(each.choice.positions) for each in self.allocated)
+        return sum(len(block.cells) for block in self.manifest.plan.blocks)

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import random
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
+from itertools import zip_longest
 
 from harness.errors import UseError
+from harness.model.allocation import Rule
 from harness.model.plan import SCENARIO_OVERHEAD, Block, Cell, Plan, Preset
 from harness.model.target import Host, Target
 from harness.model.workload import Workload
@@ -23,11 +25,15 @@ PRESETS = {
     preset.name: preset
     for preset in (
         Preset("smoke", blocks=2, seconds=1, max_blocks=2),
-        Preset("quick", blocks=6, seconds=2, max_blocks=6),
-        Preset("nightly", blocks=10, seconds=5, max_blocks=10),
-        Preset("publication", blocks=10, seconds=10, max_blocks=30, to_precision=True),
+        Preset("quick", 8, 1, 30, to_precision=True, budget_s=300),
+        Preset("nightly", 8, 1, 30, to_precision=True, budget_s=1200),
+        Preset("publication", 10, 5, 30, to_precision=True, budget_s=7200),
     )
 }
+
+FEWEST_BLOCKS = 6
+"""Fewer have no interval at 95 %: a budget is not spread over more workloads than it holds so many
+blocks of."""
 
 MAX_BLOCKS = 30
 """Where a precision is asked for and not reached, the run ends here unless told otherwise."""
@@ -53,8 +59,10 @@ def make(
     *,
     blocks: int | None = None,
     without: Collection[tuple[str, str]] = (),
+    rule: Rule | None = None,
 ) -> Plan:
-    """The plan of one host: `blocks` (the preset's number by default) complete blocks.
+    """The plan of one host: `blocks` (the preset's number by default) complete blocks, of which
+    `rule` chooses.
 
     `without` names the cells, as (workload, target), that cannot be run there.
     The same arguments give the same plan on every machine and Python version: the shuffle is
@@ -85,29 +93,52 @@ def make(
         seed=seed,
         blocks=planned,
         seconds=seconds,
-        digest=digest_of(host.targets, workloads, seconds, planned),
+        digest=digest_of(host.targets, workloads, seconds, planned, rule),
+        rule=rule,
     )
 
 
 def expected_s(plan: Plan, blocks: int | None = None) -> float:
-    """Seconds that the first `blocks` blocks (all by default) are expected to take."""
+    """Seconds that the first `blocks` blocks (all by default) are expected to take at most."""
     counted = plan.blocks if blocks is None else plan.blocks[:blocks]
-    return sum(
+    whole_s = sum(
         plan.seconds[cell.workload] + TRIAL_COST_S for block in counted for cell in block.cells
     )
+    budget_s = plan.rule.budget_s if plan.rule else None
+    return whole_s if budget_s is None else min(whole_s, budget_s)
 
 
-def blocks_within(plan: Plan, budget_s: float) -> int:
-    """How many whole blocks the budget is expected to allow; at least one, or `UseError`."""
-    one = expected_s(plan, 1)
-    number = math.floor(budget_s / one)
-    if number < 1:
-        raise UseError(
-            f"a budget of {budget_s:.0f} s does not hold one block of {plan.host}: "
-            f"{len(plan.blocks[0].cells)} trials, about {one:.0f} s",
-            "raise --budget, or choose fewer workloads (-w) or targets (-t)",
-        )
-    return min(number, len(plan.blocks))
+def within(made: Plan, workloads: Sequence[Workload], budget_s: float) -> tuple[str, ...]:
+    """Which workloads a budget holds `FEWEST_BLOCKS` blocks of (or as many as the plan has): in
+    turn one of each resource, as long as they fit, and the first in any case.
+
+    `UseError` where it does not even hold one block of that.
+    """
+    cost_s: dict[str, float] = defaultdict(float)
+    for cell in made.blocks[0].cells:
+        cost_s[cell.workload] += made.seconds[cell.workload] + TRIAL_COST_S
+    left_s = budget_s
+    held: list[str] = []
+    for name in _in_turn([each for each in workloads if each.name in cost_s]):
+        needed_s = min(FEWEST_BLOCKS, len(made.blocks)) * cost_s[name]
+        if not held and cost_s[name] > budget_s:
+            raise UseError(
+                f"a budget of {budget_s:.0f} s does not hold one block of {made.host}: "
+                f"about {cost_s[name]:.0f} s for {name} alone",
+                "raise --budget, or choose fewer targets (-t)",
+            )
+        if not held or needed_s <= left_s:
+            held.append(name)
+            left_s -= needed_s
+    return tuple(held)
+
+
+def _in_turn(workloads: Sequence[Workload]) -> Iterator[str]:
+    """Their names: the first of each resource, then the second of each, and so on."""
+    resources: dict[str, list[str]] = defaultdict(list)
+    for each in workloads:
+        resources[each.resource].append(each.name)
+    return (name for turn in zip_longest(*resources.values()) for name in turn if name)
 
 
 def _shuffled(cells: Sequence[Cell], random_unit: Callable[[], float]) -> tuple[Cell, ...]:
@@ -123,10 +154,11 @@ def digest_of(
     workloads: Sequence[Workload],
     seconds: Mapping[str, float],
     blocks: Sequence[Block],
+    rule: Rule | None = None,
 ) -> str:
     """The sha256 of all that a plan fixes, in hexadecimal. A whole number of seconds counts as one,
     whether a file says 2 or 2.0."""
-    fixed = {
+    fixed: dict[str, object] = {
         "scenario": SCENARIO_OVERHEAD,
         "targets": [asdict(target) for target in targets],
         "workloads": [_whole(asdict(workload)) for workload in workloads],
@@ -135,6 +167,8 @@ def digest_of(
             [[cell.workload, cell.target, cell.control] for cell in block.cells] for block in blocks
         ],
     }
+    if rule is not None:
+        fixed["rule"] = _whole(asdict(rule))
     text = json.dumps(fixed, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 

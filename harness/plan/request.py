@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.errors import UseError
+from harness.model.allocation import Rule
 from harness.model.plan import Preset
 from harness.model.workload import Resource, Workload
 from harness.plan import plan
@@ -16,7 +17,8 @@ PRECISION = {
     Resource.DISK: 0.03,
     Resource.NETWORK: 0.03,
 }
-"""δ: an interval on the log ratio is narrow enough when its half width is under ln(1 + δ)."""
+"""δ: what lies within is equivalent, and an interval on the log ratio is narrow enough when its
+half width is under ln(1 + δ)."""
 
 LEAST_BLOCKS = 8
 LIMIT_SLACK_S = 60.0
@@ -41,28 +43,32 @@ class Request:
     limit_slack_s: float = LIMIT_SLACK_S
 
 
-def precision_of(request: Request) -> tuple[dict[str, float], int]:
-    """δ by resource and the least number of blocks; nothing where no precision is asked for."""
-    if request.precision is None and not request.preset.to_precision:
-        return {}, 0
+def rule_of(request: Request) -> Rule | None:
+    """By which rule the cells of each block are chosen; None where every one is run."""
+    preset = request.preset
+    budget_s = preset.budget_s if request.budget_s is None else request.budget_s
+    if request.precision is None and not preset.to_precision:
+        most = min(preset.max_blocks, request.max_blocks or preset.max_blocks)
+        return None if budget_s is None else Rule({}, most, budget_s)
     wanted = {str(resource): request.precision or own for resource, own in PRECISION.items()}
-    least = request.preset.blocks if request.preset.to_precision else LEAST_BLOCKS
-    return wanted, least
+    least = preset.blocks if preset.to_precision else LEAST_BLOCKS
+    return Rule(wanted, least, budget_s, together=bool(request.releases))
 
 
-def most_blocks(request: Request, least: int) -> int:
+def most_blocks(request: Request) -> int:
     """The cap: of the preset, of a run to a precision, or a lower one of the user's.
 
-    `least` is the number of blocks before which no precision is looked for, 0 where none is
-    asked for. Raises `UseError` for a cap under it.
+    Raises `UseError` for one under the blocks before which the precision that was asked for is not
+    looked for.
     """
-    most = request.preset.max_blocks if least == 0 else plan.MAX_BLOCKS
-    if request.max_blocks is None:
-        return most
-    if request.max_blocks < least:
+    preset, rule, most = request.preset, rule_of(request), request.max_blocks
+    settles = rule is not None and bool(rule.precision)
+    if most is None:
+        return plan.MAX_BLOCKS if settles else preset.max_blocks
+    if rule is not None and request.precision is not None and most < rule.least:
         raise UseError(
-            f"--max-blocks {request.max_blocks} is under the {least} blocks before which no "
-            "precision is looked for",
-            f"give at least {least}, or ask for no precision",
+            f"--max-blocks {most} is under the {rule.least} blocks before which no precision is "
+            "looked for",
+            f"give at least {rule.least}, or ask for no precision",
         )
-    return request.max_blocks if least else min(most, request.max_blocks)
+    return most if settles else min(preset.max_blocks, most)

@@ -33,7 +33,7 @@ def _json(made: Provenance) -> str:
         "ended": run.ended,
         "used_s": run.used_s,
         "trials": _trials(run),
-        "planned_trials": _planned(run),
+        "planned_trials": run.planned_trials,
         "judgements": [asdict(each) for each in made.judgements],
     }
     return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
@@ -41,10 +41,6 @@ def _json(made: Provenance) -> str:
 
 def _trials(run: Run) -> dict[str, int]:
     return dict(sorted(Counter(str(trial.status) for trial in run.trials).items()))
-
-
-def _planned(run: Run) -> int:
-    return sum(len(block.cells) for block in run.manifest.plan.blocks)
 
 
 def _lines(made: Provenance) -> Iterator[str]:
@@ -69,9 +65,11 @@ def _lines(made: Provenance) -> Iterator[str]:
         }
     facts["trials"] = _ended(run)
     facts |= {name: f"sha256 {digest}" for name, digest in made.sha256.items()}
-    if manifest.precision:
-        wanted = ", ".join(f"{name} ±{100 * of:g} %" for name, of in manifest.precision.items())
-        facts["precision"] = f"{wanted}; not before {manifest.least_blocks} blocks"
+    if rule := manifest.plan.rule:
+        wanted = ", ".join(f"{name} ±{100 * of:g} %" for name, of in rule.precision.items())
+        limit = "" if rule.budget_s is None else f"; at most {duration(rule.budget_s)}"
+        least = f"not before {rule.least} blocks{limit}"
+        facts["rule"] = f"{rule.name} {rule.version}: {wanted or 'whole blocks'}; {least}"
     if manifest.accepted:
         facts["overruled"] = ", ".join(f"--accept {check}" for check in manifest.accepted)
     yield from _facts(facts)
@@ -96,7 +94,7 @@ def _lines(made: Provenance) -> Iterator[str]:
 
 def _ended(run: Run) -> str:
     counted = ", ".join(f"{number} {status}" for status, number in _trials(run).items())
-    planned = f" of {_planned(run)} planned" if run.manifest.imported is None else ""
+    planned = f" of {run.planned_trials} planned" if run.manifest.imported is None else ""
     used = "time not recorded" if run.used_s is None else f"in {duration(run.used_s)}"
     return f"{len(run.trials)}{planned} ({counted}), {run.ended or 'its record just stops'}, {used}"
 

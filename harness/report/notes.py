@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from harness.analyze.stopping import too_wide
+from harness.analyze.allocation import open_cells
 from harness.analyze.verdict import BEYOND_SENSE
-from harness.model.run import Missing, Run
+from harness.model.run import OVER_BUDGET, Missing, Run
 from harness.model.trial import Trial, TrialStatus
+from harness.plan.plan import FEWEST_BLOCKS
 from harness.report.numbers import FIRM
 from harness.report.table import Column, Figure, Group, Note
 from harness.text import sentence
@@ -268,17 +269,23 @@ def about_unseen(judgements: Sequence[Judgement], runs: Sequence[Run]) -> list[N
 
 
 def about_precision(runs: Iterable[Run]) -> list[Note]:
-    """What a run that was to measure to a precision has not reached: unresolved is then no
-    statement about the difference, but about the time spent."""
+    """What a run whose cells were to be settled has not settled: unresolved is then no statement
+    about the difference, but about the time spent; and what it had no time for at all."""
     texts = []
     for run in runs:
         manifest = run.manifest
-        if not manifest.precision:
-            continue
-        wide = too_wide(run.trials, manifest.workloads, manifest.host, manifest.precision)
+        beyond = dict.fromkeys(e.workload for e in manifest.left_out if e.reason == OVER_BUDGET)
+        if beyond:
+            texts.append(
+                f"{manifest.run} had no time for {len(beyond)} workloads "
+                f"({sentence(', '.join(beyond), 600)}): its budget holds fewer than "
+                f"{FEWEST_BLOCKS} blocks of them beside the others."
+            )
+        wide = open_cells(manifest, run.trials)
         if wide:
+            rule = manifest.plan.rule
             blocks = 1 + max((trial.block for trial in run.trials), default=-1)
-            asked = sorted(set(manifest.precision.values()))
+            asked = sorted(set(rule.precision.values() if rule else ()))
             within = "/".join(f"{100 * share:g}" for share in asked)
             named = ", ".join(f"{workload} on {target}" for workload, target in wide)
             texts.append(

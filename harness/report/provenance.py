@@ -57,7 +57,7 @@ def facts(run: Run) -> RunFacts:
         used_s=run.used_s,
         ended=run.ended,
         trials=len(run.trials),
-        planned_trials=sum(len(block.cells) for block in manifest.plan.blocks),
+        planned_trials=run.planned_trials,
         imported=None,
     )
 

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
 
 CONFIRMING, LEAST_CONFIRMING = 2, 12
-"""Times the blocks of an ordinary night, and how many at least. A shift is told by many nights
-together, so what is to settle it in one run must see more than one of them does: of a quick
-night's six blocks all would have to agree, and a smoke night's two settle nothing."""
+"""Times the fewest blocks of an ordinary night, and how many at least. A shift is told by many
+nights together, so what is to settle it in one run must see more than one of them does: of a
+night's eight blocks nearly all would have to agree, and a smoke night's two settle nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,12 +218,12 @@ def _confirmed(
 
 
 def _more(request: Request, wanted: _Wanted) -> Request:
-    """What the night measured of the workloads that shifted, over more blocks; a precision, and
-    the most blocks that were asked for, stay what they are."""
+    """What the night measured of the workloads that shifted, over more blocks: where cells settle,
+    not before so many. A precision, a budget, and the most blocks that were asked for, stay what
+    they are."""
     preset = request.preset
-    if not preset.to_precision and request.precision is None:
-        blocks = max(CONFIRMING * preset.max_blocks, LEAST_CONFIRMING)
-        preset = replace(preset, blocks=blocks, max_blocks=blocks)
+    blocks = max(CONFIRMING * preset.blocks, LEAST_CONFIRMING)
+    preset = replace(preset, blocks=blocks, max_blocks=max(blocks, preset.max_blocks))
     chosen = tuple(each for each in request.workloads if each.name in wanted.workloads)
     return replace(request, preset=preset, workloads=chosen, releases=str(wanted.releases))
 

@@ -47,7 +47,7 @@ def run(
     measurement = Measurement(results, key, console)
     alone = replace(host, targets=(host.native,))
     with interrupting(measurement, console):
-        folder = measurement.begin(alone, standing.endpoints, {}, packed, request)
+        folder = measurement.begin(alone, standing.endpoints, {}, packed, _whole(request))
     run = reader.read_run(folder)
     if run.ended == "interrupted":
         raise KeyboardInterrupt
@@ -59,6 +59,16 @@ def run(
     place = Place(host, subject, standing.endpoints[subject.name], standing.endpoints[host.name])
     second, found = known_truths(place, key, packed, asked, results / "runs")
     return SelfTest(host.name, subject.name, itself, tuple(found), (folder.name, second.name))
+
+
+def _whole(request: Request) -> Request:
+    """As many blocks as the preset has at least, all whole: how often equals are called different
+    must not depend on what was seen of them."""
+    preset = request.preset
+    if preset.to_precision:
+        most = preset.blocks
+        preset = replace(preset, to_precision=False, max_blocks=most, budget_s=None)
+    return replace(request, preset=preset)
 
 
 @dataclass(frozen=True, slots=True)

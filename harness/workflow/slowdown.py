@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from harness import __version__, tools
+from harness.analyze.allocation import whole
 from harness.analyze.coverage import Coverage, coverage, pairs
 from harness.bundle.archive import Bundle
 from harness.errors import HarnessError
@@ -21,6 +22,7 @@ from harness.execute.loop import Loop
 from harness.execute.runner import Runner
 from harness.ledger import reader, writer
 from harness.ledger.writer import Ledger
+from harness.model.allocation import Choice
 from harness.model.plan import Block, Plan, Preset
 from harness.model.progress import Silent
 from harness.model.run import Manifest, Run
@@ -123,7 +125,7 @@ def known_truths(
                 runners,
                 ledger,
                 progress=shares,
-                enough=lambda _, trials: _enough(trials, tuple(runners), asked.number),
+                choose=lambda block, trials, _: _next(planned, block, trials, asked.number),
                 idle_wait_s=0.0,
             ).run()
             run = reader.read_run(ledger.folder)
@@ -200,11 +202,13 @@ def _manifest(planned: Plan, runners: Mapping[str, Runner], packed: Bundle) -> M
     )
 
 
-def _enough(trials: Sequence[Trial], arms: Sequence[str], number: int) -> bool:
+def _next(planned: Plan, block: int, trials: Sequence[Trial], number: int) -> Choice:
     """Blocks in which a trial was rejected are made up for by others, up to half as many again:
     which trials count is decided without looking at what they measured."""
-    plain, slowed = arms
-    return all(len(pairs(trials, each, (plain, slowed))) >= number for each in _WORKLOADS)
+    arms = planned.host, f"{planned.host}{SLOWED}"
+    if all(len(pairs(trials, each, arms)) >= number for each in _WORKLOADS):
+        return Choice((), "precise")
+    return whole(planned, block)
 
 
 class _Shares(Silent):

@@ -13,10 +13,12 @@ from enum import StrEnum
 from pathlib import Path
 
 from harness import tools
+from harness.analyze import allocation
 from harness.bundle import trial_report
 from harness.dataset import dataset
 from harness.errors import HarnessError, UseError
-from harness.ledger import reader, writer
+from harness.ledger import reader
+from harness.model.allocation import NAME, VERSION, Choice
 from harness.model.run import Run
 from harness.model.trial import Trial, TrialStatus
 from harness.plan import plan
@@ -56,6 +58,7 @@ def verify(folder: Path, results: Path, tables: Sequence[Path] = ()) -> tuple[Ve
     return (
         _plan(run),
         _trials(run),
+        *_allocation(run),
         *_raw(folder, run),
         _dataset(made.runs[0], results),
         *_tables(made.table, run, results, tables),
@@ -67,11 +70,9 @@ def _plan(run: Run) -> Verified:
     what = "plan digest"
     if manifest.imported is not None:
         return Verified(what, Result.ABSENT, "the run was imported; there was no plan")
-    if manifest.schema != writer.SCHEMA:
-        told = f"the run is of format {manifest.schema}, whose digest was taken over other fields"
-        return Verified(what, Result.ABSENT, told)
     targets = [record.target for record in manifest.targets]
-    found = plan.digest_of(targets, manifest.workloads, manifest.plan.seconds, manifest.plan.blocks)
+    made = manifest.plan
+    found = plan.digest_of(targets, manifest.workloads, made.seconds, made.blocks, made.rule)
     return _equal(what, manifest.plan.digest, found)
 
 
@@ -82,7 +83,8 @@ def _equal(what: str, recorded: str, found: str) -> Verified:
 
 
 def _trials(run: Run) -> Verified:
-    """Whether every trial is one that was planned, in its place, and none is there twice."""
+    """Whether every trial is one that was planned, and chosen, in its place, and none is there
+    twice."""
     manifest = run.manifest
     made = f"{len(run.trials)} trials"
     if manifest.imported is not None:
@@ -90,6 +92,9 @@ def _trials(run: Run) -> Verified:
     wrong = []
     seen: set[str] = set()
     cells = {block.index: block.cells for block in manifest.plan.blocks}
+    chosen = None
+    if manifest.plan.rule is not None:
+        chosen = {each.block: each.choice.positions for each in run.allocated}
     for trial in run.trials:
         of_block = cells.get(trial.block, ())
         cell = of_block[trial.position] if trial.position < len(of_block) else None
@@ -98,13 +103,38 @@ def _trials(run: Run) -> Verified:
             trial.target,
             trial.control,
         )
-        if not planned or trial.id in seen:
+        wanted = chosen is None or trial.position in chosen.get(trial.block, ())
+        if not (planned and wanted) or trial.id in seen:
             wrong.append(trial.id)
         seen.add(trial.id)
     if wrong:
         return Verified("trials", Result.DIFFERS, f"not as planned, or twice: {_named(wrong)}")
-    planned_number = sum(len(block.cells) for block in manifest.plan.blocks)
-    return Verified("trials", Result.SAME, f"{made} of {planned_number} planned, each in its place")
+    told = f"{made} of {run.planned_trials} planned, each in its place"
+    return Verified("trials", Result.SAME, told)
+
+
+def _allocation(run: Run) -> Iterator[Verified]:
+    """Whether the cells of each block are those that the rule chooses by the trials before it."""
+    rule = run.manifest.plan.rule
+    if rule is None:
+        return
+    what = f"rule {rule.name} {rule.version}"
+    if (rule.name, rule.version) != (NAME, VERSION):
+        yield Verified(what, Result.ABSENT, "this Baremark has another rule, or version of it")
+        return
+    wrong = []
+    for number, each in enumerate(run.allocated):
+        found = allocation.choose(run.manifest, number, run.trials, each.spent_s)
+        if each.block != number or each.choice != found:
+            wrong.append(f"block {each.block} ({_differing(each.choice, found)})")
+    yield Verified(what, *_came(wrong, f"{len(run.allocated)} choices come out again"))
+
+
+def _differing(recorded: Choice, found: Choice) -> str:
+    if recorded.ended != found.ended:
+        return f"recorded is {recorded.ended or 'a block'}, it gives {found.ended or 'a block'}"
+    apart = len(set(recorded.positions) ^ set(found.positions))
+    return f"{apart} cells are not what it gives"
 
 
 def _raw(folder: Path, run: Run) -> Iterator[Verified]:

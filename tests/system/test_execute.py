@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from harness.bundle.archive import Bundle
-from harness.execute.loop import Loop
+from harness.execute.loop import Choose, Loop
 from harness.execute.runner import Runner
 from harness.ledger import reader, writer
 from harness.ledger.writer import Ledger
+from harness.model.allocation import Choice
 from harness.model.plan import Block, Plan
 from harness.model.progress import Progress, Silent
 from harness.model.run import Manifest, Run
@@ -63,7 +64,7 @@ def carry_out(tmp_path: Path) -> Carry:
         during: Callable[[Loop], None] = lambda _: None,
         progress: Progress | None = None,
         blocks: int = 1,
-        enough: Callable[[int, Sequence[Trial]], bool] = lambda *_: False,
+        choose: Choose | None = None,
     ) -> Run:
         plan = make(
             Host("native", (TARGET,), True, "127.0.0.1"),
@@ -98,7 +99,7 @@ def carry_out(tmp_path: Path) -> Carry:
                 record,
                 limit_slack_s=slack_s,
                 progress=progress,
-                enough=enough,
+                choose=choose,
             )
             during(loop)
             loop.run()
@@ -151,15 +152,20 @@ def test_a_good_trial_keeps_sample_clocks_and_raw_output(
     assert run.ended == "complete"
 
 
-def test_a_run_that_is_precise_enough_ends_after_a_whole_block(
+def test_only_what_is_chosen_of_a_block_is_run_and_the_last_choice_ends_it(
     runner: Runner, carry_out: Carry
 ) -> None:
-    work = workload("good", "sysbench", good_output())
-    run = carry_out(
-        runner, work, blocks=5, enough=lambda blocks, trials: len(trials) == blocks == 2
-    )
+    works = [workload(name, "sysbench", good_output()) for name in ("one", "two")]
+    seen: list[tuple[int, int]] = []
+
+    def choose(block: int, trials: Sequence[Trial], spent_s: float) -> Choice:
+        seen.append((block, len(trials)))
+        return [Choice((0, 1)), Choice((1,)), Choice((), "precise")][block]
+
+    run = carry_out(runner, *works, blocks=5, choose=choose)
     assert run.ended == "precise"
-    assert [trial.block for trial in run.trials] == [0, 1]
+    assert [(trial.block, trial.position) for trial in run.trials] == [(0, 0), (0, 1), (1, 1)]
+    assert seen == [(0, 0), (1, 2), (2, 3)]
 
 
 def test_garbage_is_a_failed_trial_that_says_so(

@@ -98,13 +98,13 @@ def test_a_block_lacking_either_side_drops_out_and_is_counted() -> None:
     assert (paired.missing[at], paired.invalid[at]) == (2, 0)
 
 
-def test_blocks_where_only_native_was_tried_count_as_missing() -> None:
+def test_nothing_is_missing_of_blocks_that_a_target_has_left() -> None:
     run = make_run(lambda *_: 10.0, blocks=5)
     kept = tuple(t for t in run.trials if t.target == NATIVE.name or t.block < 2)
     paired = pairs(Run(run.manifest, kept, "interrupted", None))
     at = row(paired, target=DOCKER.name, metric="iops")
     assert int(np.isfinite(paired.d[at]).sum()) == 2
-    assert paired.missing[at] == 3
+    assert paired.missing[at] == 0
 
 
 @pytest.mark.parametrize("bad", [0.0, -3.0])

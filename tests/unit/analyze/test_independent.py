@@ -93,8 +93,7 @@ def by_hand(rows: DataFrame, level: float) -> list[dict[str, Any]]:
                 got = [x for x in part.value if not pd.isna(x)]
                 if got:
                     means[key] = sum(got) / len(got)
-        arms = pd.concat([group, native, second])
-        tried = {tuple(key) for key in arms[["run", "block"]].to_numpy()}
+        tried = {tuple(key) for key in group[["run", "block"]].to_numpy()}
         both = [key for key in mine if key in base or key in more]
         logs = {key: [np.log(of[key]) for of in (base, more) if of.get(key, 0) > 0] for key in both}
         positive = [key for key in sorted(both) if mine[key] > 0 and logs[key]]

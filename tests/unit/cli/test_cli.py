@@ -198,7 +198,14 @@ def test_a_run_named_twice_is_one_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "given", [("--preset", "smoke"), ("-w", "cpu-*"), ("--accept", "steal"), ("--seed", "0")]
+    "given",
+    [
+        ("--preset", "smoke"),
+        ("-w", "cpu-*"),
+        ("--accept", "steal"),
+        ("--seed", "0"),
+        ("--budget", "5m"),
+    ],
 )
 def test_what_a_run_fixed_cannot_be_changed_when_it_is_resumed(given: tuple[str, str]) -> None:
     assert "cannot be given with --resume" in refused("run", "--resume", "latest", *given)

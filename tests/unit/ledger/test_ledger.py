@@ -192,6 +192,19 @@ def test_a_damaged_manifest_is_described_in_words(tmp_path: Path, text: bytes, w
         reader.read_manifest(tmp_path)
 
 
+def test_a_run_of_the_format_before_has_a_plan_without_a_rule(tmp_path: Path) -> None:
+    with Ledger.create(tmp_path, manifest()) as record:
+        record.record(trial())
+    file = record.folder / MANIFEST
+    document = json.loads(file.read_text())
+    del document["plan"]["rule"]
+    document |= {"schema": 2, "precision": {"cpu": 0.01}, "least_blocks": 10}
+    file.write_text(json.dumps(document))
+    run = reader.read_run(record.folder)
+    assert (run.manifest.schema, run.manifest.plan.rule, run.allocated) == (2, None, ())
+    assert len(run.trials) == 1
+
+
 @pytest.mark.parametrize("schema", [1, 99])
 def test_another_format_is_refused_and_says_which(tmp_path: Path, schema: int) -> None:
     with Ledger.create(tmp_path, manifest()) as record:
@@ -200,7 +213,7 @@ def test_another_format_is_refused_and_says_which(tmp_path: Path, schema: int) -
     document = json.loads(file.read_text())
     document["schema"] = schema
     file.write_text(json.dumps(document))
-    with pytest.raises(HarnessError, match=f"format {schema}, this Baremark reads format 2"):
+    with pytest.raises(HarnessError, match=f"format {schema}, this Baremark reads 2 and 3"):
         reader.read_run(record.folder)
 
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import UseError
+from harness.model.allocation import Rule
 from harness.model.plan import CONTROL
 from harness.model.target import Host, Size, Target
 from harness.model.workload import Metric, Resource, Workload
@@ -72,7 +73,7 @@ def test_every_block_visits_every_cell_of_the_host_exactly_once(seed: int) -> No
     made = plan.make(HOST, WORKLOADS, QUICK, seed)
     everything = {(w.name, t.name, False) for w in WORKLOADS for t in HOST.targets}
     everything |= {(w.name, "native", True) for w in WORKLOADS}
-    assert len(made.blocks) == 6
+    assert len(made.blocks) == 30
     for block in made.blocks:
         visited = [(cell.workload, cell.target, cell.control) for cell in block.cells]
         assert len(visited) == len(everything)
@@ -132,20 +133,47 @@ def test_the_digest_changes_with_anything_that_is_fixed(changed: dict[str, objec
 def test_a_workload_may_ask_for_other_seconds_in_a_preset() -> None:
     slow = workload("slow", seconds={"quick": 4})
     made = plan.make(HOST, (slow, WORKLOADS[0]), QUICK, 1)
-    assert made.seconds == {"slow": 4, "w0": 2}
+    assert made.seconds == {"slow": 4, "w0": 1}
 
 
-def test_a_budget_holds_whole_blocks_only() -> None:
-    made = plan.make(HOST, WORKLOADS, QUICK, 1)
-    one = plan.expected_s(made, 1)
-    assert plan.blocks_within(made, 2.9 * one) == 2
-    assert plan.blocks_within(made, 100 * one) == 6
+CPUS = tuple(workload(f"cpu{number}") for number in range(3))
+DISKS = tuple(workload(f"disk{number}", resource=Resource.DISK) for number in range(2))
+BLOCK_S = 4 * 1.5
+"""Of one workload: native twice, container and guest, a second each and what a trial costs."""
+
+
+@pytest.mark.parametrize(
+    ("budget_s", "held"),
+    [
+        (5 * 6 * BLOCK_S, ("cpu0", "disk0", "cpu1", "disk1", "cpu2")),
+        (4.5 * 6 * BLOCK_S, ("cpu0", "disk0", "cpu1", "disk1")),
+        (2 * 6 * BLOCK_S, ("cpu0", "disk0")),
+        (BLOCK_S, ("cpu0",)),
+    ],
+)
+def test_a_budget_is_spread_over_what_it_holds_six_blocks_of_each_resource_in_turn(
+    budget_s: float, held: tuple[str, ...]
+) -> None:
+    made = plan.make(HOST, CPUS + DISKS, QUICK, 1)
+    assert plan.within(made, CPUS + DISKS, budget_s) == held
+
+
+def test_a_workload_that_is_too_long_for_a_budget_leaves_room_for_others() -> None:
+    several = (CPUS[0], workload("long", seconds={"quick": 60}), CPUS[1])
+    made = plan.make(HOST, several, QUICK, 1)
+    assert plan.within(made, several, 2 * 6 * BLOCK_S) == ("cpu0", "cpu1")
+
+
+def test_the_time_of_a_plan_is_its_budget_at_most() -> None:
+    rule = Rule({}, 30, 60.0)
+    assert plan.expected_s(plan.make(HOST, CPUS, QUICK, 1, rule=rule)) == 60
+    assert plan.expected_s(plan.make(HOST, CPUS, QUICK, 1), 1) == 3 * BLOCK_S
 
 
 def test_a_budget_below_one_block_is_refused_with_what_it_would_take() -> None:
     made = plan.make(HOST, WORKLOADS, QUICK, 1)
-    with pytest.raises(UseError, match="does not hold one block"):
-        plan.blocks_within(made, 1)
+    with pytest.raises(UseError, match="does not hold one block of native: about 6 s for w0"):
+        plan.within(made, WORKLOADS, 5)
 
 
 def test_an_unknown_preset_names_the_known_ones() -> None:

@@ -12,8 +12,9 @@ import pytest
 from harness.analyze.overhead import overhead
 from harness.dataset import dataset
 from harness.errors import HarnessError, UseError
+from harness.model.allocation import Rule
 from harness.model.estimate import Estimate
-from harness.model.run import LeftOut, Missing, Run
+from harness.model.run import OVER_BUDGET, LeftOut, Missing, Run
 from harness.model.target import BackendClass
 from harness.model.trial import TrialStatus
 from harness.publish import formats
@@ -22,6 +23,7 @@ from harness.report import answer, numbers
 from harness.report.assemble import assemble
 from harness.report.runs import analysed
 from harness.report.table import Figure, Row, Section, Table
+from tests.allocated import under
 from tests.synthetic import (
     CPU,
     DISK,
@@ -298,7 +300,7 @@ def test_a_precision_that_was_not_reached_is_told() -> None:
     run = make_run(
         lambda target, *rest: rough[rest[-1]] if target == DOCKER.name else 1.0, workloads=[CPU]
     )
-    asked = replace(run, manifest=replace(run.manifest, precision={"cpu": 0.01}, least_blocks=8))
+    asked = under(run, Rule({"cpu": 0.01}, 8))
     notes = [note.text for note in table(asked).sections[0].notes]
     assert any(
         "was to reach ±1 % and ended after 8 blocks (complete) without it for 1 headline figures: "
@@ -306,6 +308,14 @@ def test_a_precision_that_was_not_reached_is_told() -> None:
         for text in notes
     )
     assert not any("was to reach" in note.text for note in table(run).sections[0].notes)
+
+
+def test_what_a_budget_had_no_time_for_is_told() -> None:
+    run = make_run(lambda *_: 1.0, workloads=[CPU])
+    left = tuple(LeftOut("disk-one", name, OVER_BUDGET) for name in ("lab1", "container"))
+    cut = replace(run, manifest=replace(run.manifest, left_out=left))
+    (told,) = (e.text for e in table(cut).sections[0].notes if "had no time" in e.text)
+    assert "had no time for 1 workloads (disk-one)" in told
 
 
 def test_frame_made_run_by_run_is_no_table() -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import zstandard
 
@@ -16,10 +17,14 @@ from harness.errors import UseError
 from harness.importing import Source
 from harness.importing import run as importing
 from harness.ledger import folders, reader
+from harness.ledger.writer import Ledger
+from harness.model.allocation import Rule
 from harness.publish import formats
 from harness.report import provenance, runs
 from harness.workflow.verify import Result, Verified, verify
 from tests import command
+from tests.allocated import carried_out
+from tests.synthetic import CPU, make_run
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "docs" / "example"
@@ -187,3 +192,64 @@ def test_a_table_that_was_named_and_cannot_be_looked_at_is_no_success(
     (results / "table.doc").touch()
     with pytest.raises(UseError, match=why):
         verify(run_of(results), results, [results / name])
+
+
+@pytest.fixture
+def by_rule(tmp_path: Path) -> Path:
+    """The folder of a run whose rule left out cells of its later blocks."""
+    rng = np.random.default_rng(1)
+    made = make_run(
+        lambda _, workload, *__: float(rng.lognormal(sigma=0.001 if workload == CPU.name else 0.2)),
+        blocks=12,
+        control=True,
+    )
+    run = carried_out(made, Rule({"cpu": 0.01, "disk": 0.03}, 8, budget_s=600.0))
+    with Ledger.create(tmp_path / "results" / "runs", run.manifest) as ledger:
+        for each in run.allocated:
+            ledger.allocate(each)
+            ledger.record_all(trial for trial in run.trials if trial.block == each.block)
+        ledger.end(str(run.ended), run.used_s)
+    assert reader.read_run(ledger.folder) == run
+    assert len(run.trials) < sum(len(block.cells) for block in run.manifest.plan.blocks)
+    return ledger.folder
+
+
+def of_rule(folder: Path) -> dict[str, Verified]:
+    return {each.what: each for each in verify(folder, folder.parents[1])}
+
+
+def test_the_choices_of_a_rule_come_out_again(by_rule: Path) -> None:
+    found = of_rule(by_rule)
+    for what in ("plan digest", "trials", "rule settle 1"):
+        assert found[what].came is Result.SAME, found[what].seen
+    assert found["rule settle 1"].seen == "13 choices come out again"
+    assert found["trials"].seen == "60 trials of 60 planned, each in its place"
+
+
+@pytest.mark.parametrize(
+    ("changed", "what"),
+    [
+        ({"choice": {"positions": [0, 1, 2], "ended": None}}, "trials"),
+        ({"choice": {"positions": [0, 1, 2], "ended": None}}, "rule settle 1"),
+        ({"spent_s": 599.9}, "rule settle 1"),
+    ],
+)
+def test_a_block_that_is_not_what_the_rule_gives_is_named(
+    by_rule: Path, changed: dict[str, object], what: str
+) -> None:
+    file = by_rule / folders.LEDGER
+    records = [json.loads(line) for line in file.read_text().splitlines()]
+    (ninth,) = (e for e in records if e["record"] == "allocated" and e["block"] == 9)
+    ninth |= changed
+    file.write_text("".join(json.dumps(each) + "\n" for each in records))
+    seen = of_rule(by_rule)[what]
+    assert seen.came is Result.DIFFERS
+    assert ("block 9" in seen.seen) == (what != "trials")
+
+
+def test_a_rule_of_another_version_is_not_judged(by_rule: Path) -> None:
+    file = by_rule / folders.MANIFEST
+    document = json.loads(file.read_text())
+    document["plan"]["rule"]["version"] = 99
+    file.write_text(json.dumps(document))
+    assert of_rule(by_rule)["rule settle 99"].came is Result.ABSENT
