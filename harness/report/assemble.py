@@ -16,14 +16,13 @@ from harness.errors import HarnessError, UseError
 from harness.model.run import Run
 from harness.model.trial import Trial
 from harness.model.workload import Resource
-from harness.report import guide, notes, provenance, summaries
+from harness.report import guide, notes, provenance, remarks, summaries
 from harness.report.columns import Record, estimate
 from harness.report.columns import column as _column
 from harness.report.columns import columns as _columns
 from harness.report.table import Column, Figure, Group, Row, Section, Table
 from harness.validity import Finding
 
-_NOT_OK = ("failed", "timeout", "lost", "rejected")
 _RESOURCES = [str(each) for each in Resource]
 
 
@@ -96,9 +95,9 @@ def _section(
         if key in found:
             raise ValueError(f"two rows of the frame for {key}: pool its runs first")
         found[key] = record
-    trials = notes.by_cell(runs)
+    trials = remarks.by_cell(runs)
     suspected = {(each.target, each.workload) for each in objections if each.suspect}
-    numbered = notes.Numbered()
+    numbered = remarks.Numbered()
     left_out = {
         (each.target, each.workload): each.reason for run in runs for each in run.manifest.left_out
     }
@@ -218,7 +217,7 @@ def _rows(records: list[Record], runs: list[Run]) -> list[Record]:
 
 
 def _figure(
-    record: Record | None, column: Column, made: list[Trial], numbered: notes.Numbered, why: str
+    record: Record | None, column: Column, made: list[Trial], numbered: remarks.Numbered, why: str
 ) -> Figure:
     """A figure from its record; `why` tells why there is none."""
     if record is None:
@@ -229,7 +228,7 @@ def _figure(
     factor = None
     if record["F"] is not None:
         factor = estimate(record, record["level"], record["method"])
-    text = _remark(record, column, made)
+    text = remarks.remark(record, column, made)
     return Figure(
         median=record["value_median"],
         mean=record["value_mean"],
@@ -248,20 +247,3 @@ def _figure(
         rejected=record["rejected"],
         notes=(numbered.number(text),) if text else (),
     )
-
-
-def _remark(record: Record, column: Column, made: list[Trial]) -> str:
-    """What is not as it should be with a figure, as one sentence; "" where all is well."""
-    parts = notes.not_ok(made) if made else notes.counted(record)
-    if record["value_median"] is None:
-        why = "; ".join(parts) or "its trials gave no such value"
-        return f"{NO_RESULT}: {why}."
-    missing, invalid = record["n_missing"], record["n_invalid"]
-    alone = column.native or column.elsewhere
-    lacking = "value" if alone else "pair with native"
-    lost = sum(record[status] for status in _NOT_OK)
-    if missing > lost or invalid:
-        parts.append(f"{missing} of {missing + record['n']} blocks gave no {lacking}")
-    if invalid:
-        parts.append(f"{invalid} of them for a value of zero or less, which has no ratio")
-    return "; ".join(parts) + "." if parts else ""

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.analyze.allocation import open_cells
 from harness.analyze.verdict import BEYOND_SENSE
 from harness.model.run import OVER_BUDGET, Missing, Run
-from harness.model.trial import Trial, TrialStatus
 from harness.plan.plan import FEWEST_BLOCKS
 from harness.report.numbers import FIRM
 from harness.report.table import Column, Figure, Group, Note
@@ -21,55 +20,8 @@ if TYPE_CHECKING:
     from harness.validity import Finding, Judgement
 
 
-_ENDED = {
-    TrialStatus.FAILED: "failed",
-    TrialStatus.TIMEOUT: "timed out",
-    TrialStatus.LOST: "lost the connection",
-    TrialStatus.REJECTED: "rejected",
-}
 _EMULATED_CPU = "QEMU TCG CPU"
 """How QEMU names the processor that it interprets, unless it is told another name."""
-
-
-class Numbered:
-    """The numbered notes of a section: the same text gets the same number."""
-
-    def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
-
-    def number(self, text: str) -> int:
-        return self._numbers.setdefault(text, len(self._numbers) + 1)
-
-    @property
-    def notes(self) -> tuple[Note, ...]:
-        return tuple(Note(number, text) for text, number in self._numbers.items())
-
-
-def not_ok(trials: Iterable[Trial]) -> list[str]:
-    """For each way a trial did not end well: how many, and the most frequent reason."""
-    made = list(trials)
-    parts = []
-    for status, word in _ENDED.items():
-        reasons = Counter(trial.reason or "" for trial in made if trial.status is status)
-        if not reasons:
-            continue
-        # The most frequent reason; of equally frequent ones the first by name, so that the
-        # same ledger always gives the same note.
-        reason = min(reasons, key=lambda text: (-reasons[text], text))
-        count = f"{reasons.total()} of {len(made)} trials {word}"
-        told = sentence(reason)
-        often = "most often: " if len(reasons) > 1 else ""
-        parts.append(f"{count} ({often}{told})" if told else count)
-    return parts
-
-
-def counted(record: Mapping[str, Any]) -> list[str]:
-    """`not_ok` where the trials themselves are not known, but how many there were of each."""
-    return [
-        f"{record[status]} of {record['trials']} trials {word}"
-        for status, word in _ENDED.items()
-        if record[status]
-    ]
 
 
 def about_import(runs: Iterable[Run]) -> list[Note]:
@@ -350,13 +302,3 @@ def _blocks_needed(alpha: float) -> int:
 def _is_fast_without_interval(figure: Figure) -> bool:
     factor = figure.factor
     return factor is not None and factor.low is None and factor.point < 1 / BEYOND_SENSE
-
-
-def by_cell(runs: Iterable[Run]) -> Mapping[tuple[str, str, str, str], list[Trial]]:
-    """The trials of `runs` by host, scenario, target and workload."""
-    found: dict[tuple[str, str, str, str], list[Trial]] = {}
-    for run in runs:
-        for trial in run.trials:
-            key = (trial.host, trial.scenario, trial.arm, trial.workload)
-            found.setdefault(key, []).append(trial)
-    return found
