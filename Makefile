@@ -23,7 +23,7 @@ TEST_PACKAGES := apparmor debian-archive-keyring docker.io e2fsprogs ethtool ipr
 
 # What the other system tests start besides.
 SYSTEM_PACKAGES := busybox-static chromium conmon crun fdisk grub-common grub-pc-bin libfaketime \
-    lxc netavark netcat-openbsd podman poppler-utils qemu-utils runsc
+    lxc netavark netcat-openbsd podman poppler-utils qemu-utils runsc slirp4netns uidmap
 
 help:
 	@echo 'make bench        set up, provision what this machine can run, measure, print, take down'

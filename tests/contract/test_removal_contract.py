@@ -175,7 +175,8 @@ def test_the_sweep_keeps_the_folders_and_the_processes_of_what_is_not_baremarks(
         assert sweep._is_ours(os.getpid(), tmp_path, tmp_path, ["virtualbox"]) is ours
         seen["BAREMARK_RUN"] = "/home/somebody/.local/share/baremark/run"
         assert sweep._is_ours(os.getpid(), tmp_path, tmp_path, ["virtualbox"]) is False
-    monkeypatch.setattr(sweep, "marked", lambda pid: "virtualbox")
+    seen = {"BAREMARK_DAEMON": "virtualbox", "BAREMARK_RUN": str(tmp_path)}
+    monkeypatch.setattr(sweep, "marked", lambda pid, name="BAREMARK_DAEMON": seen[name])
     assert sweep._is_ours(os.getpid(), tmp_path, tmp_path, []) is True
 
 
