@@ -36,7 +36,8 @@ def read_manifest(folder: Path) -> Manifest:
         ) from None
     if schema not in READ:
         raise HarnessError(
-            f"{file} is of format {schema}, this Baremark reads {' and '.join(map(str, READ))}",
+            f"{file} is of format {schema}, this Baremark reads format "
+            f"{' or '.join(map(str, READ))}",
             "use the release of Baremark that wrote it",
         )
     try:

@@ -213,7 +213,7 @@ def test_another_format_is_refused_and_says_which(tmp_path: Path, schema: int) -
     document = json.loads(file.read_text())
     document["schema"] = schema
     file.write_text(json.dumps(document))
-    with pytest.raises(HarnessError, match=f"format {schema}, this Baremark reads 2 and 3"):
+    with pytest.raises(HarnessError, match=f"format {schema}, this Baremark reads format 2 or 3"):
         reader.read_run(record.folder)
 
 
