@@ -20,7 +20,7 @@ from harness.model.plan import Cell, Plan
 from harness.model.run import Manifest
 from harness.model.trial import Trial, TrialStatus
 from harness.model.workload import Workload
-from harness.plan.plan import TRIAL_COST_S
+from harness.plan.plan import FEWEST_BLOCKS, in_turn, trial_s
 
 if TYPE_CHECKING:
     from harness.analyze.statistics.estimate import Floats, Ints
@@ -69,6 +69,8 @@ def choose(manifest: Manifest, block: int, trials: Sequence[Trial], spent_s: flo
         left_s, costs = rule.budget_s - spent_s, _Costs(manifest, earlier)
         if block >= rule.least:
             chosen = _affordable(wanted, costs, left_s)
+        else:
+            chosen = _held(manifest, earlier, costs, left_s, block)
         if costs.block_s(chosen) > left_s:
             return Choice((), "budget")
     workloads = {workload for workload, _ in chosen}
@@ -184,7 +186,11 @@ class _Costs:
 
     def __init__(self, manifest: Manifest, trials: Iterable[Trial]) -> None:
         self._native = manifest.host
-        self._planned = manifest.plan.seconds
+        self._planned = {
+            each.name: trial_s(each, manifest.plan.seconds[each.name])
+            for each in manifest.workloads
+            if each.name in manifest.plan.seconds
+        }
         self._cells = manifest.plan.blocks[0].cells
         self._made: dict[_Key, list[float]] = defaultdict(list)
         for trial in trials:
@@ -194,7 +200,7 @@ class _Costs:
     def trial_s(self, workload: str, target: str) -> float:
         """Of one trial."""
         made = self._made.get((workload, target))
-        return fmean(made) if made else self._planned[workload] + TRIAL_COST_S
+        return fmean(made) if made else self._planned[workload]
 
     def native_s(self, workload: str) -> float:
         """Of native's trials of a workload in one block."""
@@ -207,6 +213,23 @@ class _Costs:
         """Of one block of the `chosen` cells."""
         own = sum(self.trial_s(*key) for key in chosen if key[1] != self._native)
         return own + sum(self.native_s(workload) for workload in {key[0] for key in chosen})
+
+
+def _held(
+    manifest: Manifest, earlier: Sequence[Trial], costs: _Costs, left_s: float, block: int
+) -> set[_Key]:
+    """The cells of those workloads of the last block of which the time that is left holds as many
+    blocks as an interval needs: in turn one of each resource, and the first in any case."""
+    cells = {_key(cell) for cell in manifest.plan.blocks[block].cells}
+    going = {trial.workload for trial in earlier if trial.block == block - 1}
+    chosen: set[_Key] = set()
+    for name in in_turn(manifest.workloads):
+        mine = {key for key in cells if key[0] == name and (block == 0 or name in going)}
+        needed_s = max(1, FEWEST_BLOCKS - block) * costs.block_s(mine)
+        if mine and (not chosen or needed_s <= left_s):
+            chosen |= mine
+            left_s -= needed_s
+    return chosen
 
 
 def _affordable(wanted: Mapping[_Key, int], costs: _Costs, left_s: float) -> set[_Key]:

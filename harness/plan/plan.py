@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import zip_longest
 
+from harness import tools
 from harness.errors import UseError
 from harness.model.allocation import Rule
 from harness.model.plan import SCENARIO_OVERHEAD, Block, Cell, Plan, Preset
@@ -98,6 +99,11 @@ def make(
     )
 
 
+def trial_s(workload: Workload, seconds: float) -> float:
+    """Seconds that a trial is expected to take in which `seconds` are asked of its program."""
+    return seconds + float(getattr(tools.load(workload.tool), "START_S", TRIAL_COST_S))
+
+
 def expected_s(plan: Plan, blocks: int | None = None) -> float:
     """Seconds that the first `blocks` blocks (all by default) are expected to take at most."""
     counted = plan.blocks if blocks is None else plan.blocks[:blocks]
@@ -114,12 +120,13 @@ def within(made: Plan, workloads: Sequence[Workload], budget_s: float) -> tuple[
 
     `UseError` where it does not even hold one block of that.
     """
+    named = {each.name: each for each in workloads}
     cost_s: dict[str, float] = defaultdict(float)
     for cell in made.blocks[0].cells:
-        cost_s[cell.workload] += made.seconds[cell.workload] + TRIAL_COST_S
+        cost_s[cell.workload] += trial_s(named[cell.workload], made.seconds[cell.workload])
     left_s = budget_s
     held: list[str] = []
-    for name in _in_turn([each for each in workloads if each.name in cost_s]):
+    for name in in_turn([each for each in workloads if each.name in cost_s]):
         needed_s = min(FEWEST_BLOCKS, len(made.blocks)) * cost_s[name]
         if not held and cost_s[name] > budget_s:
             raise UseError(
@@ -133,10 +140,11 @@ def within(made: Plan, workloads: Sequence[Workload], budget_s: float) -> tuple[
     return tuple(held)
 
 
-def _in_turn(workloads: Sequence[Workload]) -> Iterator[str]:
-    """Their names: the first of each resource, then the second of each, and so on."""
+def in_turn(workloads: Sequence[Workload]) -> Iterator[str]:
+    """Their names: the first of each resource, then the second of each, and so on; in a resource
+    those that cost least come first."""
     resources: dict[str, list[str]] = defaultdict(list)
-    for each in workloads:
+    for each in sorted(workloads, key=lambda each: trial_s(each, 0)):
         resources[each.resource].append(each.name)
     return (name for turn in zip_longest(*resources.values()) for name in turn if name)
 
