@@ -120,8 +120,8 @@ def _layout(table: Table, section: Section, width: int) -> Iterator[Grid]:
 
 
 def _compact(section: Section, by: bool, values: bool = True) -> Grid:
-    """A row a workload, under a row a resource that has what each target costs in it; with
-    native's own `values`, unless there is nothing else to show."""
+    """A row a workload that was tried, under a row a resource that has what each target costs in
+    it; with native's own `values`, unless there is nothing else to show."""
     others = [i for i, column in enumerate(section.columns) if not column.native]
     section = section if values or not others else section.only(others)
     grid = _headed(section, by, "")
@@ -133,7 +133,7 @@ def _compact(section: Section, by: bool, values: bool = True) -> Grid:
         grid.add_row(Text(group.resource, style="bold"), *means)
         made = _grid.of_group(section, group)
         for row, line in zip(group.rows, made.rows, strict=True):
-            if row.headline:
+            if row.headline and any(figure.trials for figure in row.figures):
                 cells = [
                     _short(line[span], figure, line[2].text)
                     for span, figure in zip(made.targets, row.figures, strict=True)
