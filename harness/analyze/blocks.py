@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from harness.analyze.statistics.codes import Codes, combined, dense, first_rows
+from harness.analyze.statistics.codes import combined, dense, first_rows, ordered_codes
 from harness.analyze.statistics.estimate import Floats, Ints
 from harness.errors import HarnessError
 
@@ -93,8 +93,10 @@ def cells(samples: pl.LazyFrame) -> Cells:
     if rows.is_empty():
         raise HarnessError("there are no samples to analyse", "measure first with `baremark run`")
 
-    cell, first = _cell_numbers([rows[key].to_physical().to_numpy() for key in _KEYS])
-    count = first.size
+    # In the order of their names, not of their numbers, which depend on what was read before: the
+    # logarithm of a value may differ in its last digit by where in an array it stands.
+    cell, count = ordered_codes([rows[key] for key in _KEYS])
+    first = first_rows(cell, count)
     block, width = dense(rows["block"].to_numpy())
     slot = combined(cell, block, count, width)
     tried = np.zeros(count * width, dtype=np.bool_)
@@ -189,13 +191,3 @@ def _rows_of(table: pl.DataFrame, arm: str) -> Ints:
     found = numbered.filter(arm).select(*keys, pl.col("row").alias("found"))
     joined = numbered.join(found, on=keys, how="left", maintain_order="left", validate="m:1")
     return joined["found"].cast(pl.Int64).fill_null(-1).to_numpy()
-
-
-def _cell_numbers(codes: list[Codes]) -> tuple[Codes, Ints]:
-    """Number the distinct combinations of `codes` from 0: the number of each row, and a row of
-    each number."""
-    cell, count = dense(codes[0])
-    for code in codes[1:]:
-        more, width = dense(code)
-        cell, count = dense(combined(cell, more, count, width))
-    return cell, first_rows(cell, count)

@@ -21,6 +21,7 @@ from ansible.module_utils.baremark_process import (
     MARK,
     RUN,
     end,
+    program,
     recorded,
     start_time,
     with_descendants,
@@ -65,6 +66,13 @@ options:
       in its place, in a mount namespace of its own. They are needed, too.
     type: dict
     default: {}
+  pid_files:
+    description: >-
+      By name the program, or one that it starts, with the file in which it writes its number. One
+      that tells of no such process is removed before the start. After a kill its number may be
+      another process's, and then the program would not start.
+    type: dict
+    default: {}
   ready_command:
     description: Started means that this command succeeds, a client's that asks the program.
     type: list
@@ -90,6 +98,7 @@ def main() -> None:
             "settings": {"type": "str", "default": ""},
             "needs": {"type": "list", "elements": "path", "default": []},
             "covers": {"type": "dict", "default": {}},
+            "pid_files": {"type": "dict", "default": {}},
             "ready_command": {"type": "list", "elements": "str", "default": []},
             "ready_port": {"type": "int"},
             "limit_s": {"type": "int", "default": 240},
@@ -119,6 +128,7 @@ def main() -> None:
         if pid is None:
             covers = module.params["covers"]
             _need([*module.params["needs"], *covers], run / "made-folders")
+            _clear(module.params["pid_files"])
             argv = _covered(covers) + module.params["argv"]
             pid = _start(name, argv, digest, pid_file, log)
     hindrance = _hindrance(pid, module.params)
@@ -165,6 +175,14 @@ def _lacking(pid: int, params: dict[str, Any], limit_s: float) -> str:
         return f"{command[0]} had no answer from it"
     said = done.stderr.decode(errors="replace").strip()
     return "" if done.returncode == 0 else f"{command[0]} had no answer from it: {said}"
+
+
+def _clear(pid_files: dict[str, str]) -> None:
+    for name, file in ((name, Path(path)) for name, path in pid_files.items()):
+        if file.exists():
+            number = file.read_text().strip()
+            if not number.isdigit() or Path(program(int(number))).name != name:
+                file.unlink()
 
 
 def _need(folders: list[str], made: Path) -> None:

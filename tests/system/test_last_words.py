@@ -102,6 +102,25 @@ def test_what_ends_without_a_word_is_told_with_the_place_of_its_log(run: Path) -
     )
 
 
+def test_a_pid_file_of_a_killed_daemon_is_no_hindrance(run: Path) -> None:
+    """Its number may be another process's by now; that of the program itself is left to it."""
+    run.mkdir()
+    stale, own = run / "stale", run / "own"
+    stale.write_text(f"{os.getpid()}\n")
+    own.write_text(f"{os.getpid()}\n")
+    own_name = Path("/proc/self/exe").readlink().name
+    said = call(
+        "baremark_daemon",
+        name="sleeper",
+        run=str(run),
+        argv=["/bin/sleep", "600"],
+        pid_files={"dockerd": str(stale), own_name: str(own)},
+        ready_command=["/bin/true"],
+    )
+    assert said.get("changed"), said
+    assert (stale.exists(), own.exists()) == (False, True)
+
+
 def test_a_dockerd_that_listens_and_then_gives_up_is_told(tmp_path: Path, run: Path) -> None:
     """It makes its socket long before it knows that it cannot work."""
     require("dockerd", "docker")

@@ -123,7 +123,9 @@ def test_merged_files_read_as_those_of_the_runs(tmp_path: Path, described: bool)
     if not described:
         for run in runs:
             path = targets.file_of(tmp_path, run)
-            pl.read_parquet(path).write_parquet(path, metadata={"schema_version": "2"})
+            pl.read_parquet(path).write_parquet(
+                path, metadata={"schema_version": str(targets.SCHEMA_VERSION)}
+            )
     (merged,) = compaction.compact(store, targets.FORMAT)
     assert (merged.files, merged.runs, merged.rows) == (3, 3, 6)
     read: list[str] = []
@@ -179,7 +181,9 @@ def test_a_file_of_another_version_or_of_somebody_else_is_not_merged(tmp_path: P
     path = targets.write(seen(), tmp_path)
     store = open_store(path.parent)
     pl.read_parquet(path).write_parquet(path, metadata={"schema_version": "99"})
-    with pytest.raises(HarnessError, match=r"has version 99 .* knows 2") as error:
+    with pytest.raises(
+        HarnessError, match=rf"has version 99 .* knows {targets.SCHEMA_VERSION}"
+    ) as error:
         compaction.compact(store, targets.FORMAT)
     assert "manifest" in error.value.hint
     path.write_bytes(b"no parquet")
