@@ -1,4 +1,4 @@
-"""What a wheel holds beside the package: all that `harness/installed.py` looks for.
+"""What a wheel holds beside the package: all that `harness/model/installed.py` looks for.
 
 Inventories of somebody's own, which may hold secrets, do not travel.
 """
@@ -10,6 +10,8 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
+_OF_THIS_MACHINE = ("inventories/localhost", "inventories/without-root")
+
 
 class Travelling(BuildHookInterface):  # type: ignore[type-arg]
     """Adds the folders to a wheel; an editable installation uses those of the clone."""
@@ -18,7 +20,7 @@ class Travelling(BuildHookInterface):  # type: ignore[type-arg]
         if version == "editable":
             return
         inventories = Path(self.root, "inventories")
-        for each in ("playbooks", "workloads", "inventories/localhost"):
+        for each in ("playbooks", "workloads", *_OF_THIS_MACHINE):
             build_data["force_include"][each] = f"harness/_data/{each}"
         for example in sorted(inventories.glob("*.example")):
             name = f"inventories/{example.name}"

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from harness import installed
 from harness.cli import arguments
+from harness.model import installed
 
 if TYPE_CHECKING:
     from harness.model.target import Host

@@ -10,10 +10,10 @@ from typing import Annotated
 
 import typer
 
-from harness import installed
 from harness.cli import arguments
 from harness.cli.options import FIRST, LOCALHOST, InventoryOption, TargetOption
 from harness.errors import EXIT_RUN
+from harness.model import installed
 
 
 def init(

@@ -10,7 +10,7 @@ import ipaddress
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from harness import backends, installed
+from harness import backends
 from harness.errors import UseError
 from harness.inventory.groups import PEER_GROUP
 from harness.inventory.listing import has_collection
@@ -18,6 +18,7 @@ from harness.inventory.machines import same_place
 from harness.inventory.mistakes import Mistakes
 from harness.inventory.network import BENCH_NETWORK, HOST_ADDRESS, PEER_ADDRESS, free_addresses
 from harness.inventory.variables import PREFIX, known_variables
+from harness.model import installed
 from harness.model.target import NATIVE_BACKEND, Endpoint, Host, Size, Target
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from harness import files, installed
+from harness import files
 from harness.errors import UseError
 from harness.files import writing
+from harness.model import installed
 
 
 def write(folder: Path) -> None:

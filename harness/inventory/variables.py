@@ -8,8 +8,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from harness import installed
 from harness.inventory import adopted
+from harness.model import installed
 from harness.model.cpus import MOST_CPUS, cpu_list
 
 PREFIX = "baremark_"

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import installed
 from harness.errors import HarnessError
 from harness.inventory.listing import UTF8
+from harness.model import installed
 from harness.model.progress import Progress
 from harness.provision import rights
 

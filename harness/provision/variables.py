@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from harness import installed
 from harness.inventory import network
+from harness.model import installed
 from harness.model.target import Host, Size
 
 BENCH_NETWORK = {

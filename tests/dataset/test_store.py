@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from harness import installed
 from harness.dataset.store import Entry, Store, open_store, snapshot
 from harness.dataset.store.folder import Folder
 from harness.errors import HarnessError, UseError
+from harness.model import installed
 from tests.dataset import objectstore
 
 

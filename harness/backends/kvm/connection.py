@@ -15,9 +15,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
-from harness import installed
 from harness.backends import _forward
 from harness.errors import HarnessError
+from harness.model import installed
 from harness.model.target import Endpoint
 from harness.remote.session import Session
 

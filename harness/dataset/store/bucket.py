@@ -18,9 +18,9 @@ from importlib import import_module
 from types import ModuleType
 from typing import Protocol, cast
 
-from harness import installed
 from harness.dataset.store import Entry, Store, Vanished
 from harness.errors import HarnessError, UseError
+from harness.model import installed
 
 _PACKAGES = {"s3": ("s3fs", "s3"), "gs": ("gcsfs", "gcs")}
 """The package for a scheme, and the extra of baremark that installs it."""

@@ -1,7 +1,7 @@
 """How this program is installed: where that lies which travels with it, and what to type for more.
 
 In a clone playbooks, workloads and inventories are the folders at its root. A wheel brings them
-beside this file (`hatch_build.py`).
+inside the package (`hatch_build.py`).
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from shlex import quote
 
-_CLONE = Path(__file__).parents[1]
-_IN_WHEEL = Path(__file__).with_name("_data")
+_PACKAGE = Path(__file__).parents[1]
+_CLONE = _PACKAGE.parent
+_IN_WHEEL = _PACKAGE / "_data"
 
 
 def folder(name: str) -> Path:
