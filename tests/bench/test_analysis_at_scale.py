@@ -83,16 +83,23 @@ print(json.dumps({"seconds": spent, "peak_rss_mib": peak, "rows_out": rows,
 QUERY = """
 WITH cell AS (
     SELECT host, scenario, run, target, workload, metric, block,
-           any_value(better) AS better, bool_or(native) AS native, avg(value) AS value
+           any_value(better) AS better, bool_or(native) AS native, bool_or(control) AS control,
+           avg(value) AS value, CASE WHEN avg(value) > 0 THEN ln(avg(value)) END AS log
     FROM read_parquet($1) GROUP BY ALL),
-pair AS (
-    SELECT mine.*, base.value AS base,
-           CASE WHEN NOT mine.native AND mine.value > 0 AND base.value > 0 THEN
-               CASE mine.better WHEN 'lower' THEN 1 ELSE -1 END * (ln(mine.value) - ln(base.value))
-           END AS d
-    FROM cell mine LEFT JOIN cell base
+beside AS (
+    SELECT mine.*, base.value AS base, base.log AS first,
+           CASE WHEN NOT mine.control THEN again.log END AS second
+    FROM cell mine
+    LEFT JOIN cell base
       ON base.native AND base.run = mine.run AND base.workload = mine.workload
-     AND base.metric = mine.metric AND base.block = mine.block),
+     AND base.metric = mine.metric AND base.block = mine.block
+    LEFT JOIN cell again
+      ON again.control AND again.run = mine.run AND again.workload = mine.workload
+     AND again.metric = mine.metric AND again.block = mine.block),
+pair AS (
+    SELECT *, CASE WHEN NOT native THEN CASE better WHEN 'lower' THEN 1 ELSE -1 END
+        * (log - (coalesce(first, second) + coalesce(second, first)) / 2) END AS d
+    FROM beside),
 series AS (
     SELECT host, scenario, run, target, workload, metric, count(d) AS n,
            avg(value) AS value_mean, median(value) AS value_median,

@@ -64,7 +64,7 @@ def test_a_target_that_is_not_what_was_declared_keeps_out_of_the_run(
 
 
 def test_other_bytes_on_one_target_keep_it_out_of_the_run(
-    baremark: Verb, environment: dict[str, str], results: Path, tmp_path: Path
+    baremark: Verb, environment: dict[str, str], tmp_path: Path
 ) -> None:
     """The container's sysbench is replaced; the run goes on without the container and says so."""
     changed = subprocess.run(

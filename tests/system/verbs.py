@@ -43,7 +43,8 @@ def verbs(environment: dict[str, str]) -> Iterator[Verb]:
         keep = {**environment, "XDG_CACHE_HOME": environment["XDG_STATE_HOME"]}
         done = _run(("down", *purge), keep)
     assert done.returncode == 0, done.stderr
-    assert machine.left_behind(before, machine.snapshot(), kept=not purge) == {}
+    left = machine.left_behind(before, machine.snapshot(), kept=not purge)
+    assert not left, f"another machine than before: {left}"
 
 
 def call(
