@@ -52,7 +52,7 @@ options:
 """
 
 DAEMONS = (
-    *("sshd", "dockerd", "containerd", "conmon", "lxc-start"),
+    *("sshd", "dockerd", "containerd", "conmon", "lxc-start", "lxc-monitord"),
     *("libvirtd", "virtlogd", "qemu-system"),
 )
 """A program whose name begins so, and whose command line names our folders, is ours."""
