@@ -140,7 +140,7 @@ def test_a_dockerd_that_listens_and_then_gives_up_is_told(tmp_path: Path, run: P
     last = (run / "dockerd.log").read_text().splitlines()[-1]
     assert last in done.stdout
     # A machine that is busy enough has its containerd give up first.
-    assert "driver not supported: nonsense" in last or "containerd" in last
+    assert "driver not supported" in last or "containerd" in last
 
 
 def test_a_libvirtd_with_a_broken_configuration_is_told(tmp_path: Path, run: Path) -> None:
