@@ -6,6 +6,7 @@ Every mistake is a `UseError` before anything is touched.
 from __future__ import annotations
 
 import math
+import shutil
 import tempfile
 from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime
@@ -110,8 +111,13 @@ def seconds(text: str) -> float:
     return value
 
 
+ROOM_MIB = 64
+"""What must be free for results: a run of 18 minutes wrote less than one MiB."""
+
+
 def writable(results: Path) -> None:
-    """Fail before anything is provisioned rather than after."""
+    """Fail before anything is provisioned rather than after: `UseError` where nothing can be
+    written to `results`, or where there is no room for a run."""
     try:
         results.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=results):
@@ -121,3 +127,9 @@ def writable(results: Path) -> None:
             f"cannot write to {results}: {error.strerror}",
             "make it writable, or choose another folder with --results",
         ) from None
+    free_mib = shutil.disk_usage(results).free // 2**20
+    if free_mib < ROOM_MIB:
+        raise UseError(
+            f"{free_mib} MiB are free where {results} is, a run may need {ROOM_MIB}",
+            "free some, or choose another folder with --results",
+        )

@@ -52,6 +52,14 @@ def taking_part(
     return replace(host, targets=up), missing
 
 
+def foresee(host: Host, request: Request) -> None:
+    """Raise `UseError` where `request` holds no plan of `host`, whatever comes up: nothing to
+    measure, a cap of blocks that contradicts it, a budget that does not hold one block."""
+    made = _planned(host, request, 0, ())
+    if made.rule is not None and made.rule.budget_s is not None:
+        plan.within(made, request.workloads, made.rule.budget_s)
+
+
 class Measurement:
     """The runs of several hosts at once; `interrupt` ends them all cleanly."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from harness import state
 from harness.bundle import archive
 from harness.bundle.archive import Bundle
 from harness.errors import HarnessError, UseError
-from harness.execute.measurement import NOT_ASKED_FOR, Measurement
+from harness.execute.measurement import NOT_ASKED_FOR, Measurement, foresee
 from harness.ledger import reader
 from harness.ledger.folders import find
 from harness.model.target import Host
@@ -52,6 +52,29 @@ def possible(inventory: Path, hosts: Sequence[Host], unusable: dict[str, str]) -
     return usable
 
 
+def require_sides(
+    inventory: Path, asked: Sequence[Host], usable: Sequence[Host], unusable: Mapping[str, str]
+) -> None:
+    """Raise `HarnessError` where targets besides native were asked for and none can be used: there
+    would be nothing to compare native with."""
+    if any(len(host.targets) > 1 for host in usable) or all(len(h.targets) == 1 for h in asked):
+        return
+    natives = {host.native.name for host in asked}
+    why = "; ".join(f"{name}: {why}" for name, why in unusable.items() if name not in natives)
+    raise HarnessError(
+        f"there is nothing to compare native with: {why}",
+        f"baremark doctor -i {inventory}; to measure native alone, choose it with -t",
+    )
+
+
+def _require(needed: Collection[str], lacking: Mapping[str, str], inventory: Path) -> None:
+    """Raise `HarnessError` where one of the targets that are to be compared does not take part."""
+    if gone := [f"{name}: {lacking[name]}" for name in needed if name in lacking]:
+        raise HarnessError(
+            f"there is nothing to compare: {'; '.join(gone)}", f"baremark doctor -i {inventory}"
+        )
+
+
 def bring_up(inventory: Path, hosts: Sequence[Host], console: Console) -> tuple[Standing, Bundle]:
     """Build what is missing and provision; what did not come up is told and left out."""
     packed = lifecycle.prepare(inventory, hosts, console)
@@ -72,9 +95,20 @@ class Bench:
 
 
 def run(
-    inventory: Path, hosts: Sequence[Host], request: Request, results: Path, console: Console
+    inventory: Path,
+    hosts: Sequence[Host],
+    request: Request,
+    results: Path,
+    console: Console,
+    *,
+    needed: Collection[str] = (),
 ) -> Bench:
-    """Provision what can be used, measure it, and take everything down again, come what may."""
+    """Provision what can be used, measure it, and take everything down again, come what may.
+
+    Raises `HarnessError` before anything is provisioned where that leaves nothing to compare, or
+    one of the targets `needed` cannot be used; before anything is measured where one of these did
+    not come up.
+    """
     with locked(inventory, hosts):
         findings = lifecycle.doctor(inventory, hosts, console)
         unusable = {finding.target: finding.why for finding in findings if not finding.usable}
@@ -84,10 +118,15 @@ def run(
                 console.warn(f"{finding.target} is left out: {finding.why}{fix}")
         if (line := rights.to_install(findings)) is not None:
             console.warn(f"for an administrator to type, {line}")
+        _require(needed, unusable, inventory)
         usable = possible(inventory, hosts, unusable)
+        require_sides(inventory, hosts, usable, unusable)
+        for host in usable:
+            foresee(host, request)
         try:
             standing, packed = bring_up(inventory, usable, console)
             came_not = dict(standing.failed)
+            _require(needed, came_not, inventory)
             standing = replace(standing, failed={**unusable, **standing.failed})
             measured = measure_all(
                 inventory, hosts, standing, packed, request, results, console, None

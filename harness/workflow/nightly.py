@@ -202,15 +202,19 @@ def _confirmed(
         request = _more(plan.request, each)
         try:
             with releases.beside(plan.inventory, [each.target], each.releases) as pair:
-                done = steps.run(pair.inventory, [pair.host], request, plan.results, console)
+                done = steps.run(
+                    pair.inventory,
+                    [pair.host],
+                    request,
+                    plan.results,
+                    console,
+                    needed=pair.targets,
+                )
         except HarnessError as error:
             troubles.append(f"not confirmed, {told}: {error.message}")
             console.error(error)
             continue
         names += [folder.name for folder in done.measured.folders]
-        if lacking := {**done.unusable, **done.failed}:
-            why = "; ".join(f"{name}: {reason}" for name, reason in lacking.items())
-            troubles.append(f"not confirmed, {told}: {why}")
     night = replace(
         night, shifts=(), warnings=tuple(troubles), confirming=(*night.confirming, *names)
     )

@@ -24,6 +24,10 @@ def baremark_backends(roles: str) -> list[str]:
     return sorted(path.parent.parent.name for path in Path(roles).glob("*/tasks/create.yml"))
 
 
+_SAY_NOTHING = ("non-zero return code", "MODULE FAILURE", "Module result deserialization failed")
+"""How messages begin that only say that something else was printed."""
+
+
 def baremark_reason(result: dict[str, object]) -> str:
     """Why a task failed, in the words of whoever knows best: its message, or what it printed."""
     for part in result.get("results") or []:
@@ -31,8 +35,9 @@ def baremark_reason(result: dict[str, object]) -> str:
             return baremark_reason(part)
     said = [str(result.get(key) or "").strip() for key in ("msg", "stderr", "stdout")]
     said[0] = re.sub(r"^((Task|Action|Module) failed: )+", "", said[0])
-    if (not said[0] or said[0].startswith(("non-zero return code", "MODULE FAILURE"))) and said[1]:
-        return said[1][-1000:]
+    printed = said[1] or str(result.get("module_stderr") or "").strip()
+    if (not said[0] or said[0].startswith(_SAY_NOTHING)) and printed:
+        return printed[-1000:]
     hint = f" ({result['hint']})" if result.get("hint") else ""
     return next((text for text in said if text), "it failed without a word") + hint
 

@@ -1,4 +1,4 @@
-"""What is too old for a role is told by the doctor, by what the product says of its release."""
+"""What the filters of the playbooks tell: a release that is too old, a failure's own words."""
 
 from __future__ import annotations
 
@@ -55,12 +55,25 @@ def test_releases_are_compared_number_by_number() -> None:
     assert not too_old()("10.0.1", least)
 
 
+def test_a_python_that_does_not_start_is_told_in_its_own_words() -> None:
+    """Ansible only says that it found no answer; what was printed is beside it."""
+    failed = {
+        "msg": "Module result deserialization failed: No start of json char found",
+        "module_stderr": "python3.13: command not found\n",
+    }
+    assert filters().baremark_reason(failed) == "python3.13: command not found"
+
+
 def too_old() -> Callable[[str, dict[str, str]], dict[str, Any]]:
+    found: Callable[[str, dict[str, str]], dict[str, Any]] = filters().baremark_too_old
+    return found
+
+
+def filters() -> Any:
     file = PLAYBOOKS / "filter_plugins" / "baremark.py"
     spec = importlib.util.spec_from_file_location("baremark_filters", file)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    found: Callable[[str, dict[str, str]], dict[str, Any]] = module.baremark_too_old
-    return found
+    return module

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -43,3 +46,16 @@ def test_what_is_no_date(text: str) -> None:
         with pytest.raises(UseError, match=f"--x '{text}' is no date") as error:
             read("--x", text)
         assert error.value.hint == "write it as 2026-11-24"
+
+
+def test_a_folder_of_results_without_room_or_rights_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments.writable(tmp_path / "results")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UseError, match=r"cannot write to .*: Not a directory"):
+        arguments.writable(tmp_path / "file" / "results")
+    small = SimpleNamespace(free=5 * 2**20)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: small)
+    with pytest.raises(UseError, match=r"5 MiB are free where .* is, a run may need 64"):
+        arguments.writable(tmp_path / "results")

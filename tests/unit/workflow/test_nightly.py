@@ -82,8 +82,15 @@ def hold(
     left = list(measured)
 
     def whole(
-        inventory: Path, hosts: Sequence[Host], request: Request, results: Path, console: Console
+        inventory: Path,
+        hosts: Sequence[Host],
+        request: Request,
+        results: Path,
+        console: Console,
+        *,
+        needed: Sequence[str] = (),
     ) -> bench.Bench:
+        assert needed in ((), tuple(each.name for each in BESIDE))
         asked.extend((host, request) for host in hosts)
         given = left.pop(0)
         if isinstance(given, HarnessError):
