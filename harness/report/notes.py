@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from harness.analyze.allocation import open_cells
 from harness.analyze.verdict import BEYOND_SENSE
 from harness.model.run import OVER_BUDGET, Missing, Run
+from harness.model.trial import TrialStatus
 from harness.plan.plan import FEWEST_BLOCKS
 from harness.report.numbers import FIRM
 from harness.report.table import Column, Figure, Group, Note
@@ -233,6 +234,8 @@ def about_precision(runs: Iterable[Run]) -> list[Note]:
                 f"({sentence(', '.join(beyond), 600)}): its budget holds fewer than "
                 f"{FEWEST_BLOCKS} blocks of them beside the others."
             )
+        if lost := _lost_and_made_up(run):
+            texts.append(lost)
         wide = open_cells(manifest, run.trials)
         if wide:
             rule = manifest.plan.rule
@@ -246,6 +249,26 @@ def about_precision(runs: Iterable[Run]) -> list[Note]:
                 f"{sentence(named, 600)}."
             )
     return [Note(None, text) for text in texts]
+
+
+def _lost_and_made_up(run: Run) -> str:
+    """How many trials gave no value, and for how many of them later blocks made another; "" where
+    all gave one or nothing is made up. A cell is tried again beyond the blocks that each has."""
+    rule = run.manifest.plan.rule
+    if rule is None or not rule.precision:
+        return ""
+    tries: Counter[tuple[str, str]] = Counter()
+    lost: Counter[tuple[str, str]] = Counter()
+    for trial in run.trials:
+        tries[trial.workload, trial.arm] += 1
+        lost[trial.workload, trial.arm] += trial.status is not TrialStatus.OK
+    if not lost.total():
+        return ""
+    made_up = sum(max(0, min(lost[cell], tries[cell] - rule.least)) for cell in tries)
+    return (
+        f"{run.manifest.run}: {lost.total()} of {tries.total()} trials gave no value, "
+        f"{made_up} of them made up in later blocks."
+    )
 
 
 def about_control(itself: Control | None) -> list[Note]:

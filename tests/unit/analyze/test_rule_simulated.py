@@ -20,6 +20,11 @@ import pytest
 from harness.analyze import allocation
 from harness.analyze.statistics.estimate import estimate_groups
 from harness.analyze.verdict import Blocks, adjusted, flipped
+from harness.model.allocation import Rule
+from harness.model.trial import TrialStatus
+from harness.model.workload import Better, Resource
+from tests import synthetic
+from tests.allocated import carried_out
 
 pytestmark = pytest.mark.long
 
@@ -33,6 +38,9 @@ TABLES = 1000
 EFFECTS = (0.0, 0.01, 0.03, 0.10)
 SIGMAS = (0.005, 0.01, 0.02)
 """Noise of a trial: half, once and twice δ."""
+TRIAL_S = 5.1
+"""What a trial of `synthetic.make_run` takes."""
+CPU_METRIC: list[tuple[str, str, Better]] = [("time", "s", "lower")]
 PER_BLOCK = 30
 """Trials in a block where noise lasts from one to the next."""
 
@@ -66,9 +74,10 @@ NOISE: dict[str, Callable[[np.random.Generator, Shape], Floats]] = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """Of tables of the same overheads: by row whether its interval covers, how many blocks it took,
-    whether it was called different."""
+    """Of tables of the same overheads: by row whether it has an interval, whether that covers, how
+    many blocks it took, whether it was called different."""
 
+    bounded: npt.NDArray[np.bool_]
     covered: npt.NDArray[np.bool_]
     blocks: npt.NDArray[np.int64]
     different: npt.NDArray[np.bool_]
@@ -119,7 +128,10 @@ def _judged(d: Floats, theta: Floats, blocks: npt.NDArray[np.int64]) -> Outcome:
     covered = (found.low <= theta.ravel()) & (found.high >= theta.ravel())
     shape = theta.shape
     return Outcome(
-        covered.reshape(shape), blocks.reshape(shape), (p <= 0.05 * (1 + 1e-12)).reshape(shape)
+        np.isfinite(found.high - found.low).reshape(shape),
+        covered.reshape(shape),
+        blocks.reshape(shape),
+        (p <= 0.05 * (1 + 1e-12)).reshape(shape),
     )
 
 
@@ -146,6 +158,73 @@ def test_intervals_cover_and_equals_are_not_called_different(noise: str) -> None
     assert all(0.94 - error <= share <= 0.97 + error for share in covered), text
     assert wrong <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / TABLES), text
     assert text in PAGE.read_text().split("## Noise as large as δ")[0], text
+
+
+BLOCKS_HELD = (10, 13)
+"""Budgets, by how many blocks of all rows they hold: some rows are settled, others stay open."""
+BUDGETED = 300
+"""Tables of each kind, each a run that is carried out by the code that a real one is."""
+
+
+def within_budget(noise: str, theta: Floats, blocks: int, seed: int) -> Outcome:
+    """A workload for each row, `theta` and noise by row; the budget is that of so many blocks."""
+    rng = np.random.default_rng([seed, *noise.encode()])
+    rows = len(theta)
+    named = [synthetic.workload(f"cpu-{at}", Resource.CPU, CPU_METRIC) for at in range(rows)]
+    at = {each.name: number for number, each in enumerate(named)}
+    d = np.full((BUDGETED * rows, MOST), np.nan)
+    for table in range(BUDGETED):
+        raw = NOISE[noise](rng, (rows, MOST, 3))
+        values = raw / raw.std() * np.resize(SIGMAS, rows)[:, None, None]
+        values[..., 0] -= theta[:, None]
+        lost = rng.random(values.shape) < REJECTED
+        arms = {name: arm for arm, name in enumerate(("container", "lab1", "lab1+control"))}
+
+        def value(
+            arm: str, of: str, _: str, block: int, drawn: Floats = values, by: dict[str, int] = arms
+        ) -> float:
+            return float(np.exp(drawn[at[of], block, by[arm]]))
+
+        def ending(
+            arm: str,
+            of: str,
+            block: int,
+            bad: npt.NDArray[np.bool_] = lost,
+            by: dict[str, int] = arms,
+        ) -> tuple[TrialStatus, str | None]:
+            rejected = bad[at[of], block, by[arm]]
+            return (TrialStatus.REJECTED, "busy") if rejected else (TrialStatus.OK, None)
+
+        whole = synthetic.make_run(value, workloads=named, blocks=MOST, ending=ending, control=True)
+        budget_s = blocks * 3 * rows * TRIAL_S
+        run = carried_out(whole, Rule({"cpu": DELTA}, LEAST, budget_s))
+        assert run.used_s is not None
+        assert run.used_s <= budget_s
+        for (of, _), pairs in allocation.log_ratios(run.trials, named, "lab1").items():
+            d[table * rows + at[of], : len(pairs)] = np.negative(pairs)
+    each = np.broadcast_to(theta, (BUDGETED, rows))
+    return _judged(d, each, np.isfinite(d).sum(axis=1))
+
+
+@pytest.mark.parametrize("blocks", BLOCKS_HELD)
+@pytest.mark.parametrize("noise", ["normal", "skewed (gamma, 4)"])
+def test_a_budget_that_ends_a_run_spoils_neither_intervals_nor_verdicts(
+    noise: str, blocks: int
+) -> None:
+    effects = np.repeat(np.log1p(EFFECTS), len(SIGMAS))
+    mixed = within_budget(noise, effects, blocks, 1)
+    equal = within_budget(noise, np.zeros_like(effects), blocks, 2)
+    covered, without = [], float((~mixed.bounded).mean())
+    for at in range(len(EFFECTS)):
+        of = slice(at * len(SIGMAS), (at + 1) * len(SIGMAS))
+        covered.append(float(mixed.covered[:, of][mixed.bounded[:, of]].mean()))
+    wrong = float(equal.different.any(axis=1).mean())
+    figures = " | ".join(f"{share:.3f}"[1:] for share in covered)
+    text = f"| {noise} | {blocks} | {figures} | {100 * without:.0f} % | {100 * wrong:.1f} % |"
+    error = 3 * np.sqrt(0.05 * 0.95 / (BUDGETED * len(SIGMAS)))
+    assert all(0.94 - error <= share <= 0.97 + error for share in covered), text
+    assert wrong <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / BUDGETED), text
+    assert text in PAGE.read_text(), text
 
 
 def plainer(d: Floats, sizes: npt.NDArray[np.int64], margins: Floats) -> list[bool]:

@@ -310,6 +310,22 @@ def test_a_precision_that_was_not_reached_is_told() -> None:
     assert not any("was to reach" in note.text for note in table(run).sections[0].notes)
 
 
+def test_how_many_trials_were_made_up_is_told() -> None:
+    """Ten blocks where eight were to have values: of three that gave none two were made up."""
+
+    def ending(target: str, workload: str, block: int) -> tuple[TrialStatus, str | None]:
+        bad = target == DOCKER.name and block in {1, 3, 4}
+        return (TrialStatus.REJECTED, "busy") if bad else (TrialStatus.OK, None)
+
+    run = make_run(lambda *_: 1.0, workloads=[CPU], blocks=10, ending=ending)
+    notes = [note.text for note in table(under(run, Rule({"cpu": 0.01}, 8))).sections[0].notes]
+    assert any(
+        text.endswith(": 3 of 20 trials gave no value, 2 of them made up in later blocks.")
+        for text in notes
+    )
+    assert not any("made up" in note.text for note in table(run).sections[0].notes)
+
+
 def test_what_a_budget_had_no_time_for_is_told() -> None:
     run = make_run(lambda *_: 1.0, workloads=[CPU])
     left = tuple(LeftOut("disk-one", name, OVER_BUDGET) for name in ("lab1", "container"))
