@@ -1,7 +1,7 @@
 # Two commands do everything: `make bench` and `make test`. CONTRIBUTING.md tells the others.
 .DEFAULT_GOAL := help
 .PHONY: help bench test test-system test-all check check-format check-lint check-types \
-    check-imports check-roles packages packages-system unit main system once long speed \
+    check-imports check-roles packages packages-system unit main system once long speed platforms \
     format clean
 
 BENCH_OPTIONS ?=
@@ -33,6 +33,8 @@ help:
 	@echo 'make test-system  the other system tests: every backend, threats, nights, the site'
 	@echo 'make test-all     everything, the long tests too: two machines with real KVM on the'
 	@echo '                  second, which is a guest made for it, statistical and load checks'
+	@echo 'make platforms    make bench on fresh machines of other Debian releases, and its report in'
+	@echo '                  docs/platforms.md (the long tests do the same)'
 	@echo '                  (options of pytest: make test TEST_OPTIONS="-x -k docker")'
 	@echo 'make check        formatting, lint, types, imports, roles'
 	@echo 'make format       put the code into its format'
@@ -64,6 +66,10 @@ long: .venv/.dev
 
 speed: .venv/.dev
 	.venv/bin/pytest --benchmark-enable tests/bench $(TEST_OPTIONS)
+
+platforms: packages
+	.venv/bin/pytest -m long tests/system/test_platforms.py $(TEST_OPTIONS)
+	.venv/bin/python -m tests.platforms
 
 packages: .venv/.dev
 	.venv/bin/baremark setup $(TEST_PACKAGES)
