@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from harness.ledger import folders, reader
+from tests import waiting
 
 from . import machine
 
@@ -37,7 +38,7 @@ Verb = Callable[..., subprocess.CompletedProcess[str]]
 
 def uv(*args: object) -> subprocess.CompletedProcess[str]:
     words = [str(UV), *map(str, args)]
-    return subprocess.run(words, capture_output=True, text=True, timeout=900)
+    return subprocess.run(words, capture_output=True, text=True, timeout=waiting.VERB_S)
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +99,7 @@ def baremark(venv: Path, home: Path, folder: Path) -> Iterator[Verb]:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=1800,
+            timeout=waiting.VERB_S,
         )
         assert done.returncode == status, done.stdout + done.stderr
         assert "Traceback" not in done.stderr
