@@ -9,6 +9,8 @@ EXIT_RUN = 1
 """Something failed while working: a target, a measurement, a file system."""
 EXIT_USE = 2
 """What was asked for cannot be done as it was asked: inventory, workload, option, size."""
+EXIT_BUSY = 4
+"""The machine was so busy with other work that most headline figures have no interval."""
 EXIT_INTERRUPTED = 130
 """The user, or a polite kill, ended it."""
 

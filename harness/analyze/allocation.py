@@ -92,6 +92,43 @@ def open_cells(manifest: Manifest, trials: Sequence[Trial]) -> list[_Key]:
     return sorted(_open(manifest, replace(rule, together=False), trials))
 
 
+def hopeless(
+    manifest: Manifest,
+    trials: Sequence[Trial],
+    made: Sequence[Trial],
+    spent_s: float,
+    sitting_s: float,
+) -> bool:
+    """Whether most cells of the last block would have no interval at the end of the run, if checks
+    went on to reject as many of its trials as of those `made` in this sitting, and would have one
+    if they rejected none.
+
+    `spent_s` are the seconds that all `trials` took, `sitting_s` those of `made`.
+    """
+    plan, rule = manifest.plan, manifest.plan.rule
+    blocks = len({trial.block for trial in made})
+    lost = [trial for trial in made if trial.status is not TrialStatus.OK]
+    rejected = sum(trial.status is TrialStatus.REJECTED for trial in lost)
+    if rule is None or 2 * rejected <= len(lost):
+        return False
+    last = max(trial.block for trial in made)
+    left = float(len(plan.blocks) - 1 - last)
+    if rule.budget_s is not None:
+        left = min(left, max(0.0, rule.budget_s - spent_s) * blocks / sitting_s)
+    pairs = log_ratios(trials, manifest.workloads, manifest.host)
+    lately = log_ratios(made, manifest.workloads, manifest.host)
+    tried = {
+        (trial.workload, trial.target)
+        for trial in made
+        if trial.block == last and trial.target != manifest.host
+    }
+    without = sum(
+        len(pairs.get(key, ())) + left * len(lately.get(key, ())) / blocks < FEWEST_BLOCKS
+        for key in tried
+    )
+    return last + 1 + left >= FEWEST_BLOCKS and 2 * without > len(tried)
+
+
 def settled(d: Floats, sizes: Ints, margins: Floats) -> list[bool]:
     """Whether each group of log ratios is settled: `d` and `sizes` as `estimate_groups` takes
     them, `margins` is ln(1 + δ) of each.

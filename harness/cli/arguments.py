@@ -98,7 +98,7 @@ def _no_date(option: str, text: str) -> UseError:
     return UseError(f"{option} {text!r} is no date", "write it as 2026-11-24")
 
 
-def seconds(text: str) -> float:
+def seconds(option: str, text: str) -> float:
     """`90s`, `10m` or `2h` in seconds."""
     units = {"s": 1, "m": 60, "h": 3600}
     number, unit = text[:-1], text[-1:]
@@ -107,7 +107,7 @@ def seconds(text: str) -> float:
     except (ValueError, KeyError):
         value = 0.0
     if not 0 < value < float("inf"):
-        raise UseError(f"--budget {text!r} is no time", "write it as 90s, 10m or 2h")
+        raise UseError(f"{option} {text!r} is no time", "write it as 90s, 10m or 2h")
     return value
 
 

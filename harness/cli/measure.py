@@ -16,14 +16,14 @@ from harness.cli.options import (
     ResumablePresetOption,
     measuring,
 )
-from harness.errors import EXIT_INTERRUPTED, EXIT_RUN, HarnessError, UseError
+from harness.errors import EXIT_BUSY, EXIT_INTERRUPTED, EXIT_RUN, HarnessError, UseError
 
 if TYPE_CHECKING:
     from harness.console import Console
     from harness.workflow.bench import Measured
 
 
-_FREE = ("inventory", "workloads")
+_FREE = ("inventory", "workloads", "wait_quiet")
 _FIXED = tuple(name for name in MEASURING if name not in _FREE)
 """The parameters of `run` that the manifest of a run has fixed."""
 
@@ -45,7 +45,7 @@ def run(
     if resume is not None and (given := arguments.given(context, _FIXED)):
         raise UseError(
             f"{', '.join(given)} cannot be given with --resume: the run's manifest fixed that",
-            "leave it out; only --results goes with --resume",
+            "leave it out; only --results and --wait-quiet go with --resume",
         )
     console = Console()
     request = measuring.request()
@@ -80,9 +80,12 @@ def bench(measuring: Measuring, results: ResultsOption = Path("results")) -> Non
 
 def _end(measured: Measured, results: Path, console: Console) -> None:
     """Show the table; an interrupted run that is too short for one is told so and kept. Then
-    tell of the hosts that were not measured."""
+    tell of the hosts that were not measured, and of a machine too busy to measure on."""
+    from harness.console import QUIETEN
+
+    busy: tuple[str, ...] = ()
     try:
-        _show(measured.folders, results, console)
+        busy = _show(measured.folders, results, console)
     except HarnessError as error:
         if measured.whole:
             raise
@@ -91,13 +94,20 @@ def _end(measured: Measured, results: Path, console: Console) -> None:
         console.error(trouble)
     if not measured.whole:
         raise typer.Exit(EXIT_INTERRUPTED)
+    for told in busy:
+        named = ", ".join(console.busy.values()) or "what it was is not known"
+        console.error(HarnessError(f"{told} Other work there: {named}.", QUIETEN))
     if measured.errors:
         raise typer.Exit(EXIT_RUN)
+    if busy:
+        raise typer.Exit(EXIT_BUSY)
 
 
-def _show(folders: Sequence[Path], results: Path, console: Console) -> None:
-    """Print the table and write it as Markdown and CSV."""
+def _show(folders: Sequence[Path], results: Path, console: Console) -> tuple[str, ...]:
+    """Print the table and write it as Markdown and CSV; what is said of machines that were too
+    busy for an answer."""
     from harness.publish import formats
+    from harness.report import answer
     from harness.report import runs as report_runs
 
     made = report_runs.read(folders).table
@@ -107,3 +117,4 @@ def _show(folders: Sequence[Path], results: Path, console: Console) -> None:
         path = results / "published" / f"{name}.{ending}"
         formats.write(formats.render(made, format), path)
         console.say(f"written: {path}")
+    return answer.too_busy(made)

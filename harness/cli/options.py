@@ -90,6 +90,13 @@ SeedOption = Annotated[
     int | None, typer.Option("--seed", min=0, help="Seed of the random order (recorded).")
 ]
 
+WaitQuietOption = Annotated[
+    str | None,
+    typer.Option(
+        "--wait-quiet", help="Most time to wait, in all, for a busy machine to fall quiet: 10m."
+    ),
+]
+
 
 @dataclass(frozen=True, slots=True)
 class Measuring:
@@ -105,6 +112,7 @@ class Measuring:
     max_blocks: MaxBlocksOption = None
     accept: AcceptOption = None
     seed: SeedOption = None
+    wait_quiet: WaitQuietOption = None
     workloads: WorkloadsOption = WORKLOADS
 
     def hosts(self) -> tuple[Host, ...]:
@@ -121,9 +129,12 @@ class Measuring:
             preset=plan.preset(self.preset),
             workloads=workloads.choose(workloads.load_all(self.workloads), self.workload or ()),
             seed=self.seed,
-            budget_s=None if self.budget is None else arguments.seconds(self.budget),
+            budget_s=None if self.budget is None else arguments.seconds("--budget", self.budget),
             precision=None if self.precision is None else _precision(self.precision),
             max_blocks=self.max_blocks,
+            wait_quiet_s=0.0
+            if self.wait_quiet is None
+            else arguments.seconds("--wait-quiet", self.wait_quiet),
             accepted=validity.require_acceptable(self.accept or ()),
         )
 

@@ -54,17 +54,20 @@ def selftest(
     if not hosts:
         raise UseError(f"every target of {inventory} is adopted", "judge the harness elsewhere: -i")
     with bench.locked(inventory, hosts):
+        console.stages(5)
+        console.stage("look at what can be used")
         findings = lifecycle.doctor(inventory, hosts, console)
         unusable = {finding.target: finding.why for finding in findings if not finding.usable}
         possible = bench.possible(inventory, hosts, unusable)
         try:
             standing, packed = bench.bring_up(inventory, possible, console)
+            console.stage("measure")
             reports = [
                 run(inventory, host, standing, packed, request, repetitions, results, console)
                 for host in possible
             ]
         finally:
-            console.say("take everything down")
+            console.stage("take everything down")
             lifecycle.down(inventory, hosts, console, purge=False)
     if not _report(reports, format):
         raise typer.Exit(EXIT_RUN)

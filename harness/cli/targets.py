@@ -55,6 +55,7 @@ def up(inventory: InventoryOption = LOCALHOST, target: TargetOption = None) -> N
     console = Console()
     hosts = arguments.hosts(inventory, target)
     with steps.locked(inventory, hosts):
+        console.stages(2)
         standing, _ = steps.bring_up(inventory, hosts, console)
     console.standing(standing)
     if standing.failed:

@@ -15,8 +15,11 @@ from dataclasses import dataclass, field
 from harness.inventory.network import PEER_NETNS
 from harness.model.trial import HostLoad
 from harness.remote.session import ConnectionLost, Session
+from harness.text import sentence
 
 LIMIT_S = 20.0
+NAMED, NAMED_SHARE = 3, 0.05
+"""How many busy programs are named at most, and from which share of a CPU on."""
 _HZ = 100
 """Ticks a second in /proc (USER_HZ), 100 on every architecture that the bundle is for."""
 _SECTOR_BYTES = 512
@@ -24,13 +27,16 @@ _SECTOR_BYTES = 512
 _NO_DISK = re.compile(r"(?:loop|ram|zram|sr|fd)\d")
 _CPU = "/sys/devices/system/cpu/cpu"
 _PRESSURE = "/proc/pressure/cpu"
-_EVERYBODY = "everybody"
+_EVERYBODY, _PROGRAM = "everybody", "program"
 _SUM = (
-    'cat /proc/[0-9]*/stat 2>/dev/null | awk \'{ init += /^1 /; sub(/^.*[)] /, ""); '
-    f'sum += $12 + $13 + $14 + $15 }} END {{ if (init) print "{_EVERYBODY}:" sum }}\''
+    "cat /proc/[0-9]*/stat 2>/dev/null | awk '{ init += /^1 /; pid = $1; name = $0; "
+    'sub(/^[0-9]+ [(]/, "", name); sub(/[)][^)]*$/, "", name); sub(/^.*[)] /, ""); '
+    "sum += $12 + $13 + $14 + $15; "
+    f'if ($2 != 2 && $12 + $13) print "{_PROGRAM}:" pid, $12 + $13, name }} '
+    f'END {{ if (init) print "{_EVERYBODY}:" sum }}\''
 )
-"""The ticks of all processes and of those that they have reaped; nothing where not even the first
-one is seen, as others' are hidden then."""
+"""The ticks of each process that is none of the kernel's threads, with its name; of all processes
+and of those that they have reaped, where the first one is seen: else others' are hidden."""
 _OF_CPU = (
     "cpufreq/cpuinfo_avg_freq",
     "cpufreq/scaling_cur_freq",
@@ -53,7 +59,7 @@ class Counters:
     """The counters at one moment: ticks by CPU, bytes by block device (read, written), ticks by
     process, frequencies in kHz by CPU (a mean over some time before, the one just set), ticks at
     each frequency by CPU, governors and counts of heat by CPU, µs of waiting for a CPU, ticks of
-    all processes that are or were."""
+    all processes that are or were, name and ticks of each that is, by its number."""
 
     cpus: dict[int, list[int]] = field(default_factory=dict)
     disks: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -65,6 +71,7 @@ class Counters:
     heat: dict[int, int] = field(default_factory=dict)
     pressure_us: int | None = None
     everybody: int | None = None
+    programs: dict[str, tuple[str, int]] = field(default_factory=dict)
 
 
 def read(host: Session, cpus: Sequence[int], processes: Collection[str]) -> Counters | None:
@@ -116,6 +123,11 @@ def parse(text: str) -> Counters:
                 pressure_us = int(found[1])
         elif file == _EVERYBODY:
             everybody = int(content) if content.isascii() and content.isdigit() else None
+        elif file == _PROGRAM:
+            number, _, rest = content.partition(" ")
+            used, _, name = rest.partition(" ")
+            if used.isascii() and used.isdigit():
+                seen.programs[number] = (name, int(used))
         elif file.startswith("/proc/"):
             if ticks := _numbers(content.rpartition(")")[2].split()[11:13]):
                 seen.processes[file.split("/")[2]] = Process(*ticks)
@@ -132,6 +144,35 @@ def parse(text: str) -> Counters:
         seen.heat,
         pressure_us,
         everybody,
+        seen.programs,
+    )
+
+
+def busiest(
+    before: Counters | None, after: Counters | None, own: Collection[str]
+) -> tuple[str, ...]:
+    """The programs but `own` (numbers of processes) that used `NAMED_SHARE` of a CPU or more from
+    one reading to the next, the busiest first: `stress-ng (pid 12, 48 % of a CPU)`. What began or
+    ended between the readings is not seen."""
+    if before is None or after is None:
+        return ()
+    passed = [
+        sum(ticks) - sum(before.cpus[cpu])
+        for cpu, ticks in after.cpus.items()
+        if cpu in before.cpus
+    ]
+    if not passed or max(passed) <= 0:
+        return ()
+    shares = {
+        number: (used - before.programs[number][1]) / max(passed)
+        for number, (_, used) in after.programs.items()
+        if number in before.programs and number not in own
+    }
+    busy = sorted(shares.items(), key=lambda each: (-each[1], each[0]))
+    return tuple(
+        f"{sentence(after.programs[number][0])} (pid {number}, {100 * share:.0f} % of a CPU)"
+        for number, share in busy[:NAMED]
+        if share >= NAMED_SHARE
     )
 
 

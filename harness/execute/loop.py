@@ -33,12 +33,19 @@ from harness.remote.session import ConnectionLost, Reply
 Choose = Callable[[int, Sequence[Trial], float], Choice]
 """What is run of the block of that number, by all trials so far and the seconds they took."""
 
+Hopeless = Callable[[Sequence[Trial], Sequence[Trial], float, float], bool]
+"""Whether a machine as busy as it was leaves no hope of intervals: by all trials, those of this
+sitting, the seconds that all took and those of this sitting."""
+
 LIMIT_FACTOR = 2.0
 
 IDLE_S = 0.5
 """How long the idle host is looked at before each block."""
 IDLE_WAIT_S = 30.0
 """How long to wait for it to fall idle; then the block is measured, and flagged."""
+JUDGED_FROM_S = 120.0
+"""After so many seconds of measuring a run may end because its machine is busy: by then a block or
+more of any preset's trials are made, and no user wants to wait longer for nothing."""
 
 
 class Loop:
@@ -54,9 +61,12 @@ class Loop:
         progress: Progress | None = None,
         limit_slack_s: float = LIMIT_SLACK_S,
         choose: Choose | None = None,
+        hopeless: Hopeless | None = None,
         idle_wait_s: float = IDLE_WAIT_S,
+        wait_quiet_s: float = 0.0,
         accepted: Sequence[str] = (),
         peers: Sequence[str] = (),
+        own: Sequence[str] = (),
     ) -> None:
         self._plan = plan
         self._workloads = {workload.name: workload for workload in workloads}
@@ -65,9 +75,13 @@ class Loop:
         self._progress = progress or Silent()
         self._slack_s = limit_slack_s
         self._choose = choose or (lambda number, *_: whole(plan, number))
+        self._hopeless = hopeless or (lambda *_: False)
         self._idle_wait_s = idle_wait_s
+        self._patience_s = wait_quiet_s
+        self._waited_s = 0.0
         self._accepted = accepted
         self._peers = peers
+        self._own = own
         self._counters: Counters | None = None
         self._trials: list[Trial] = []
         self._done: set[str] = set()
@@ -83,7 +97,10 @@ class Loop:
         """Carry out what is chosen of each block (`choose`, all of it by default), but for the
         trials `before`; `allocated` is what was chosen before.
 
-        Returns how it ended: as the last choice says, or `interrupted`. The end is recorded.
+        Returns how it ended: as the last choice says, `interrupted`, or `busy` where the machine
+        leaves no hope of intervals. The end is recorded.
+
+        What `wait_quiet_s` was waited for the machine is no part of the seconds that a rule counts.
         """
         begin = time.monotonic()
         self._done = {trial.id for trial in before}
@@ -95,13 +112,22 @@ class Loop:
             for number in count():
                 choice = chosen.get(number)
                 if choice is None:
-                    spent_s = round(earlier_s + time.monotonic() - begin, 3)
+                    sitting_s = time.monotonic() - begin - self._waited_s
+                    spent_s = round(earlier_s + sitting_s, 3)
+                    made = self._trials[len(before) :]
+                    if sitting_s >= JUDGED_FROM_S and self._hopeless(
+                        self._trials, made, spent_s, sitting_s
+                    ):
+                        how = "busy"
+                        break
                     choice = self._choose(number, self._trials, spent_s)
                     if self._plan.rule is not None:
                         self._ledger.allocate(Allocated(number, spent_s, choice))
                 if choice.ended is not None:
                     how = choice.ended
                     break
+                spent_s = earlier_s + time.monotonic() - begin - self._waited_s
+                self._progress.block(self._plan, number, spent_s)
                 self._block(self._plan.blocks[number], choice.positions)
         except Interrupted:
             how = "interrupted"
@@ -130,6 +156,7 @@ class Loop:
             return
         cpus = self._cpus()
         begin = time.monotonic()
+        patience_s = max(self._idle_wait_s, self._patience_s)
         while True:
             before = self._read_counters()
             if self._stop.wait(IDLE_S):
@@ -139,11 +166,25 @@ class Loop:
             if load is None or load.total_s <= 0:
                 return
             busy, waited_s = load.busy_s / load.total_s, time.monotonic() - begin - IDLE_S
-            if busy <= validity.REJECTED_SHARE or waited_s >= self._idle_wait_s:
+            if busy <= validity.REJECTED_SHARE:
                 break
+            over = waited_s >= patience_s
+            self._disturbed(before, 0.0 if over else patience_s - waited_s)
+            if over:
+                break
+        if self._patience_s > 0:
+            self._patience_s = max(0.0, self._patience_s - waited_s)
+            self._waited_s += max(0.0, waited_s)
         self._ledger.note(
             "probed", block=block.index, busy=round(busy, 4), waited_s=round(max(0, waited_s), 3)
         )
+
+    def _disturbed(self, before: Counters | None, waits_s: float = 0.0) -> None:
+        """Tell which programs have kept the host busy since `before`."""
+        own = {each.process for each in self._runners.values() if each.process is not None}
+        own |= {*self._peers, *self._own}
+        programs = counters.busiest(before, self._counters, own)
+        self._progress.disturbed(self._plan, programs, waits_s)
 
     def _cpus(self) -> list[int]:
         return sorted({cpu for each in self._runners.values() for cpu in each.target.size.cpus})
@@ -171,6 +212,8 @@ class Loop:
         self._ledger.record(trial)
         self._trials.append(trial)
         self._progress.trial(self._plan, trial)
+        if trial.status is TrialStatus.REJECTED:
+            self._disturbed(before)
         if result.status is TrialStatus.LOST and runner.gone is None:
             self._counters = None
             prepare.reconnect(runner, self._ledger)

@@ -237,11 +237,14 @@ class Measurement:
             progress=self._progress,
             limit_slack_s=request.limit_slack_s,
             choose=partial(allocation.choose, manifest),
+            hopeless=partial(allocation.hopeless, manifest),
+            wait_quiet_s=request.wait_quiet_s,
             accepted=manifest.accepted,
             peers=counters.peers(
                 runners[host.name].session,
                 runners[host.name].endpoint.facts.get("peer_processes", ""),
             ),
+            own=[str(os.getpid())] if host.local else [],
         )
         self._loops.append(loop)
         if self._interrupted.is_set():

@@ -41,6 +41,8 @@ class Request:
     releases: str = ""
     """The releases that the targets stand for, as `--releases` names them."""
     limit_slack_s: float = LIMIT_SLACK_S
+    wait_quiet_s: float = 0.0
+    """How long to wait, over the whole run, for the machine to fall quiet."""
 
 
 def rule_of(request: Request) -> Rule | None:

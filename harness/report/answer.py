@@ -11,8 +11,9 @@ from collections.abc import Iterator
 
 from harness.analyze.verdict import EQUIVALENT, EQUIVALENT_WITHIN, SLOWER, SUSPECT, TOO_SMALL
 from harness.model.workload import Resource
+from harness.plan.plan import FEWEST_BLOCKS
 from harness.report import numbers
-from harness.report.table import Column, Section, Summary
+from harness.report.table import Column, Section, Summary, Table
 
 _LONGEST_S = 24 * 3600
 """What would take longer is not promised."""
@@ -96,6 +97,37 @@ def _doubts(section: Section) -> Iterator[str]:
     ended = sum(figure.failed + figure.timeout + figure.lost for figure in figures)
     if ended:
         yield f"{ended} trial{'' if ended == 1 else 's'} failed, timed out or were lost"
+
+
+def too_busy(table: Table) -> tuple[str, ...]:
+    """For each host of which most headline figures have no interval because checks rejected
+    trials: that this is so."""
+    gave_up = {run.host for run in table.runs if run.ended == "busy"}
+    told = []
+    for section in table.sections:
+        without = list(_without(section, section.host in gave_up))
+        if 2 * sum(without) > len(without):
+            told.append(
+                f"{section.host} was too busy to measure on: {sum(without)} of {len(without)} "
+                "headline figures have no interval, as trials were rejected."
+            )
+    return tuple(told)
+
+
+def _without(section: Section, gave_up: bool) -> Iterator[bool]:
+    """Of each headline figure that is compared with native, whether it has no interval because
+    trials were rejected, its own or native's: else it would have had pairs enough."""
+    columns = section.columns
+    for row in (row for group in section.groups for row in group.rows if row.headline):
+        native = sum(
+            each.rejected for each, of in zip(row.figures, columns, strict=True) if of.native
+        )
+        for figure, of in zip(row.figures, columns, strict=True):
+            if of.native or of.elsewhere:
+                continue
+            enough = gave_up or figure.n + figure.missing >= FEWEST_BLOCKS
+            unbounded = figure.factor is None or figure.factor.low is None
+            yield unbounded and enough and bool(figure.rejected or native)
 
 
 def _why(section: Section) -> str:

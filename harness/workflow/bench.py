@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,7 +78,9 @@ def _require(needed: Collection[str], lacking: Mapping[str, str], inventory: Pat
 
 def bring_up(inventory: Path, hosts: Sequence[Host], console: Console) -> tuple[Standing, Bundle]:
     """Build what is missing and provision; what did not come up is told and left out."""
+    console.stage("image and bundle")
     packed = lifecycle.prepare(inventory, hosts, console)
+    console.stage("targets")
     standing = lifecycle.up(inventory, hosts, packed, console)
     for name, why in standing.failed.items():
         console.warn(f"{name} did not come up: {why}")
@@ -110,6 +113,8 @@ def run(
     not come up.
     """
     with locked(inventory, hosts):
+        console.stages(5)
+        console.stage("look at what can be used")
         findings = lifecycle.doctor(inventory, hosts, console)
         unusable = {finding.target: finding.why for finding in findings if not finding.usable}
         for finding in findings:
@@ -128,11 +133,12 @@ def run(
             came_not = dict(standing.failed)
             _require(needed, came_not, inventory)
             standing = replace(standing, failed={**unusable, **standing.failed})
+            console.stage("measure")
             measured = measure_all(
                 inventory, hosts, standing, packed, request, results, console, None
             )
         finally:
-            console.say("take everything down")
+            console.stage("take everything down")
             lifecycle.down(inventory, hosts, console, purge=False)
     return Bench(measured, unusable, came_not)
 
@@ -203,6 +209,8 @@ def measure_all(
             troubles.append(error)
 
     up = [host for host in hosts if host.native.name in standing.endpoints]
+    # What the runs say so far is computed between the trials of one host: another's may be going.
+    console.answer = partial(_so_far, results) if len(up) == 1 else None
     with interrupting(measurement, console):
         _in_threads([lambda host=host: one(host) for host in up])  # type: ignore[misc]
     errors = tuple(each for each in troubles if isinstance(each, HarnessError))
@@ -218,6 +226,17 @@ def measure_all(
         console.ended(each)
     whole = all(each.ended != "interrupted" for each in runs)
     return Measured(tuple(sorted(folders)), whole, (*errors, *_into_dataset(folders, results)))
+
+
+def _so_far(results: Path, run: str) -> tuple[str, ...]:
+    """What the table would say of a run that is going; nothing where it is too short for one."""
+    from harness.report import answer, runs
+
+    try:
+        table = runs.read([results / "runs" / run]).table
+    except HarnessError:
+        return ()
+    return tuple(each for section in table.sections for each in answer.sentences(section))
 
 
 def _into_dataset(folders: Sequence[Path], results: Path) -> Iterator[HarnessError]:
@@ -246,6 +265,7 @@ def interrupting(measurement: Measurement, console: Console) -> Iterator[None]:
     try:
         yield
     finally:
+        console.still()
         for number, handler in before.items():
             signal.signal(number, handler)
 

@@ -11,6 +11,7 @@ import pytest
 
 from harness import inventory as inventories
 from harness import state
+from harness.console import Console
 from harness.dataset import dataset
 from harness.dataset.store import open_store
 from harness.errors import HarnessError
@@ -47,9 +48,8 @@ def measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     host: Any = SimpleNamespace(name="lab1", native=SimpleNamespace(name="lab1"), targets=())
     up: Mapping[str, Endpoint | None] = {"lab1": None}
     standing: Any = SimpleNamespace(endpoints=up, failed={})
-    console: Any = SimpleNamespace(
-        step=print, planned=print, trial=print, say=print, ended=lambda run: None
-    )
+    console = Console()
+    monkeypatch.setattr(console, "ended", lambda run: None)
     nothing: Any = None
 
     def measure() -> bench.Measured:
@@ -118,9 +118,8 @@ def asked(
     ]
     monkeypatch.setattr(lifecycle, "doctor", lambda *_: findings)
     request = Request(plan.preset("quick"), tuple(workloads(2)), **given)
-    console: Any = SimpleNamespace(warn=print, say=print)
     with pytest.raises(HarnessError) as refused:
-        bench.run(tmp_path / "hosts.yml", hosts, request, tmp_path, console, needed=needed)
+        bench.run(tmp_path / "hosts.yml", hosts, request, tmp_path, Console(), needed=needed)
     return refused.value
 
 
