@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from harness.analyze import blocks
-from harness.analyze.allocation import choose, log_ratios, open_cells
+from harness.analyze.allocation import choose, hopeless, log_ratios, open_cells
 from harness.dataset.dataset import frame
 from harness.model.allocation import Rule
 from harness.model.plan import CONTROL
@@ -227,3 +227,52 @@ def test_log_ratios_are_those_of_the_pairs() -> None:
         sign = 1 if row["better"] == "lower" else -1
         mine = found[row["workload"], row["target"]]
         assert sorted(mine) == pytest.approx(sorted(sign * d[np.isfinite(d)]))
+
+
+def rejecting(every: int, status: TrialStatus = TrialStatus.REJECTED) -> Ending:
+    """Docker's trials give a value in each `every`th block only."""
+
+    def ending(target: str, workload: str, block: int) -> tuple[TrialStatus, str | None]:
+        bad = target == DOCKER.name and block % every > 0
+        return (status, "busy") if bad else (TrialStatus.OK, None)
+
+    return ending
+
+
+def hoped_for(ending: Ending, budget_blocks: int, made: int = 3) -> bool:
+    """Whether there is hope after `made` of so many blocks as the budget holds."""
+    block_s = 6 * TRIAL_S
+    rule = replace(RULE, budget_s=budget_blocks * block_s)
+    run = under(make_run(noisy(QUIET), blocks=30, control=True, ending=ending), rule)
+    trials = [trial for trial in run.trials if trial.block < made]
+    return not hopeless(run.manifest, trials, trials, made * block_s, made * block_s)
+
+
+def test_a_machine_that_spoils_most_trials_leaves_no_hope_of_intervals() -> None:
+    assert not hoped_for(rejecting(3), budget_blocks=12)
+    assert hoped_for(rejecting(3), budget_blocks=20)
+    assert hoped_for(rejecting(1), budget_blocks=12)
+
+
+def test_what_fails_or_is_too_short_in_any_case_is_no_busy_machine() -> None:
+    assert hoped_for(rejecting(3, TrialStatus.FAILED), budget_blocks=12)
+    assert hoped_for(rejecting(3), budget_blocks=5)
+    run = run_of(rule=None)
+    assert not hopeless(run.manifest, run.trials, run.trials, 1.0, 1.0)
+
+
+def test_what_a_busy_machine_spoilt_before_is_not_held_against_a_run_that_goes_on() -> None:
+    block_s = 6 * TRIAL_S
+    run = under(
+        make_run(noisy(QUIET), blocks=30, control=True, ending=rejecting(3)),
+        replace(RULE, budget_s=12 * block_s),
+    )
+    before = [trial for trial in run.trials if trial.block < 3]
+    since = [
+        replace(trial, status=TrialStatus.OK, samples=run.trials[0].samples)
+        for trial in run.trials
+        if 3 <= trial.block < 6
+    ]
+    spoilt = [replace(trial, status=TrialStatus.REJECTED) for trial in since]
+    assert not hopeless(run.manifest, before + since, since, 6 * block_s, 3 * block_s)
+    assert hopeless(run.manifest, before + spoilt, spoilt, 6 * block_s, 3 * block_s)

@@ -11,6 +11,7 @@ import pytest
 from harness.execute import counters
 from harness.execute.counters import difference, parse
 from harness.model.trial import HostLoad
+from tests import waiting
 
 COUNTERS = """\
 /proc/stat:cpu  9 9 9 9 9 9 9 9 0 0
@@ -133,3 +134,46 @@ def test_a_kernel_s_unknown_text_is_not_observable_and_no_error(line: str) -> No
     read = parse(f"{line}\n")
     assert (read.cpus, read.disks, read.processes, read.heat) == ({}, {}, {}, {})
     assert (read.current_khz, read.at_khz, read.pressure_us) == ({}, {}, None)
+
+
+PROGRAMS = """\
+/proc/stat:cpu0 {busy} 0 0 {idle} 0 0 0 0
+program:7 {own} qemu
+program:8 {one} a (strange) name
+program:9 {two} sleeper
+"""
+
+
+def test_the_busiest_programs_are_named_without_ones_own() -> None:
+    before = parse(PROGRAMS.format(busy=0, idle=0, own=10, one=100, two=5))
+    after = parse(PROGRAMS.format(busy=150, idle=50, own=190, one=196, two=9))
+    assert counters.busiest(before, after, {"7"}) == ("a (strange) name (pid 8, 48 % of a CPU)",)
+    assert counters.busiest(before, after, {"8"}) == ("qemu (pid 7, 90 % of a CPU)",)
+    assert counters.busiest(before, before, ()) == ()
+    assert counters.busiest(None, after, ()) == counters.busiest(before, None, ()) == ()
+
+
+def test_this_machine_tells_the_name_of_a_program_that_works() -> None:
+    """By the command itself, in the shell that a session has."""
+    command = ["sh", "-c", f"sed 's|^|/proc/stat:|' /proc/stat; {counters._SUM}"]
+
+    def told() -> counters.Counters:
+        return parse(subprocess.run(command, capture_output=True, text=True).stdout)
+
+    busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        waiting.until(lambda: str(busy.pid) in told().programs, "a program that works")
+        before = told()
+        waiting.until(
+            lambda: any(
+                f"(pid {busy.pid}, " in each for each in counters.busiest(before, told(), ())
+            ),
+            "its name",
+        )
+        assert not any(
+            f"(pid {busy.pid}, " in each
+            for each in counters.busiest(before, told(), {str(busy.pid)})
+        )
+    finally:
+        busy.kill()
+        busy.wait()

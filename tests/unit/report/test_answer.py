@@ -124,3 +124,27 @@ def test_the_time_is_that_of_the_blocks_that_it_takes() -> None:
     a_block = 3 * share * whole / len(run.trials)
     small, large = (more(scale) / a_block + 8 for scale in (1.0, 2.0))
     assert large / small == pytest.approx(4, rel=0.05)
+
+
+def busy_run(bad_blocks: set[int], blocks: int = 8, native: bool = False) -> Run:
+    def ending(target: str, workload: str, block: int) -> tuple[TrialStatus, str | None]:
+        bad = target.startswith(NATIVE.name) == native and block in bad_blocks
+        return (TrialStatus.REJECTED, "other work") if bad else (TrialStatus.OK, None)
+
+    return make_run(lambda *_: 1.0, [NATIVE, DOCKER], blocks=blocks, ending=ending)
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_a_machine_too_busy_for_an_answer_is_told(native: bool) -> None:
+    told = "lab1 was too busy to measure on: 2 of 2 headline figures have no interval"
+    (said,) = answer.too_busy(analysed([busy_run({0, 2, 4}, native=native)]).table)
+    assert said.startswith(told)
+    assert answer.too_busy(analysed([busy_run({0, 2}, native=native)]).table) == ()
+
+
+def test_too_few_blocks_are_no_busy_machine_unless_the_run_gave_up_for_it() -> None:
+    few = busy_run({0}, blocks=3)
+    assert answer.too_busy(analysed([few]).table) == ()
+    (said,) = answer.too_busy(analysed([replace(few, ended="busy")]).table)
+    assert said.startswith("lab1 was too busy")
+    assert answer.too_busy(analysed([replace(busy_run(set(), 3), ended="busy")]).table) == ()
