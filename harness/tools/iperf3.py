@@ -1,4 +1,4 @@
-"""Reads the report of an iperf3 client, 3.0 to 3.22: JSON (`--json`) or text, TCP or UDP.
+"""Reads the report of an iperf3 client, 3.0 to 3.22: JSON (`--json`, `--json-stream`) or text.
 
 The throughput is what the receiver got, whichever end that was: what the sender handed to
 its kernel is not yet a transfer. Text has three or four digits, JSON has all.
@@ -14,7 +14,7 @@ import re
 from harness.errors import ReadError
 from harness.model.workload import Metric, Sample
 from harness.tools._iperf3_text import Loss, Row, rows
-from harness.tools._json import Node, read_json
+from harness.tools._json import Node, first_json, read_json
 from harness.tools._sample import COUNT, Labels, sample, table
 from harness.tools._text import decode, excerpt, line_number, refuse, report, version_line
 
@@ -36,7 +36,8 @@ _FAILURE = re.compile(
 )
 _UNREACHED = re.compile(r"unable to (?:connect|send|receive)|refused|busy|No route|timed out")
 _DOCUMENT = re.compile(r"^[ \t]*\{", re.MULTILINE)
-_STREAM = re.compile(r'[ \t]*\{[ \t]*"event"[ \t]*:')
+_READ_EVENTS = frozenset({"start", "end", "error"})
+"""Of `--json-stream`; those of the intervals between are passed over."""
 _NO_MORE_LINES = 20
 """What may stand before the JSON: with `-V` a line or two, with a shell's lines some more."""
 _SEND: Labels = (("direction", "send"),)
@@ -63,13 +64,37 @@ def read(stdout: bytes, stderr: bytes) -> tuple[Sample, ...]:
     start = _document(text)
     if start is None:
         return _from_text(text)
-    if _STREAM.match(text, start):
-        raise refuse(
-            _TOOL,
-            f"stdout line {line_number(text, start)} is of --json-stream, which is not read",
-            "run it with --json",
-        )
-    return _from_json(read_json(text, _TOOL, start))
+    start = text.index("{", start)
+    if not _is_event(first_json(text, _TOOL, start)[0]):
+        return _from_json(read_json(text, _TOOL, start))
+    return _from_json(_of_events(text, start))
+
+
+def _of_events(text: str, start: int) -> Node:
+    """What `--json-stream` printed, an event a line, as the document that `--json` prints of the
+    same: beginning and end, without the intervals between. With its full output that document
+    follows, which says the same once more."""
+    told: dict[str, object] = {}
+    at = start
+    while text.startswith("{", at):
+        where = line_number(text, at)
+        document, at = first_json(text, _TOOL, at)
+        at += len(text[at:]) - len(text[at:].lstrip())
+        if not _is_event(document):
+            break
+        name = document.child("event").text()
+        if name in told:
+            raise refuse(_TOOL, f"stdout line {where} is a second event {name!r}")
+        if name in _READ_EVENTS:
+            told[name] = document.child("data").value
+    if text[at:]:
+        where = line_number(text, at)
+        raise refuse(_TOOL, f"stdout line {where} is no event: {excerpt(text[at:])}")
+    return Node(_TOOL, "", told)
+
+
+def _is_event(document: Node) -> bool:
+    return any(document.get(key) is not None for key in ("event", "data"))
 
 
 def _document(text: str) -> int | None:

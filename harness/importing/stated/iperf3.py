@@ -28,9 +28,14 @@ _BIDIR, _REVERSE, _UDP = "][TX-C]", "\nReverse mode, remote host ", " Datagrams"
 
 def read(stdout: str, _: str) -> Stated:
     """The options of the one test that the report is of."""
+    told: dict[str, dict[str, Any]] = {}
     for document in documents(stdout):
         if start := member(document, "start"):
             return _of_json(start, member(document, "end"))
+        # An event of --json-stream.
+        told[str(document.get("event"))] = member(document, "data")
+    if "start" in told:
+        return _of_json(told["start"], told.get("end", {}))
     return _of_text(stdout)
 
 

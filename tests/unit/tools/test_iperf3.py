@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,10 @@ Accepted connection from 198.18.0.1, port 40110
 
 iperf Done.
 """
+
+
+RECEIVED_MBIT = 38945.577249462214
+"""What v3.18-json-stream states of its receiver: bits a second, less six places."""
 
 
 def values(stdout: str, stderr: str = "") -> dict[str, float]:
@@ -149,3 +154,38 @@ def test_retransmits_that_the_sum_lost_are_missed() -> None:
     before, sum_sent, after = text.partition('"sum_sent"')
     lost = before + sum_sent + after.replace('"retransmits"', '"other"', 1)
     assert "end.sum_sent.retransmits is missing" in refusal(lost).message
+
+
+def test_events_of_a_stream_say_what_the_one_document_does() -> None:
+    """The figures are those that the events state, read by hand."""
+    assert values((OUTPUTS / "v3.18-json-stream.out").read_text()) == {
+        "throughput_mbit_per_s": pytest.approx(RECEIVED_MBIT),
+        "retransmits": 17,
+    }
+    events = [json.loads(line) for line in (OUTPUTS / "v3.18-json-stream-udp.out").open()]
+    document = {event["event"]: event["data"] for event in events}
+    found = values((OUTPUTS / "v3.18-json-stream-udp.out").read_text())
+    assert found == values(json.dumps(document, indent=1))
+    assert found["lost_packets"] == 49
+    assert found["lost_share"] == pytest.approx(49 / 765)
+    both = tools.load("iperf3").read((OUTPUTS / "v3.18-json-stream-bidir.out").read_bytes(), b"")
+    assert {dict(each.labels)["direction"] for each in both} == {"send", "receive"}
+
+
+def test_the_whole_document_may_follow_the_events() -> None:
+    """As with --json-stream-full-output."""
+    text = (OUTPUTS / "v3.18-json-stream.out").read_text()
+    document = {each["event"]: each["data"] for each in map(json.loads, text.splitlines())}
+    assert values(text + json.dumps(document, indent="\t") + "\n") == values(text)
+
+
+def test_events_that_are_not_whole_are_refused_with_their_line() -> None:
+    begin, between, end = (OUTPUTS / "v3.18-json-stream.out").read_text().splitlines()
+    assert "end is missing" in refusal(f"{begin}\n{between}\n").message
+    assert "start is missing" in refusal(f"{between}\n{end}\n").message
+    assert (
+        "stdout line 3 is a second event 'start'"
+        in refusal(f"{begin}\n{between}\n{begin}\n{end}\n").message
+    )
+    assert "stdout line 4 is no event: oops" in refusal(f"{begin}\n{between}\n{end}\noops").message
+    assert values(f"{begin}\n\n{end}\n")["retransmits"] == 17

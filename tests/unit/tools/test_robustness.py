@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -90,20 +91,33 @@ def paths(value: object, path: tuple[str | int, ...] = ()) -> list[tuple[str | i
     return []
 
 
+def parsed(text: str) -> Any:
+    """The document; of events, one a line, a list of them."""
+    if text.startswith('{"event":'):
+        return [json.loads(line) for line in text.splitlines()]
+    return json.loads(text)
+
+
+def printed(document: object, **layout: Any) -> str:
+    if isinstance(document, list):
+        return "\n".join(map(json.dumps, document))
+    return json.dumps(document, **layout)
+
+
 def without_member(document: str, path: tuple[str | int, ...]) -> str:
-    whole = json.loads(document)
+    whole = parsed(document)
     place = whole
     for step in path[:-1]:
         place = place[step]
     del place[path[-1]]
-    return json.dumps(whole, indent="\t")
+    return printed(whole, indent="\t")
 
 
 @pytest.mark.parametrize(("tool", "file"), DOCUMENTS, ids=ids)
 def test_a_lost_member_changes_no_value_or_is_named(tool: str, file: Path) -> None:
     stdout, stderr = streams(file)
     whole = set(read(tool, stdout, stderr))
-    for path in paths(json.loads(stdout)):
+    for path in paths(parsed(stdout)):
         found, message = outcome(tool, without_member(stdout, path), stderr)
         assert found <= whole, path
         assert found or str(path[-1]) in message, (path, message)
@@ -137,7 +151,7 @@ def test_the_order_of_json_members_and_its_layout_change_nothing(data: st.DataOb
 
     indent = data.draw(st.sampled_from([None, 1, 4, "\t"]))
     separators = (",", ":") if indent is None else None
-    document = json.dumps(mixed(json.loads(stdout)), indent=indent, separators=separators)
+    document = printed(mixed(parsed(stdout)), indent=indent, separators=separators)
     assert set(read(tool, document, stderr)) == set(read(tool, stdout, stderr))
 
 

@@ -344,7 +344,7 @@ def test_a_version_names_the_program_and_nothing_of_the_machine(tool: str, line:
         ("fio", "v3.39-verify", "jobs[0].error of job 'v' is 84: verification failed"),
         ("iperf3", "refused-connection", "unable to connect to server: Connection refused"),
         ("iperf3", "v3.18-text", "Connection refused"),
-        ("iperf3", "v3.18-json-stream", "stdout line 1 is of --json-stream, which is not read"),
+        ("iperf3", "v3.18-json-stream", "unable to connect to server - server may have"),
         ("iperf3", "v3.12-interrupted", "it was interrupted: interrupt - the client"),
         ("iperf3", "v3.12-interrupted-json", "it was interrupted: interrupt - the client"),
         ("sockperf", "refused-connection", "errno=111 Connection refused"),
