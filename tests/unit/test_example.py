@@ -9,6 +9,7 @@ from pathlib import Path
 from harness.ledger import reader
 from harness.model.trial import TrialStatus
 from harness.publish import formats
+from harness.report import answer
 from harness.report.runs import analysed
 
 ROOT = Path(__file__).parents[2]
@@ -18,6 +19,13 @@ EXAMPLE = ROOT / "docs" / "example"
 def test_the_readme_shows_the_table_of_the_committed_run() -> None:
     made = analysed([reader.read_run(EXAMPLE)]).table
     assert formats.render(made, "markdown") in (ROOT / "README.md").read_text()
+
+
+def test_the_readme_begins_with_what_the_committed_run_says_first() -> None:
+    (section,) = analysed([reader.read_run(EXAMPLE)]).table.sections
+    said = "\n".join(f"> - {each}" for each in answer.sentences(section))
+    top, _, _ = (ROOT / "README.md").read_text().partition("## Two commands")
+    assert top.endswith(f"{said}\n\n")
 
 
 def test_the_picture_in_the_readme_is_of_the_committed_run() -> None:
