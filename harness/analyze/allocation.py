@@ -100,8 +100,8 @@ def hopeless(
     sitting_s: float,
 ) -> bool:
     """Whether most cells of the last block would have no interval at the end of the run, if checks
-    went on to reject as many of its trials as of those `made` in this sitting, and would have one
-    if they rejected none.
+    went on to reject as many of its trials as of those `made` in this sitting, and that is why:
+    they would have one if none were rejected, or most trials are.
 
     `spent_s` are the seconds that all `trials` took, `sitting_s` those of `made`.
     """
@@ -109,7 +109,7 @@ def hopeless(
     blocks = len({trial.block for trial in made})
     lost = [trial for trial in made if trial.status is not TrialStatus.OK]
     rejected = sum(trial.status is TrialStatus.REJECTED for trial in lost)
-    if rule is None or 2 * rejected <= len(lost):
+    if rule is None or 2 * rejected <= len(lost) or len(plan.blocks) < FEWEST_BLOCKS:
         return False
     last = max(trial.block for trial in made)
     left = float(len(plan.blocks) - 1 - last)
@@ -126,7 +126,8 @@ def hopeless(
         len(pairs.get(key, ())) + left * len(lately.get(key, ())) / blocks < FEWEST_BLOCKS
         for key in tried
     )
-    return last + 1 + left >= FEWEST_BLOCKS and 2 * without > len(tried)
+    why = last + 1 + left >= FEWEST_BLOCKS or 2 * rejected > len(made)
+    return why and 2 * without > len(tried)
 
 
 def settled(d: Floats, sizes: Ints, margins: Floats) -> list[bool]:

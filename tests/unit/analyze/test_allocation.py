@@ -257,6 +257,12 @@ def test_a_machine_that_spoils_most_trials_leaves_no_hope_of_intervals() -> None
 def test_what_fails_or_is_too_short_in_any_case_is_no_busy_machine() -> None:
     assert hoped_for(rejecting(3, TrialStatus.FAILED), budget_blocks=12)
     assert hoped_for(rejecting(3), budget_blocks=5)
+
+    def nearly_all(target: str, workload: str, block: int) -> tuple[TrialStatus, str | None]:
+        return (TrialStatus.REJECTED if block else TrialStatus.OK), "busy"
+
+    # A busy machine's blocks take long too, so that a budget holds few of them.
+    assert not hoped_for(nearly_all, budget_blocks=5)
     run = run_of(rule=None)
     assert not hopeless(run.manifest, run.trials, run.trials, 1.0, 1.0)
 
