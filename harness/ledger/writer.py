@@ -128,8 +128,8 @@ class Ledger:
         self._append({"record": "allocated", "at": now(), **asdict(allocated)})
 
     def end(self, how: str, used_s: float | None) -> None:
-        """Append how the run ended (`complete`, `precise`, `budget`, `interrupted`, `imported`),
-        after how long; None where nobody knows."""
+        """Append how the run ended (`complete`, `precise`, `budget`, `interrupted`, `busy`,
+        `imported`), after how long; None where nobody knows."""
         spent = None if used_s is None else round(used_s, 3)
         self._append({"record": "end", "at": now(), "how": how, "used_s": spent})
 

@@ -107,8 +107,8 @@ class Run:
     """A run read back from its folder.
 
     `ended` tells how: `complete`, `precise` (every cell is settled), `interrupted`, `budget`,
-    `imported`, or None where the record just stops (a kill, a power cut). `allocated` is what the
-    rule of its plan, if it has one, chose of each block.
+    `busy` (with other work), `imported`, or None where the record just stops (a kill, a power cut).
+    `allocated` is what the rule of its plan, if it has one, chose of each block.
     """
 
     manifest: Manifest
