@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 LAST = 3
 """How many of the last rejections are shown."""
+MOST_TOLD = 6
+"""How many busy programs are told of in lines that stay, in a run."""
 QUIETEN = "end that, or let Baremark wait for it: --wait-quiet 10m"
 
 
@@ -152,11 +154,11 @@ class Console:
         going.busy = f"{named}; waiting for {duration(waits_s)} at most" if waits_s else named
         for each in programs:
             self.busy[each.partition(",")[0]] = each
-        unknown = {each.partition(",")[0] for each in programs or [named]} - going.told
-        if unknown:
-            going.told |= unknown
-            waits = f"it is waited for, {duration(waits_s)} at most" if waits_s else QUIETEN
-            self.warn(f"{plan.host} is not quiet: {named}; {waits}")
+        advice = f"it is waited for, {duration(waits_s)} at most" if waits_s else QUIETEN
+        told = {f"{advice}: {each.partition(',')[0]}" for each in programs or [named]}
+        if told - going.told and len(going.told) < MOST_TOLD and not (waits_s and going.told):
+            going.told |= told
+            self.warn(f"{plan.host} is not quiet: {named}; {advice}")
         self._draw()
 
     def ended(self, run: Run) -> None:
