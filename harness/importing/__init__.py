@@ -85,10 +85,12 @@ class ImportedTrial:
 @dataclass(frozen=True, slots=True)
 class Content:
     """All that a source holds; `ignored` names its parts that were not read, `notes` are sentences
-    on what nobody could check."""
+    on what nobody could check. `differing` names what was not read and differs between native and a
+    target: the table tells it."""
 
     name: str
     sha256: str
     trials: tuple[ImportedTrial, ...]
     ignored: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    differing: tuple[str, ...] = ()

@@ -102,7 +102,9 @@ def save(content: Content, request: Source, results: Path) -> list[Path]:
     written.
     """
     runs = results / "runs"
-    source = Imported(content.name + _without(request.passed), content.sha256)
+    source = Imported(
+        content.name + _without(request.passed) + _unread(content.differing), content.sha256
+    )
     _refuse_again(runs, source)
     hosts = sorted({trial.host for trial in content.trials})
     made = [
@@ -123,6 +125,11 @@ def save(content: Content, request: Source, results: Path) -> list[Path]:
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return [runs / manifest.run for manifest, _ in made]
+
+
+def _unread(differing: Sequence[str]) -> str:
+    """The same of columns that were not read, in which native and a target differ."""
+    return f" (not read, though it differs: {', '.join(sorted(differing))})" if differing else ""
 
 
 def _without(passed: Sequence[str]) -> str:

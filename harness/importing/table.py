@@ -23,6 +23,7 @@ from harness.importing.files import contents
 from harness.importing.names import file_name, name
 from harness.importing.names import unit as unit_name
 from harness.model.workload import Better, Resource, Sample
+from harness.text import sentence
 
 REQUIRED = ("backend", "host", "workload", "metric", "unit", "better", "value")
 OPTIONAL = ("block", "target", "resource", "control")
@@ -35,6 +36,7 @@ REPEATED = (
 SUFFIXES = (".csv", ".parquet")
 MOST_BLOCKS = 2**32 - 1
 
+_LONGEST = 200
 _TRUTH = {"true": True, "false": False}
 _NUMBER = re.compile(
     r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|nan|inf(?:inity)?)", re.I
@@ -63,11 +65,36 @@ def read(path: Path, request: Source) -> Content:
     rows = Rows(lambda index: f"{path}, {word} {index + first}", request, _cure(kept, other))
     for index, record in enumerate(_plain(frame.select(kept), path).iter_rows(named=True)):
         rows.add(index, {"block": SINGLE, **record})
+    differing = {column: _differing(frame, column) for column in other}
     return Content(
         name=path.name,
         sha256=hashlib.sha256(data).hexdigest(),
         trials=tuple(rows.trials()),
-        ignored=tuple(f"column {each}" for each in other),
+        ignored=tuple(f"column {each}{differing[each]}" for each in other),
+        differing=tuple(each for each in other if differing[each]),
+    )
+
+
+def _differing(frame: pl.DataFrame, column: str) -> str:
+    """In which workload a column that is not read says one thing of native's rows and another of a
+    target's: then it may be that not the same work was done. "" where there is none."""
+    targets = [each for each in ("host", "backend", "target") if each in frame.columns]
+    said = (
+        frame.group_by("workload", *targets, maintain_order=True)
+        .agg(pl.col(column).cast(pl.String).fill_null("").unique(maintain_order=True))
+        .filter(pl.col(column).list.len() == 1)
+        .explode(column)
+        .group_by("workload", "host", maintain_order=True)
+        .agg(pl.col("backend"), pl.col(column))
+        .filter(pl.col(column).list.n_unique() > 1)
+    )
+    if said.is_empty():
+        return ""
+    workload, _, backends, values = said.row(0)
+    pairs = ", ".join(f"{v!r} of {b}" for b, v in zip(backends, values, strict=True))
+    return (
+        f", which in {workload} says {sentence(pairs, _LONGEST)}: if that is another work, give it "
+        "another workload's name"
     )
 
 

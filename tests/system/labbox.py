@@ -109,6 +109,8 @@ class LabBox:
                 "ansible_python_interpreter": "/usr/bin/python3",
                 "ansible_ssh_private_key_file": str(self.client_key),
                 "ansible_ssh_common_args": known,
+                # An emulated processor beside other work takes its time for sudo.
+                "ansible_ssh_timeout": int(waiting.GUARD_S),
                 "baremark_ssh_forwarded_port": self.native_port,
             }
         )

@@ -93,3 +93,32 @@ def test_an_empty_unit_is_that_of_a_count_and_a_missing_column_is_not(tmp_path: 
     source.write_text(without)
     with pytest.raises(UseError, match="has no column unit"):
         run.read(source, CPU)
+
+
+def test_a_column_that_is_not_read_and_differs_from_native_s_is_told_in_the_table(
+    tmp_path: Path,
+) -> None:
+    header = "backend,host,workload,metric,unit,better,value,block,threads,date,os"
+    rows = [
+        row(backend, 100 - block, f",{block},{threads},d{number},debian")
+        for number, (backend, threads, block) in enumerate(
+            (backend, threads, block)
+            for backend, threads in (("baremetal", 1), ("kvm", 4))
+            for block in (0, 1)
+        )
+    ]
+    source = table(tmp_path, *rows, header=header)
+    content = run.read(source, CPU)
+    assert content.ignored == (
+        "column threads, which in w says '1' of baremetal, '4' of kvm: if that is another work, "
+        "give it another workload's name",
+        "column date",
+        "column os",
+    )
+    (folder,) = run.save(content, CPU, tmp_path)
+    notes = [
+        note.text
+        for section in analysed([reader.read_run(folder)]).table.sections
+        for note in section.notes
+    ]
+    assert any("published.csv (not read, though it differs: threads)" in text for text in notes)
