@@ -16,7 +16,7 @@ def under(run: Run, rule: Rule | None) -> Run:
     manifest = run.manifest
     made = manifest.plan
     targets = [record.target for record in manifest.targets]
-    digest = digest_of(targets, manifest.workloads, made.seconds, made.blocks, rule)
+    digest = digest_of(targets, manifest.workloads, made.seconds, made.blocks, rule, made.pilot)
     return replace(run, manifest=replace(manifest, plan=replace(made, rule=rule, digest=digest)))
 
 

@@ -257,11 +257,12 @@ def _held(
     manifest: Manifest, earlier: Sequence[Trial], costs: _Costs, left_s: float, block: int
 ) -> set[_Key]:
     """The cells of those workloads of the last block of which the time that is left holds as many
-    blocks as an interval needs: in turn one of each resource, and the first in any case."""
+    blocks as an interval needs: in the order of the rule, and the first in any case."""
     cells = {_key(cell) for cell in manifest.plan.blocks[block].cells}
     going = {trial.workload for trial in earlier if trial.block == block - 1}
     chosen: set[_Key] = set()
-    for name in in_turn(manifest.workloads):
+    order = manifest.plan.rule.order if manifest.plan.rule else ()
+    for name in in_turn(manifest.workloads, order):
         mine = {key for key in cells if key[0] == name and (block == 0 or name in going)}
         needed_s = max(1, FEWEST_BLOCKS - block) * costs.block_s(mine)
         if mine and (not chosen or needed_s <= left_s):

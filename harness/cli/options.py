@@ -89,6 +89,10 @@ AcceptOption = Annotated[
 SeedOption = Annotated[
     int | None, typer.Option("--seed", min=0, help="Seed of the random order (recorded).")
 ]
+SecondsFromOption = Annotated[
+    Path | None,
+    typer.Option("--seconds-from", help="Seconds of each trial as a pilot chose: its file."),
+]
 
 WaitQuietOption = Annotated[
     str | None,
@@ -113,6 +117,7 @@ class Measuring:
     accept: AcceptOption = None
     seed: SeedOption = None
     wait_quiet: WaitQuietOption = None
+    seconds_from: SecondsFromOption = None
     workloads: WorkloadsOption = WORKLOADS
 
     def hosts(self) -> tuple[Host, ...]:
@@ -122,12 +127,13 @@ class Measuring:
     def request(self) -> Request:
         """What is to be measured: the workloads that were chosen, and how long."""
         from harness import validity
-        from harness.plan import plan, workloads
+        from harness.plan import lengths, order, plan, workloads
         from harness.plan.request import Request
 
+        every = workloads.load_all(self.workloads)
         return Request(
             preset=plan.preset(self.preset),
-            workloads=workloads.choose(workloads.load_all(self.workloads), self.workload or ()),
+            workloads=workloads.choose(every, self.workload or ()),
             seed=self.seed,
             budget_s=None if self.budget is None else arguments.seconds("--budget", self.budget),
             precision=None if self.precision is None else _precision(self.precision),
@@ -136,6 +142,8 @@ class Measuring:
             if self.wait_quiet is None
             else arguments.seconds("--wait-quiet", self.wait_quiet),
             accepted=validity.require_acceptable(self.accept or ()),
+            order=order.load(self.workloads, {each.name for each in every}),
+            lengths=None if self.seconds_from is None else lengths.read(self.seconds_from),
         )
 
 

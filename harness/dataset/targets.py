@@ -27,11 +27,12 @@ from harness.errors import HarnessError
 from harness.model.facts import FACTS, GIVEN, Fact, text
 from harness.model.run import Manifest, TargetRecord
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 # History of the format. A change that an older reader would misread gets a new number.
 #   1  first version
 #   2  a column for every fact of harness.model.facts
 #   3  user, rootless
+#   4  seconds
 
 FOLDER = "observed"
 """Inside the folder of the dataset: its own files lie beside it, and are of another table."""
@@ -63,6 +64,7 @@ SCHEMA: dict[str, DataType] = {
     "schema_version": pl.UInt16(),
     **{name: dataset.SCHEMA[name] for name in _SHARED},
     "bundle": pl.String(),
+    "seconds": pl.String(),
     "baremark": pl.String(),
     "seen_memory_mib": pl.UInt64(),
     "programs": pl.String(),
@@ -71,10 +73,10 @@ SCHEMA: dict[str, DataType] = {
 """The columns. Those of `harness.dataset.samples.SCHEMA` of the same name mean the same; each fact
 of `harness.model.facts` has one. `vcpus`, `memory_mib`, `disk_gib` and `cpus` (host CPUs, `0,1`)
 are what the target was given, `seen_vcpus` and `seen_memory_mib` what it shows from inside;
-`release` is the hypervisor's or the daemon's. `mitigations`, `offloads` and `programs` are JSON
-objects with sorted keys: the kernel's words by vulnerability, and what each program of the bundle
-calls itself. `cpu_quota` is in CPUs. The size and the bundle of an imported run are null, as its
-preset is."""
+`release` is the hypervisor's or the daemon's. `mitigations`, `offloads`, `programs` and `seconds`
+are JSON objects with sorted keys: the kernel's words by vulnerability, what each program of the
+bundle calls itself, and the seconds asked of a trial by workload. `cpu_quota` is in CPUs. The size
+and the bundle of an imported run are null, as its preset is."""
 
 
 FORMAT = Format("observed targets", SCHEMA_VERSION, SCHEMA, source="manifest")
@@ -204,6 +206,7 @@ def _rows(manifest: Manifest) -> Iterator[dict[str, Any]]:
             "native": target.native,
             "imported": not measured,
             "bundle": manifest.bundle if measured else None,
+            "seconds": _json(manifest.plan.seconds) if manifest.plan.seconds else None,
             "baremark": manifest.baremark,
             "seen_memory_mib": seen.memory_mib,
             "programs": _json(record.programs) if record.programs else None,

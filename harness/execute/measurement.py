@@ -192,6 +192,8 @@ class Measurement:
     ) -> Manifest:
         when = datetime.now(UTC)
         seed = secrets.randbits(32) if request.seed is None else request.seed
+        if request.lengths is not None:
+            request.lengths.require_machine(runners[host.name].record.fingerprint.cpu_model)
         left_out = _left_out(host, request.workloads, runners)
         made = _planned(host, request, seed, left_out)
         if made.rule is not None and made.rule.budget_s is not None:
@@ -285,6 +287,7 @@ def _planned(host: Host, request: Request, seed: int, left_out: Sequence[LeftOut
         blocks=most_blocks(request),
         without={(each.workload, each.target) for each in left_out},
         rule=rule_of(request),
+        lengths=request.lengths,
     )
 
 

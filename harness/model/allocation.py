@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-NAME, VERSION = "settle", 1
+NAME, VERSION = "settle", 2
 """Of the rule that is in force; a change of what it chooses gets a new number."""
 
 
@@ -16,7 +16,8 @@ class Rule:
     `precision` is δ by resource; without any no cell is ever settled. No cell is settled before
     it has `least` values, and no block before that many is cut short. `budget_s` is the most time
     to spend, None for no limit. Where the targets stay `together`, a workload leaves with the last
-    of them: so are two targets compared with each other, in the same blocks.
+    of them: so are two targets compared with each other, in the same blocks. `order` names the
+    workloads that a budget keeps first.
     """
 
     precision: Mapping[str, float]
@@ -25,6 +26,7 @@ class Rule:
     together: bool = False
     name: str = NAME
     version: int = VERSION
+    order: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,3 +56,5 @@ class Plan:
     """Seconds asked of one trial, by workload name."""
     digest: str
     rule: Rule | None = None
+    pilot: str = ""
+    """The run by whose variances the seconds were chosen; "" where they are the preset's."""

@@ -21,6 +21,7 @@ from harness.model.allocation import Rule
 from harness.model.plan import SCENARIO_OVERHEAD, Block, Cell, Plan, Preset
 from harness.model.target import Host, Target
 from harness.model.workload import Workload
+from harness.plan.lengths import Lengths
 
 PRESETS = {
     preset.name: preset
@@ -40,8 +41,9 @@ MAX_BLOCKS = 30
 """Where a precision is asked for and not reached, the run ends here unless told otherwise."""
 
 TRIAL_COST_S = 0.5
-"""Expected time of a trial beyond the seconds asked of its program: the program's own start, the
-laying out of its memory, its report. Only the announced time depends on it, no result does."""
+"""Expected time of a trial beyond the seconds asked of its program (its start, the laying out of
+its memory, its report) where its tool's reader has no `START_S`. The announced time depends on it,
+and which workloads a budget is expected to hold; no result does."""
 
 
 def preset(name: str) -> Preset:
@@ -61,9 +63,10 @@ def make(
     blocks: int | None = None,
     without: Collection[tuple[str, str]] = (),
     rule: Rule | None = None,
+    lengths: Lengths | None = None,
 ) -> Plan:
     """The plan of one host: `blocks` (the preset's number by default) complete blocks, of which
-    `rule` chooses.
+    `rule` chooses. Where `lengths` has the seconds of a workload, they count.
 
     `without` names the cells, as (workload, target), that cannot be run there.
     The same arguments give the same plan on every machine and Python version: the shuffle is
@@ -87,6 +90,11 @@ def make(
     seconds = {
         workload.name: workload.seconds.get(chosen.name, chosen.seconds) for workload in workloads
     }
+    pilot = ""
+    if lengths is not None:
+        lengths.require(host.name, seconds)
+        seconds |= {name: of for name, of in lengths.seconds.items() if name in seconds}
+        pilot = lengths.pilot
     return Plan(
         scenario=SCENARIO_OVERHEAD,
         host=host.name,
@@ -94,8 +102,9 @@ def make(
         seed=seed,
         blocks=planned,
         seconds=seconds,
-        digest=digest_of(host.targets, workloads, seconds, planned, rule),
+        digest=digest_of(host.targets, workloads, seconds, planned, rule, pilot),
         rule=rule,
+        pilot=pilot,
     )
 
 
@@ -116,7 +125,7 @@ def expected_s(plan: Plan, blocks: int | None = None) -> float:
 
 def within(made: Plan, workloads: Sequence[Workload], budget_s: float) -> tuple[str, ...]:
     """Which workloads a budget holds `FEWEST_BLOCKS` blocks of (or as many as the plan has): in
-    turn one of each resource, as long as they fit, and the first in any case.
+    the order of its rule, as long as they fit, and the first in any case.
 
     `UseError` where it does not even hold one block of that.
     """
@@ -126,7 +135,8 @@ def within(made: Plan, workloads: Sequence[Workload], budget_s: float) -> tuple[
         cost_s[cell.workload] += trial_s(named[cell.workload], made.seconds[cell.workload])
     left_s = budget_s
     held: list[str] = []
-    for name in in_turn([each for each in workloads if each.name in cost_s]):
+    order = made.rule.order if made.rule else ()
+    for name in in_turn([each for each in workloads if each.name in cost_s], order):
         needed_s = min(FEWEST_BLOCKS, len(made.blocks)) * cost_s[name]
         if not held and cost_s[name] > budget_s:
             raise UseError(
@@ -140,13 +150,16 @@ def within(made: Plan, workloads: Sequence[Workload], budget_s: float) -> tuple[
     return tuple(held)
 
 
-def in_turn(workloads: Sequence[Workload]) -> Iterator[str]:
-    """Their names: the first of each resource, then the second of each, and so on; in a resource
-    those that cost least come first."""
+def in_turn(workloads: Sequence[Workload], order: Sequence[str] = ()) -> Iterator[str]:
+    """Their names, as `order` has them; then those that it does not name: the first of each
+    resource, the second of each, and so on, in a resource those that cost least first."""
+    names = {each.name for each in workloads}
+    yield from (name for name in order if name in names)
     resources: dict[str, list[str]] = defaultdict(list)
     for each in sorted(workloads, key=lambda each: trial_s(each, 0)):
-        resources[each.resource].append(each.name)
-    return (name for turn in zip_longest(*resources.values()) for name in turn if name)
+        if each.name not in order:
+            resources[each.resource].append(each.name)
+    yield from (name for turn in zip_longest(*resources.values()) for name in turn if name)
 
 
 def _shuffled(cells: Sequence[Cell], random_unit: Callable[[], float]) -> tuple[Cell, ...]:
@@ -163,6 +176,7 @@ def digest_of(
     seconds: Mapping[str, float],
     blocks: Sequence[Block],
     rule: Rule | None = None,
+    pilot: str = "",
 ) -> str:
     """The sha256 of all that a plan fixes, in hexadecimal. A whole number of seconds counts as one,
     whether a file says 2 or 2.0."""
@@ -176,7 +190,12 @@ def digest_of(
         ],
     }
     if rule is not None:
-        fixed["rule"] = _whole(asdict(rule))
+        stated = asdict(rule)
+        if not rule.order:  # plans of version 1 of the rule had none
+            del stated["order"]
+        fixed["rule"] = _whole(stated)
+    if pilot:
+        fixed["pilot"] = pilot
     text = json.dumps(fixed, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 

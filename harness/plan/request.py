@@ -9,6 +9,7 @@ from harness.model.allocation import Rule
 from harness.model.plan import Preset
 from harness.model.workload import Resource, Workload
 from harness.plan import plan
+from harness.plan.lengths import Lengths
 
 PRECISION = {
     Resource.CPU: 0.01,
@@ -43,18 +44,24 @@ class Request:
     limit_slack_s: float = LIMIT_SLACK_S
     wait_quiet_s: float = 0.0
     """How long to wait, over the whole run, for the machine to fall quiet."""
+    order: tuple[str, ...] = ()
+    """Names of workloads: those that a budget keeps first."""
+    lengths: Lengths | None = None
+    """The seconds of a trial that a pilot chose, in place of the preset's."""
 
 
 def rule_of(request: Request) -> Rule | None:
     """By which rule the cells of each block are chosen; None where every one is run."""
     preset = request.preset
     budget_s = preset.budget_s if request.budget_s is None else request.budget_s
+    asked = {workload.name for workload in request.workloads}
+    order = tuple(name for name in request.order if name in asked)
     if request.precision is None and not preset.to_precision:
         most = min(preset.max_blocks, request.max_blocks or preset.max_blocks)
-        return None if budget_s is None else Rule({}, most, budget_s)
+        return None if budget_s is None else Rule({}, most, budget_s, order=order)
     wanted = {str(resource): request.precision or own for resource, own in PRECISION.items()}
     least = preset.blocks if preset.to_precision else LEAST_BLOCKS
-    return Rule(wanted, least, budget_s, together=bool(request.releases))
+    return Rule(wanted, least, budget_s, together=bool(request.releases), order=order)
 
 
 def most_blocks(request: Request) -> int:

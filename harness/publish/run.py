@@ -70,6 +70,8 @@ def _lines(made: Provenance) -> Iterator[str]:
         limit = "" if rule.budget_s is None else f"; at most {duration(rule.budget_s)}"
         least = f"not before {rule.least} blocks{limit}"
         facts["rule"] = f"{rule.name} {rule.version}: {wanted or 'whole blocks'}; {least}"
+    if manifest.plan.pilot:
+        facts["seconds"] = f"of a trial as the pilot {manifest.plan.pilot} chose them"
     if manifest.accepted:
         facts["overruled"] = ", ".join(f"--accept {check}" for check in manifest.accepted)
     yield from _facts(facts)

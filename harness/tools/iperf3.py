@@ -21,6 +21,9 @@ from harness.tools._text import decode, excerpt, line_number, refuse, report, ve
 PROGRAM = "iperf3"
 VERSION_ARGS = ("--version",)
 BUNDLED = True
+START_S = 0.1
+"""Seconds that a trial takes beyond those asked of it: the mean over native (twice), a container
+and an emulated guest (docs/statistics.md, "The core set")."""
 METRICS = table(
     Metric("throughput_mbit_per_s", "Mbit/s", "higher"),
     Metric("retransmits", COUNT, "lower"),

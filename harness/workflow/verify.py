@@ -72,7 +72,9 @@ def _plan(run: Run) -> Verified:
         return Verified(what, Result.ABSENT, "the run was imported; there was no plan")
     targets = [record.target for record in manifest.targets]
     made = manifest.plan
-    found = plan.digest_of(targets, manifest.workloads, made.seconds, made.blocks, made.rule)
+    found = plan.digest_of(
+        targets, manifest.workloads, made.seconds, made.blocks, made.rule, made.pilot
+    )
     return _equal(what, manifest.plan.digest, found)
 
 

@@ -19,12 +19,15 @@ from harness.model.facts import FACTS, differing_parts, text
 State = Mapping[str, str]
 """What is known of a target: facts by name; native's are called `native's …`."""
 
-_TITLES = {"preset": "preset", "bundle": "bundle", **{fact.name: fact.title for fact in FACTS}}
+_TITLES = {
+    **{"preset": "preset", "bundle": "bundle", "seconds": "seconds of a trial of"},
+    **{fact.name: fact.title for fact in FACTS},
+}
 """What messages call the columns of `harness.dataset.targets.SCHEMA` that are compared."""
 
 _OF_NATIVE = tuple(fact.name for fact in FACTS if fact.of_native)
 _NEAR = {fact.title: fact.near for fact in FACTS if fact.near}
-_MAPS = frozenset(fact.name for fact in FACTS if fact.kind == "map")
+_MAPS = frozenset({"seconds", *(fact.name for fact in FACTS if fact.kind == "map")})
 _NATIVE = "native's "
 _DIGEST = 12
 _LONGEST = 80

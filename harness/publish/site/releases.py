@@ -150,6 +150,10 @@ def _confounded(manifests: Sequence[Manifest]) -> tuple[str, ...]:
         "baremark": [run.baremark for run in manifests],
         "preset": [run.preset for run in manifests],
     }
+    for name in sorted(set[str].intersection(*({*run.plan.seconds} for run in manifests))):
+        found[f"seconds of a trial of {name}"] = [
+            f"{run.plan.seconds[name]:g}" for run in manifests
+        ]
     for fact in FACTS:
         values = [fact.of(native) for native in natives]
         if not all(fact.same(values[0], value) for value in values):

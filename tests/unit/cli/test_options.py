@@ -22,6 +22,7 @@ TYPED: dict[str, tuple[str, str, Any]] = {
     "max_blocks": ("--max-blocks", "7", 7),
     "accept": ("--accept", "steal", ["steal"]),
     "seed": ("--seed", "3", 3),
+    "seconds_from": ("--seconds-from", "pilot.yml", Path("pilot.yml")),
     "workloads": ("--workloads", "mine", Path("mine")),
 }
 """How each is typed, and what its verb gets of it."""

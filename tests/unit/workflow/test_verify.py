@@ -220,9 +220,9 @@ def of_rule(folder: Path) -> dict[str, Verified]:
 
 def test_the_choices_of_a_rule_come_out_again(by_rule: Path) -> None:
     found = of_rule(by_rule)
-    for what in ("plan digest", "trials", "rule settle 1"):
+    for what in ("plan digest", "trials", "rule settle 2"):
         assert found[what].came is Result.SAME, found[what].seen
-    assert found["rule settle 1"].seen == "13 choices come out again"
+    assert found["rule settle 2"].seen == "13 choices come out again"
     assert found["trials"].seen == "60 trials of 60 planned, each in its place"
 
 
@@ -230,8 +230,8 @@ def test_the_choices_of_a_rule_come_out_again(by_rule: Path) -> None:
     ("changed", "what"),
     [
         ({"choice": {"positions": [0, 1, 2], "ended": None}}, "trials"),
-        ({"choice": {"positions": [0, 1, 2], "ended": None}}, "rule settle 1"),
-        ({"spent_s": 599.9}, "rule settle 1"),
+        ({"choice": {"positions": [0, 1, 2], "ended": None}}, "rule settle 2"),
+        ({"spent_s": 599.9}, "rule settle 2"),
     ],
 )
 def test_a_block_that_is_not_what_the_rule_gives_is_named(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import polars as pl
 
@@ -113,3 +114,16 @@ def test_targets_of_one_name_on_two_hosts_have_states_of_their_own() -> None:
 def test_a_digest_is_told_by_its_first_characters() -> None:
     before, after = {"bundle": "sha256:" + "ab" * 32}, {"bundle": "sha256:" + "cd" * 32}
     assert epochs.changed(before, after) == "bundle abababababab… → cdcdcdcdcdcd…"
+
+
+def test_other_seconds_of_a_trial_are_told_and_a_workload_that_is_not_run_is_no_change() -> None:
+    known = []
+    for seconds in ({"cpu-one": 1.0, "disk": 1.0}, {"cpu-one": 1.0}, {"cpu-one": 4.0, "disk": 1.0}):
+        made = night(len(known), {}, {}, (NATIVE, KVM)).manifest
+        plan = replace(made.plan, seconds=seconds)
+        known.append(targets.frame(replace(made, plan=plan)))
+    found = epochs.states(pl.concat(known))
+    first, second, third = found.numbers.filter(target="kvm").sort("started")["state"]
+    assert first == second
+    change = epochs.changed(found.known[first], found.known[third])
+    assert change == "seconds of a trial of cpu-one 1 → 4"
