@@ -26,6 +26,7 @@ from harness.cli.measure import bench, run
 from harness.cli.nightly import nightly
 from harness.cli.output import take_any_terminal
 from harness.cli.parse import parse
+from harness.cli.pilot import pilot
 from harness.cli.plot import plot
 from harness.cli.provenance import show, verify
 from harness.cli.publish import publish
@@ -80,6 +81,7 @@ app.command()(run)
 app.command()(bench)
 app.command()(table)
 app.command()(selftest)
+app.command()(pilot)
 app.command()(parse)
 app.command(hidden=True)(setup)
 app.command()(nightly)

@@ -163,6 +163,18 @@ def test_what_differs_is_told_for_run_native_and_target(tmp_path: Path) -> None:
         assert "6.12.9" in comparison.render(made, format)
 
 
+def test_other_seconds_of_a_trial_are_told(tmp_path: Path) -> None:
+    """As a pilot chooses them: the preset is the same, the measurement is another."""
+    first, second = night(1, 1.1), night(2, 1.1)
+    plan = second.manifest.plan
+    longer = replace(plan, seconds={**plan.seconds, "cpu-one": 9.0})
+    save(tmp_path, first, replace(second, manifest=replace(second.manifest, plan=longer)))
+    made = compare(tmp_path, "20261101T010000Z-lab1", "20261102T010000Z-lab1")
+    told = {each.what: (each.base, each.candidate) for each in made.confounds}
+    assert told["workload cpu-one"] == ("version 1, 5 s a trial", "version 1, 9 s a trial")
+    assert not [what for what in told if what.startswith("workload disk")]
+
+
 @pytest.mark.parametrize(
     ("base", "candidate", "told"),
     [

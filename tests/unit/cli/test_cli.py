@@ -317,3 +317,20 @@ def test_files_of_one_name_must_have_one_content(workloads: Path) -> None:
     first.write_text(first.read_text() + step.format("2g"))
     said = refused("run", "--workloads", str(workloads))
     assert "prepares 'a.dat' otherwise than mine does" in said
+
+
+@pytest.mark.parametrize("text", ["1", "4,1", "0,2", "1,1", "1.5,3", "a,b"])
+def test_a_pilot_needs_two_lengths_in_whole_seconds(workloads: Path, text: str) -> None:
+    said = refused("pilot", "--workloads", str(workloads), "--seconds", text)
+    assert f"--seconds '{text}' is not two lengths" in said
+
+
+def test_a_pilot_that_is_estimated_again_measures_nothing() -> None:
+    assert "--target, --blocks cannot be given with --of" in refused(
+        "pilot", "--of", "some", "--blocks", "5", "-t", "docker"
+    )
+
+
+def test_seconds_from_a_file_that_is_none_are_refused_before_anything(workloads: Path) -> None:
+    said = refused("bench", "--workloads", str(workloads), "--seconds-from", str(ROOT / "Makefile"))
+    assert "cannot take seconds from" in said

@@ -117,7 +117,7 @@ def test_a_digest_is_told_by_its_first_characters() -> None:
 
 
 def test_other_seconds_of_a_trial_are_told_and_a_workload_that_is_not_run_is_no_change() -> None:
-    known = []
+    known: list[pl.DataFrame] = []
     for seconds in ({"cpu-one": 1.0, "disk": 1.0}, {"cpu-one": 1.0}, {"cpu-one": 4.0, "disk": 1.0}):
         made = night(len(known), {}, {}, (NATIVE, KVM)).manifest
         plan = replace(made.plan, seconds=seconds)
