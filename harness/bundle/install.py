@@ -11,7 +11,7 @@ import zstandard
 from harness import tools
 from harness.bundle.archive import MANIFEST, Bundle, listed
 from harness.errors import HarnessError, ReadError, refusal
-from harness.remote.session import Session
+from harness.remote.session import Reply, Session, last_lines
 
 VERIFY_LIMIT_S = 300.0
 _MAY_NOT_START = 126
@@ -79,6 +79,14 @@ def verify(bundle: Bundle, session: Session, place: str) -> None:
             )
 
 
+def _how(reply: Reply) -> str:
+    """How a command ended that did not say what it should, with its last words."""
+    if reply.timed_out:
+        return f"no end within {reply.seconds:.0f} s"
+    said = last_lines(reply.stderr)
+    return f"exit status {reply.exit_status}{said and f': {said}'}"
+
+
 def versions(session: Session, place: str, names: Sequence[str]) -> dict[str, str]:
     """What each tool's program says on the target that it is, by tool. Raises `HarnessError`."""
     said = {}
@@ -89,7 +97,8 @@ def versions(session: Session, place: str, names: Sequence[str]) -> dict[str, st
             said[name] = tool.version(reply.stdout, reply.stderr)
         except ReadError as error:
             raise HarnessError(
-                f"{session.name}: {tool.PROGRAM} does not say its version: {error.message}",
+                f"{session.name}: {tool.PROGRAM} does not say its version: "
+                f"{error.message} ({_how(reply)})",
                 "the target cannot run the bundle's programs; see baremark doctor",
             ) from None
     return said
