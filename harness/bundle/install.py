@@ -12,6 +12,7 @@ from harness import tools
 from harness.bundle.archive import MANIFEST, Bundle, listed
 from harness.errors import HarnessError, ReadError, refusal
 from harness.remote.session import Reply, Session, last_lines
+from harness.text import sentence
 
 VERIFY_LIMIT_S = 300.0
 _MAY_NOT_START = 126
@@ -83,7 +84,7 @@ def _how(reply: Reply) -> str:
     """How a command ended that did not say what it should, with its last words."""
     if reply.timed_out:
         return f"no end within {reply.seconds:.0f} s"
-    said = last_lines(reply.stderr)
+    said = sentence(last_lines(reply.stderr or reply.stdout))
     return f"exit status {reply.exit_status}{said and f': {said}'}"
 
 

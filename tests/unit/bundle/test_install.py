@@ -17,6 +17,10 @@ from harness.remote.session import Reply
     [
         (Reply(137, b"", b"Killed\n", 1.0), "exit status 137: Killed"),
         (Reply(0, b"", b"", 1.0), "exit status 0"),
+        (
+            Reply(1, b"a clock that stands still\n", b"", 1.0),
+            "exit status 1: a clock that stands still",
+        ),
         (Reply(None, b"", b"", 60.2, timed_out=True), "no end within 60 s"),
     ],
 )
