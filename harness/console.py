@@ -63,7 +63,7 @@ class _Going:
         limit = f" of {duration(rule.budget_s)}" if rule and rule.budget_s is not None else ""
         bad = f", {self.bad} not ok" if self.bad else ""
         where = f"{self.plan.host}: block {self.block + 1} {most}"
-        return f"{where}, {spent}{limit}, {self.trials} trials{bad}"
+        return f"{where}, {spent}{limit}, {self.trials} trial{'' if self.trials == 1 else 's'}{bad}"
 
 
 class Console:
@@ -127,9 +127,9 @@ class Console:
     def block(self, plan: Plan, number: int, spent_s: float) -> None:
         going = self._going[plan.host]
         going.block, going.spent_s, going.begin = number, spent_s, time.monotonic()
-        if self.answer is not None and going.trials:
-            going.answer = tuple(self.answer(going.run))
         if self._terminal:
+            if self.answer is not None and going.trials:
+                going.answer = tuple(self.answer(going.run))
             self._draw()
         else:
             last = f" (the last: {going.rejected[-1]})" if going.rejected else ""

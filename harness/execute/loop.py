@@ -173,8 +173,9 @@ class Loop:
             if over:
                 break
         if self._patience_s > 0:
-            self._patience_s = max(0.0, self._patience_s - waited_s)
-            self._waited_s += max(0.0, waited_s)
+            used_s = min(self._patience_s, max(0.0, waited_s))
+            self._patience_s -= used_s
+            self._waited_s += used_s
         self._ledger.note(
             "probed", block=block.index, busy=round(busy, 4), waited_s=round(max(0, waited_s), 3)
         )

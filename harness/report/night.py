@@ -51,7 +51,13 @@ class Summary:
 
     @property
     def partial(self) -> bool:
-        return bool(self.absent) or not self.whole or self.table is None or self.distrusted
+        lacking = bool(self.absent) or not self.whole or self.table is None
+        return lacking or self.distrusted or bool(self.busy)
+
+    @property
+    def busy(self) -> tuple[str, ...]:
+        """For each machine that was too busy to measure on, that this is so."""
+        return () if self.table is None else answer.too_busy(self.table)
 
     @property
     def distrusted(self) -> bool:
@@ -126,7 +132,7 @@ def measured(night: Summary) -> str:
     return (
         f"Measured: {', '.join(run.run for run in runs)}; {trials} of {planned} trials in "
         f"{duration(night.measuring_s)}, {duration(night.publishing_s)} to analyse and publish, "
-        f"{duration(rest)} for all else{confirming}."
+        f"{duration(rest)} for all else{confirming}.{''.join(f' {each}' for each in night.busy)}"
     )
 
 

@@ -13,11 +13,12 @@ import pytest
 from harness.analyze.control import Control
 from harness.analyze.history.history import Shift
 from harness.errors import UseError
+from harness.model.trial import TrialStatus
 from harness.publish import night
 from harness.report import night as report_night
 from harness.report.night import Summary
 from harness.report.runs import analysed
-from tests.synthetic import example
+from tests.synthetic import DOCKER, example, make_run
 
 SHIFT = Shift(
     host="lab1",
@@ -169,3 +170,14 @@ def test_markdown_leaves_names_as_they_are() -> None:
 def test_a_summary_file_of_no_known_ending_is_refused() -> None:
     with pytest.raises(UseError, match="no format has this ending"):
         night.format_of(Path("night.doc"))
+
+
+def test_a_night_on_a_machine_too_busy_to_measure_on_is_partial() -> None:
+    def ending(target: str, workload: str, block: int) -> tuple[TrialStatus, str | None]:
+        bad = target == DOCKER.name and block % 3 > 0
+        return (TrialStatus.REJECTED, "other work took 9 %") if bad else (TrialStatus.OK, None)
+
+    busy = replace(made(), table=analysed([make_run(lambda *_: 1.0, ending=ending)]).table)
+    assert (busy.verdict, busy.exit_code) == ("partial", report_night.EXIT_PARTIAL)
+    assert "lab1 was too busy to measure on: " in report_night.measured(busy)
+    assert made().busy == ()
